@@ -1,0 +1,123 @@
+"""Assembly of the API. Read this first: it is the way of every request."""
+
+from typing import TYPE_CHECKING, Any
+
+import pecan.core
+from keystonemiddleware import auth_token
+from oslo_config import cfg
+from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
+
+from console_svc import compute, exception, policy
+from console_svc.api import healthcheck
+from console_svc.api.controllers.base import Resource, Services
+from console_svc.api.controllers.root import RootController
+from console_svc.api.middleware.context import Context
+from console_svc.api.middleware.faults import Faults
+from console_svc.api.middleware.microversion import Microversion
+from console_svc.api.middleware.noauth2 import NoAuth2
+from console_svc.api.middleware.public import ExceptPublic
+from console_svc.api.middleware.request_log import RequestLog
+from console_svc.api.request import Request
+from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.servers import Servers
+from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.db.api import Database
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
+    """The API as a WSGI application."""
+    database = Database(conf)
+    driver = compute.load(conf)
+    rules = policy.Policy(conf)
+    services = Services(
+        conf=conf,
+        policy=rules,
+        servers=Servers(driver),
+        consoles=NativeConsoles(conf, database, driver),
+        tokens=ConsoleAuthTokens(conf, database, driver),
+    )
+
+    # A request meets these from the last line to the first, its answer from
+    # the first to the last. Faults stands on both sides of authentication:
+    # inside, as auth_token adds WWW-Authenticate to a 401 of ours; outside,
+    # for what the middleware itself refuses.
+    app: Any = Application(RootController(services))
+    app = Faults(app, conf)
+    app = ExceptPublic(authentication(conf, Context(app, rules)), app)
+    app = sizelimit.RequestBodySizeLimiter(app, conf)
+    app = Faults(app, conf)
+    app = Microversion(app)
+    if conf.cors.allowed_origin:
+        app = cors.CORS(app, conf)
+    app = RequestLog(app)
+    app = RequestId(app, conf)
+    app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
+    return healthcheck.beside(app, conf, database)
+
+
+def authentication(
+    conf: cfg.ConfigOpts, app: 'WSGIApplication'
+) -> 'WSGIApplication':
+    """The middleware that says who is asking."""
+    if conf.api.auth_strategy == 'noauth2':
+        return NoAuth2(app)
+    settings = {'oslo_config_config': conf}
+    middleware: WSGIApplication = auth_token.AuthProtocol(app, settings)
+    return middleware
+
+
+class RequestId(request_id.RequestId):
+    """oslo.middleware's, with the compute API's header beside its own."""
+
+    compat_headers = ['x-compute-request-id']
+
+
+class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
+    """Pecan, routing by path and method alone.
+
+    Pecan also guesses content types by suffix, negotiates them, reads query
+    and body into arguments and walks attributes by their names. The compute
+    API does none of these: it answers JSON whatever is accepted, and a
+    controller reads a body where there is one to read.
+    """
+
+    def __init__(self, root: Resource) -> None:
+        super().__init__(root, request_cls=Request)
+
+    def route(self, req: Request, node: Resource, path: str) -> Resource:
+        """The resource of a path: one segment, one ``_lookup``.
+
+        :raises console_svc.exception.NotFound: there is none
+        """
+        *folders, last = path.split('/')[1:] or ['']
+        for segment in filter(None, folders):
+            node = node._lookup(segment, req)
+        return node._lookup(last, req)
+
+    def find_controller(
+        self, state: Any
+    ) -> tuple[Any, list[Any], dict[str, Any]]:
+        """The function that answers a request, and its arguments.
+
+        :raises console_svc.exception.NotFound: nothing has this path
+        :raises console_svc.exception.MethodNotAllowed: but not this way
+        """
+        req = state.request
+        try:
+            path = req.path_info
+        except UnicodeDecodeError:
+            raise exception.NotFound from None
+        resource = self.route(req, self.root, path)
+        if resource.index is None:
+            raise exception.NotFound
+        handlers = resource.index._pecan['generic_handlers']
+        method = 'GET' if req.method == 'HEAD' else req.method
+        state.controller = handlers.get(method, handlers['DEFAULT'])
+        req.pecan['content_type'] = 'application/json'
+        return state.controller, [resource, req, state.response], {}
+
+    def _handle_empty_response_body(self, state: Any) -> None:
+        """Leave the status alone: an empty 200 is no 204 here."""

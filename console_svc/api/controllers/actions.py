@@ -1,0 +1,34 @@
+"""/servers/{server_id}/action: the os-get*Console forms (2.1 to 2.5)."""
+
+from typing import Any
+
+import webob
+
+from console_svc import exception
+from console_svc.api import microversion, schemas, views
+from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api.controllers.remote_consoles import issue
+from console_svc.api.request import Request
+
+
+class ActionController(ServerResource):
+    """/servers/{server_id}/action"""
+
+    index = methods()
+
+    @index.when(method='POST', template='json')
+    def act(self, req: Request, resp: webob.Response) -> dict[str, Any]:
+        document = req.document()
+        if not isinstance(document, dict) or len(document) != 1:
+            raise exception.MalformedBody
+        (action,) = document
+        if action not in schemas.ACTIONS:
+            raise exception.BadRequest(
+                reason=f'There is no such action: {action}'
+            )
+        if req.microversion >= microversion.REMOTE_CONSOLES:
+            raise exception.NotFound
+        schemas.validate(schemas.ACTIONS[action], document)
+        console_type = document[action]['type']
+        url = issue(self, req, console_type, (console_type,))
+        return views.action_console(console_type, url)

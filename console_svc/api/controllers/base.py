@@ -1,0 +1,91 @@
+"""What the controllers share."""
+
+import dataclasses
+from typing import Any
+
+import pecan
+import webob
+from oslo_config import cfg
+
+from console_svc import exception
+from console_svc.api.request import Request
+from console_svc.consoles.models import Server
+from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.servers import Servers
+from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.policy import Policy
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Services:
+    """What a controller can call: policy, and the domain."""
+
+    conf: cfg.ConfigOpts
+    policy: Policy
+    servers: Servers
+    consoles: NativeConsoles
+    tokens: ConsoleAuthTokens
+
+
+class Resource:
+    """A node of the URL tree."""
+
+    #: The methods of the resource (:func:`methods`); None: it is no
+    #: resource itself, but leads to others.
+    index: Any = None
+
+    def _lookup(self, segment: str, req: Request) -> 'Resource':
+        """The resource below this one.
+
+        :param segment: of the path, decoded; '' after a trailing slash
+        :raises console_svc.exception.NotFound: there is none
+        """
+        raise exception.NotFound
+
+
+@dataclasses.dataclass(slots=True)
+class ServerResource(Resource):
+    """A node below /servers/{server_id}."""
+
+    services: Services
+    server_id: str
+
+    def authorized_server(self, req: Request, rule: str) -> Server:
+        """The server, if the caller may do this with it.
+
+        It is looked up when the body is known to be good, and before
+        policy is asked: who can't see a server gets a 404 for everything.
+
+        :param rule: of what is to be done
+        :raises console_svc.exception.ServerNotFound: not for this caller
+        :raises console_svc.exception.Forbidden: policy says no
+        """
+        server = self.services.servers.get(req.caller, self.server_id)
+        self.services.policy.authorize(req.caller, rule, server.project_id)
+        return server
+
+
+def methods() -> Any:
+    """The ``index`` of a resource; its ``when`` adds the methods.
+
+    A method that was not added is a 405, which says which were. What is
+    added with ``template='json'`` returns the body of its answer.
+    """
+
+    @pecan.expose(generic=True)  # type: ignore[untyped-decorator]
+    def index(self: Resource, req: Request, resp: webob.Response) -> None:
+        allowed = _allowed(self)
+        if req.method != 'OPTIONS':
+            raise exception.MethodNotAllowed(req.method, allowed)
+        resp.headers['Allow'] = allowed
+
+    return index
+
+
+def _allowed(resource: Resource) -> str:
+    names = set(resource.index._pecan['allowed_methods'])
+    if 'GET' in names:
+        names.add('HEAD')
+    return ', '.join(sorted(names))
+
+

@@ -1,0 +1,59 @@
+"""/servers/{server_id}/remote-consoles: a token, and the URL to use it."""
+
+from typing import Any
+
+import webob
+
+from console_svc import exception
+from console_svc.api import microversion, schemas, views
+from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api.request import Request
+from console_svc.consoles import access_url
+from console_svc.consoles.models import ConsoleType
+from console_svc.policies import remote_consoles as policies
+
+#: Which types a protocol has.
+PROTOCOLS = {
+    'vnc': (ConsoleType.NOVNC, ConsoleType.XVPVNC),
+    'spice': (ConsoleType.SPICE_HTML5, ConsoleType.SPICE_DIRECT),
+    'serial': (ConsoleType.SERIAL,),
+    'rdp': (ConsoleType.RDP_HTML5,),
+    'mks': (ConsoleType.WEBMKS,),
+}
+
+
+class RemoteConsolesController(ServerResource):
+    """/servers/{server_id}/remote-consoles"""
+
+    index = methods()
+
+    @index.when(method='POST', template='json')
+    def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
+        if req.microversion < microversion.REMOTE_CONSOLES:
+            raise exception.NotFound
+        document = req.document()
+        schemas.validate(schemas.remote_consoles(req.microversion), document)
+        wanted = document['remote_console']
+        url = issue(
+            self, req, wanted['type'], PROTOCOLS[wanted['protocol']]
+        )
+        return views.remote_console(wanted['protocol'], wanted['type'], url)
+
+
+def issue(
+    resource: ServerResource,
+    req: Request,
+    console_type: str,
+    possible: tuple[str, ...],
+) -> str:
+    """Issue a token, for whichever form of request.
+
+    :param possible: the types that go with what was asked for
+    :returns: the URL to use it
+    :raises console_svc.exception.InvalidConsoleType: the type does not
+    """
+    server = resource.authorized_server(req, policies.CREATE)
+    if console_type not in possible:
+        raise exception.InvalidConsoleType(console_type=console_type)
+    token = resource.services.tokens.issue(req.caller, server, console_type)
+    return access_url.build(resource.services.conf, console_type, token)

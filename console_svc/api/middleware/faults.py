@@ -1,0 +1,151 @@
+"""Every error becomes a JSON fault here, and nowhere else."""
+
+import http
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy.exc
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+
+from console_svc import exception
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import (
+        StartResponse,
+        WSGIApplication,
+        WSGIEnvironment,
+    )
+
+LOG = logging.getLogger(__name__)
+
+#: The compute API's names; any other status is a computeFault.
+NAMES: Final = {
+    400: 'badRequest',
+    401: 'unauthorized',
+    403: 'forbidden',
+    404: 'itemNotFound',
+    405: 'badMethod',
+    409: 'conflictingRequest',
+    413: 'overLimit',
+    415: 'badMediaType',
+    429: 'overLimit',
+    501: 'notImplemented',
+    503: 'serviceUnavailable',
+}
+
+# What is said where a library has refused in a format of its own.
+_MESSAGES = {
+    400: 'The server could not comply with the request since it is either '
+    'malformed or otherwise incorrect.',
+    404: exception.NotFound.message,
+    413: 'The request body is too large.',
+    503: 'The service is unavailable for now.',
+}
+
+# Headers of such a refusal that still hold when its body is ours.
+_KEPT = frozenset({'allow', 'retry-after', 'www-authenticate'})
+
+_Headers = list[tuple[str, str]]
+
+
+class Faults:
+    """Turns exceptions and foreign error pages into JSON faults.
+
+    Nothing of an unexpected exception reaches the client; the log has it.
+    """
+
+    def __init__(self, app: 'WSGIApplication', conf: cfg.ConfigOpts) -> None:
+        self._app = app
+        self._retry_after = str(conf.api.retry_after)
+
+    def __call__(
+        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+    ) -> Iterable[bytes]:
+        foreign: list[tuple[int, _Headers]] = []
+
+        def start(status: str, headers: _Headers, exc_info: Any = None) -> Any:
+            code = int(status[:3])
+            if code < 400 or _is_json(headers):
+                return start_response(status, headers, exc_info)
+            foreign.append((code, headers))
+            return _ignore
+
+        try:
+            body = self._app(environ, start)
+        except Exception as error:
+            known = _domain_error(error)
+            return self._answer(
+                environ,
+                start_response,
+                known.status,
+                str(known),
+                known.details,
+                known.headers,
+            )
+        if not foreign:
+            return body
+        close = getattr(body, 'close', None)
+        if close is not None:
+            close()
+        code, headers = foreign[-1]
+        return self._answer(
+            environ,
+            start_response,
+            code,
+            _MESSAGES.get(code, http.HTTPStatus(code).phrase),
+            {},
+            {name: text for name, text in headers if name.lower() in _KEPT},
+        )
+
+    def _answer(
+        self,
+        environ: 'WSGIEnvironment',
+        start_response: 'StartResponse',
+        code: int,
+        message: str,
+        details: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> Iterable[bytes]:
+        fault = {'code': int(code), 'message': message, **details}
+        name = NAMES.get(code, 'computeFault')
+        body = json.dumps({name: fault}).encode()
+        all_headers = {
+            'Content-Type': 'application/json; charset=UTF-8',
+            'Content-Length': str(len(body)),
+            **headers,
+        }
+        if code == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            all_headers.setdefault('Retry-After', self._retry_after)
+        status = f'{int(code)} {http.HTTPStatus(code).phrase}'
+        start_response(status, list(all_headers.items()))
+        return [] if environ['REQUEST_METHOD'] == 'HEAD' else [body]
+
+
+def _domain_error(error: Exception) -> exception.ConsoleSvcError:
+    """What to say of an exception."""
+    if isinstance(error, exception.ServiceUnavailable):
+        LOG.warning('%s', error, exc_info=error.__cause__)
+        return error
+    if isinstance(error, exception.ConsoleSvcError):
+        LOG.debug('%s', error)
+        return error
+    if isinstance(error, db_exception.DBError | sqlalchemy.exc.TimeoutError):
+        LOG.error('The database failed: %s', error)
+        return exception.ServiceUnavailable('The database is unavailable.')
+    LOG.error('Unexpected error', exc_info=error)
+    return exception.ConsoleSvcError()
+
+
+def _is_json(headers: _Headers) -> bool:
+    return any(
+        name.lower() == 'content-type'
+        and value.startswith('application/json')
+        for name, value in headers
+    )
+
+
+def _ignore(data: bytes) -> None:
+    """The write() of a response that is not sent."""

@@ -1,0 +1,67 @@
+"""Authentication for development: the token is believed as it stands."""
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from console_svc import exception
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import (
+        StartResponse,
+        WSGIApplication,
+        WSGIEnvironment,
+    )
+
+LOG = logging.getLogger(__name__)
+
+_ADMIN_ROLES = 'admin,member,reader'
+_USER_ROLES = 'member,reader'
+
+# What keystonemiddleware would have taken from a client's request.
+_IDENTITY = (
+    'HTTP_OPENSTACK_SYSTEM_SCOPE',
+    'HTTP_X_DOMAIN_',
+    'HTTP_X_IDENTITY_STATUS',
+    'HTTP_X_IS_ADMIN_PROJECT',
+    'HTTP_X_PROJECT_',
+    'HTTP_X_ROLE',
+    'HTTP_X_SERVICE_',
+    'HTTP_X_TENANT',
+    'HTTP_X_USER',
+)
+
+
+class NoAuth2:
+    """Reads ``X-Auth-Token: USER:PROJECT[:ROLE,ROLE...]``.
+
+    Without a project it is the user's name. Without roles, the user admin
+    has admin, member and reader; anybody else member and reader.
+
+    :raises console_svc.exception.NotAuthenticated: no token, or no user in it
+    """
+
+    def __init__(self, app: 'WSGIApplication') -> None:
+        self._app = app
+        LOG.warning(
+            '[api] auth_strategy is noauth2: everybody is believed to be '
+            'whoever they say. For development only.'
+        )
+
+    def __call__(
+        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+    ) -> Iterable[bytes]:
+        for name in [key for key in environ if key.startswith(_IDENTITY)]:
+            del environ[name]
+        token = environ.get('HTTP_X_AUTH_TOKEN', '').strip()
+        user, _, rest = token.partition(':')
+        project, has_roles, roles = rest.partition(':')
+        if not user:
+            raise exception.NotAuthenticated
+        if not has_roles:
+            roles = _ADMIN_ROLES if user == 'admin' else _USER_ROLES
+        environ['HTTP_X_IDENTITY_STATUS'] = 'Confirmed'
+        environ['HTTP_X_USER_ID'] = user
+        environ['HTTP_X_PROJECT_ID'] = project or user
+        environ['HTTP_X_ROLES'] = roles
+        return self._app(environ, start_response)

@@ -1,0 +1,65 @@
+"""One log line a request."""
+
+import logging
+import re
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from console_svc.api.microversion import ENVIRON_KEY
+from console_svc.context import RequestContext
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import (
+        StartResponse,
+        WSGIApplication,
+        WSGIEnvironment,
+    )
+
+LOG = logging.getLogger(__name__)
+
+_TOKEN = re.compile(r'(/os-console-auth-tokens/)[^/]+')
+
+
+class RequestLog:
+    """Logs method, path, status, length, microversion and seconds.
+
+    Console tokens in paths are masked, and queries, where somebody may have
+    put one, are left out. The context that it makes gives the line, and
+    those of requests that were not authenticated, their request id.
+    """
+
+    def __init__(self, app: 'WSGIApplication') -> None:
+        self._app = app
+
+    def __call__(
+        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+    ) -> Iterable[bytes]:
+        started = time.perf_counter()
+        RequestContext(request_id=environ.get('openstack.request_id'))
+        # Middleware further in may change the path.
+        path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Any:
+            if LOG.isEnabledFor(logging.INFO):
+                LOG.info(
+                    '%s "%s %s" status: %s len: %s microversion: %s '
+                    'time: %.6f',
+                    environ.get('REMOTE_ADDR', '-'),
+                    environ['REQUEST_METHOD'],
+                    _printable(_TOKEN.sub(r'\1***', path)),
+                    status[:3],
+                    dict(headers).get('Content-Length', '-'),
+                    environ.get(ENVIRON_KEY, '-'),
+                    time.perf_counter() - started,
+                )
+            return start_response(status, headers, exc_info)
+
+        return self._app(environ, start)
+
+
+def _printable(text: str) -> str:
+    """No line breaks or control characters: a path must not forge a line."""
+    return text.encode('unicode_escape').decode('ascii')

@@ -1,0 +1,107 @@
+"""JSON Schemas of what requests bring, by microversion."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema
+
+from console_svc import exception
+from console_svc.api.microversion import SPICE_DIRECT, WEBMKS, Version
+from console_svc.consoles.models import ConsoleType
+
+
+def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of just these properties."""
+    return {
+        'type': 'object',
+        'properties': properties,
+        'required': list(properties),
+        'additionalProperties': False,
+    }
+
+
+def _one_of(*values: str) -> dict[str, Any]:
+    return {'type': 'string', 'enum': [str(value) for value in values]}
+
+
+_PROTOCOLS = ('vnc', 'spice', 'serial', 'rdp')
+_TYPES = (
+    ConsoleType.NOVNC,
+    ConsoleType.XVPVNC,
+    ConsoleType.SPICE_HTML5,
+    ConsoleType.SERIAL,
+    ConsoleType.RDP_HTML5,
+)
+
+
+def _remote_console(
+    protocols: tuple[str, ...], types: tuple[str, ...]
+) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(
+        _object(
+            remote_console=_object(
+                protocol=_one_of(*protocols), type=_one_of(*types)
+            )
+        )
+    )
+
+
+_REMOTE_CONSOLES = (
+    # newest first
+    (
+        SPICE_DIRECT,
+        _remote_console(
+            (*_PROTOCOLS, 'mks'),
+            (*_TYPES, ConsoleType.WEBMKS, ConsoleType.SPICE_DIRECT),
+        ),
+    ),
+    (
+        WEBMKS,
+        _remote_console((*_PROTOCOLS, 'mks'), (*_TYPES, ConsoleType.WEBMKS)),
+    ),
+    (Version(0, 0), _remote_console(_PROTOCOLS, _TYPES)),
+)
+
+_ACTIONS = {
+    'os-getVNCConsole': (ConsoleType.NOVNC, ConsoleType.XVPVNC),
+    'os-getSPICEConsole': (ConsoleType.SPICE_HTML5,),
+    'os-getSerialConsole': (ConsoleType.SERIAL,),
+    'os-getRDPConsole': (ConsoleType.RDP_HTML5,),
+}
+
+#: The actions of POST /servers/{server_id}/action, by their names.
+ACTIONS: Mapping[str, jsonschema.Draft202012Validator] = {
+    name: jsonschema.Draft202012Validator(
+        _object(**{name: _object(type=_one_of(*types))})
+    )
+    for name, types in _ACTIONS.items()
+}
+
+#: A query that must be empty.
+NO_QUERY = jsonschema.Draft202012Validator(_object())
+
+
+def remote_consoles(version: Version) -> jsonschema.Draft202012Validator:
+    """The body of POST /servers/{server_id}/remote-consoles."""
+    return next(
+        validator for since, validator in _REMOTE_CONSOLES if version >= since
+    )
+
+
+def validate(
+    validator: jsonschema.Draft202012Validator, document: Any
+) -> None:
+    """Let a document pass, or say what is wrong, in nova's words.
+
+    :raises console_svc.exception.BadRequest: it breaks a rule
+    """
+    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if error is None:
+        return
+    reason = error.message
+    if error.path:
+        reason = (
+            f'Invalid input for field/attribute {error.path[-1]}. '
+            f'Value: {error.instance}. {reason}'
+        )
+    raise exception.BadRequest(reason=reason)

@@ -1,0 +1,101 @@
+"""Domain objects as response bodies. No queries, no policy."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from console_svc.api import microversion
+from console_svc.consoles.models import (
+    Console,
+    ConsoleAuthToken,
+    ConsoleType,
+)
+
+# When this API was last changed.
+_UPDATED = '2026-11-24T00:00:00Z'
+_MEDIA_TYPE = 'application/vnd.openstack.compute+json;version=2.1'
+
+
+def versions(base_url: str) -> dict[str, Any]:
+    """The root document.
+
+    :param base_url: where the application is, without a trailing slash
+    """
+    return {'versions': [_version(base_url)]}
+
+
+def version(base_url: str) -> dict[str, Any]:
+    """The document of v2.1."""
+    media_type = {'base': 'application/json', 'type': _MEDIA_TYPE}
+    return {'version': {**_version(base_url), 'media-types': [media_type]}}
+
+
+def _version(base_url: str) -> dict[str, Any]:
+    return {
+        'id': 'v2.1',
+        'status': 'CURRENT',
+        'version': str(microversion.MAX),
+        'min_version': str(microversion.MIN),
+        'updated': _UPDATED,
+        'links': [{'rel': 'self', 'href': f'{base_url}/v2.1/'}],
+    }
+
+
+def consoles(rows: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
+    """A list of native consoles."""
+    return {
+        'consoles': [
+            {'console': {'id': row['id'], 'console_type': row['console_type']}}
+            for row in rows
+        ]
+    }
+
+
+def console(console: Console) -> dict[str, Any]:
+    """A native console, with its password."""
+    return {
+        'console': {
+            'id': console.id,
+            'console_type': console.console_type,
+            'password': console.password,
+            'instance_name': console.instance_name,
+            'port': console.port,
+            'host': console.host,
+        }
+    }
+
+
+def connect_info(
+    token: ConsoleAuthToken, version: microversion.Version
+) -> dict[str, Any]:
+    """Where a token leads."""
+    info = token.connect_info
+    body = {
+        'instance_uuid': token.server_id,
+        'host': info.host,
+        'port': info.port,
+        'internal_access_path': info.internal_access_path,
+    }
+    if (
+        token.console_type == ConsoleType.SPICE_DIRECT
+        and version >= microversion.SPICE_DIRECT
+    ):
+        body['tls_port'] = info.tls_port
+    return {'console': body}
+
+
+def remote_console(
+    protocol: str, console_type: str, url: str
+) -> dict[str, Any]:
+    """A console's access URL, from 2.6 on."""
+    return {
+        'remote_console': {
+            'protocol': protocol,
+            'type': console_type,
+            'url': url,
+        }
+    }
+
+
+def action_console(console_type: str, url: str) -> dict[str, Any]:
+    """A console's access URL, before 2.6."""
+    return {'console': {'type': console_type, 'url': url}}

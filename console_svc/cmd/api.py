@@ -1,0 +1,63 @@
+"""console-svc-api: the API in a development server."""
+
+import logging
+import signal
+import socketserver
+import sys
+import threading
+from types import FrameType
+from wsgiref import simple_server
+
+from oslo_config import cfg
+
+from console_svc import conf as configuration
+from console_svc.api import app
+
+LOG = logging.getLogger(__name__)
+
+OPTIONS = [
+    cfg.StrOpt('host', default='127.0.0.1', help='Address to listen on.'),
+    cfg.PortOpt('port', default=8775, help='Port to listen on.'),
+]
+
+
+class Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
+    """A thread a request. For production there are uWSGI and gunicorn."""
+
+    # An answer that has begun is finished before the process ends.
+    daemon_threads = False
+    block_on_close = True
+    request_queue_size = 128
+
+
+class Handler(simple_server.WSGIRequestHandler):
+    """Leaves the request log to the application, which masks tokens."""
+
+    # A client that says nothing must not hold up the end of the process.
+    timeout = 10
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def main() -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    conf = configuration.load(sys.argv[1:], commands=OPTIONS)
+    configuration.setup_logging(conf)
+    with simple_server.make_server(
+        conf.host, conf.port, app.build(conf), Server, Handler
+    ) as server:
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            # shutdown() waits for the loop that this handler interrupts.
+            threading.Thread(target=server.shutdown).start()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        LOG.info('Listening on http://%s:%d', conf.host, server.server_port)
+        server.serve_forever()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""console-svc-manage: what operators do beside the API."""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import alembic.util
+import sqlalchemy
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+
+from console_svc import compute, exception
+from console_svc import conf as configuration
+from console_svc.consoles import passwords
+from console_svc.consoles.models import ConsoleType
+from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.context import RequestContext
+from console_svc.db import migration
+from console_svc.db.api import Database
+
+Command = Callable[[cfg.ConfigOpts], None]
+
+
+def db_sync(conf: cfg.ConfigOpts) -> None:
+    """Bring the database to the newest schema, or to the version given.
+
+    On an empty database also make the key file, if there is none.
+    """
+    _make_sqlite_folder(conf)
+    database = Database(conf)
+    empty = migration.version(database) is None
+    migration.sync(database, conf.command.version or 'head')
+    print(f'The schema is {migration.version(database)}.')
+    key_file = pathlib.Path(conf.consoles.key_file)
+    if key_file.exists():
+        return
+    if empty:
+        passwords.create_key_file(key_file)
+        print(f'Made the key file {key_file}: every API host needs it.')
+    else:
+        print(
+            f'There is no key file {key_file}: copy it from another API '
+            'host, or make one with "console-svc-manage keys create".',
+            file=sys.stderr,
+        )
+
+
+def _make_sqlite_folder(conf: cfg.ConfigOpts) -> None:
+    url = sqlalchemy.make_url(conf.database.connection)
+    if url.get_backend_name() == 'sqlite' and url.database:
+        folder = pathlib.Path(url.database).parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def db_version(conf: cfg.ConfigOpts) -> None:
+    """Print the schema's version."""
+    print(migration.version(Database(conf)) or 'empty')
+
+
+def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
+    """Delete expired tokens, and the consoles of servers that are gone."""
+    database = Database(conf)
+    driver = compute.load(conf)
+    batch = conf.command.batch
+    tokens = ConsoleAuthTokens(conf, database, driver).purge(batch)
+    consoles = NativeConsoles(conf, database, driver).purge(operator(), batch)
+    print(f'{tokens} tokens, {consoles} consoles purged')
+
+
+def keys_create(conf: cfg.ConfigOpts) -> None:
+    """Make the key file of the console passwords."""
+    passwords.create_key_file(pathlib.Path(conf.consoles.key_file))
+
+
+def keys_rotate(conf: cfg.ConfigOpts) -> None:
+    """Put a new key first in the key file; the old ones still decrypt."""
+    passwords.rotate_key_file(pathlib.Path(conf.consoles.key_file))
+
+
+def token_issue(conf: cfg.ConfigOpts) -> None:
+    """Issue a console token and print it."""
+    driver = compute.load(conf)
+    context = operator()
+    server = driver.get_server(context, conf.command.server)
+    tokens = ConsoleAuthTokens(conf, Database(conf), driver)
+    print(
+        tokens.issue(
+            context, server, conf.command.type, ttl=conf.command.ttl
+        )
+    )
+
+
+def operator() -> RequestContext:
+    """Who runs this command: somebody who may do everything."""
+    return RequestContext(is_admin=True, roles=['admin'], overwrite=False)
+
+
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def add_commands(groups: Any) -> None:
+    """Describe the command line."""
+
+    def add(group: Any, name: str, command: Command) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = group.add_parser(
+            name, help=command.__doc__, description=command.__doc__
+        )
+        parser.set_defaults(run=command)
+        return parser
+
+    def add_group(name: str, text: str) -> Any:
+        parser = groups.add_parser(name, help=text)
+        return parser.add_subparsers(required=True, metavar='COMMAND')
+
+    database = add_group('db', 'the database')
+    sync = add(database, 'sync', db_sync)
+    sync.add_argument('version', nargs='?', metavar='VERSION')
+    add(database, 'version', db_version)
+    purge = add(database, 'purge-tokens', db_purge_tokens)
+    purge.add_argument(
+        '--batch',
+        type=positive,
+        default=1000,
+        metavar='N',
+        help='rows a statement (%(default)s)',
+    )
+
+    keys = add_group('keys', 'the keys of the console passwords')
+    add(keys, 'create', keys_create)
+    add(keys, 'rotate', keys_rotate)
+
+    token = add_group('token', 'console tokens')
+    issue = add(token, 'issue', token_issue)
+    issue.add_argument('--server', required=True, metavar='ID')
+    issue.add_argument('--type', required=True, choices=[*ConsoleType])
+    issue.add_argument('--ttl', type=positive, metavar='SECONDS')
+
+
+def main() -> int:
+    """Run a command. What goes wrong is said in one line; the status is 1."""
+    try:
+        conf = configuration.load(
+            sys.argv[1:],
+            commands=[
+                cfg.SubCommandOpt(
+                    'command', title='commands', handler=add_commands
+                )
+            ],
+        )
+        configuration.setup_logging(conf)
+        conf.command.run(conf)
+    except (
+        OSError,
+        ValueError,
+        alembic.util.CommandError,
+        cfg.Error,
+        db_exception.DBError,
+        exception.ConsoleSvcError,
+    ) as error:
+        print(f'console-svc-manage: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""console-svc-status: is this installation ready for this version?"""
+
+import sys
+
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+from oslo_upgradecheck import common_checks, upgradecheck
+
+from console_svc import compute, exception
+from console_svc import conf as configuration
+from console_svc.cmd.manage import operator
+from console_svc.consoles import passwords
+from console_svc.db import migration
+from console_svc.db.api import Database
+
+# A UUID that no server has: what is asked is whether the driver answers.
+_NOBODY = '00000000-0000-4000-8000-000000000000'
+
+
+class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
+    """What an upgrade, or a first start, needs."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        super().__init__()
+        self.conf = conf
+        self._upgrade_checks = (
+            ('Database schema', Checks._schema),
+            ('Password keys', Checks._keys),
+            ('Compute driver', Checks._driver),
+            (
+                'Policy file in YAML',
+                (common_checks.check_policy_json, {'conf': conf}),
+            ),
+        )
+
+    def _schema(self) -> upgradecheck.Result:
+        """The database answers, and has this version's schema."""
+        try:
+            found = migration.version(Database(self.conf))
+        except db_exception.DBError as error:
+            return _failure(f'The database does not answer: {error}')
+        if found != migration.head():
+            return _failure(
+                f'The schema is {found or "empty"}, not {migration.head()}: '
+                'run "console-svc-manage db sync".'
+            )
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
+    def _keys(self) -> upgradecheck.Result:
+        """Console passwords can be encrypted."""
+        try:
+            passwords.Vault(self.conf).encrypt('')
+        except exception.ServiceUnavailable as error:
+            return _failure(f'{error} ({error.__cause__})')
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
+    def _driver(self) -> upgradecheck.Result:
+        """The compute driver answers."""
+        try:
+            compute.load(self.conf).get_server(operator(), _NOBODY)
+        except exception.ServerNotFound:
+            return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+        except Exception as error:
+            return _failure(f'{error} ({error.__cause__})')
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
+
+def _failure(details: str) -> upgradecheck.Result:
+    return upgradecheck.Result(upgradecheck.Code.FAILURE, details)
+
+
+def main() -> int:
+    """Run ``upgrade check``; the status is oslo.upgradecheck's."""
+    conf = configuration.new()
+    return int(
+        upgradecheck.main(conf, configuration.PROJECT, Checks(conf))
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

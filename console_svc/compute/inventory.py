@@ -1,0 +1,168 @@
+"""The inventory file: its rules, and what it says."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jsonschema
+import yaml
+
+from console_svc.consoles.models import (
+    ConnectInfo,
+    ConsoleType,
+    Endpoint,
+    Server,
+)
+
+_NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}
+_PORT = {'type': 'integer', 'minimum': 1, 'maximum': 65535}
+
+SCHEMA = {
+    'type': 'object',
+    'required': ['servers'],
+    'additionalProperties': False,
+    'properties': {
+        'servers': {
+            'type': 'array',
+            'items': {
+                'type': 'object',
+                'required': ['id', 'project_id', 'instance_name', 'host'],
+                'additionalProperties': False,
+                'properties': {
+                    'id': {
+                        'type': 'string',
+                        'pattern': '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}'
+                        '-[0-9a-fA-F]{12}$',
+                    },
+                    'project_id': _NAME,
+                    'name': _NAME,
+                    'instance_name': _NAME,
+                    'host': _NAME,
+                    'status': _NAME,
+                    'native': {
+                        'type': 'object',
+                        'required': ['console_type', 'port'],
+                        'additionalProperties': False,
+                        'properties': {
+                            'console_type': _NAME,
+                            'host': _NAME,
+                            'port': _PORT,
+                        },
+                    },
+                    'consoles': {
+                        'type': 'array',
+                        'items': {
+                            'type': 'object',
+                            'required': ['type', 'host', 'port'],
+                            'additionalProperties': False,
+                            'properties': {
+                                'type': {'enum': [*ConsoleType]},
+                                'host': _NAME,
+                                'port': _PORT,
+                                'tls_port': _PORT,
+                                'internal_access_path': _NAME,
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+
+_VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+_Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One server of the inventory."""
+
+    server: Server
+    consoles: Mapping[str, ConnectInfo]
+    native: Endpoint | None
+
+
+def parse(content: bytes) -> Mapping[str, Entry]:
+    """Read an inventory.
+
+    :param content: the file's bytes
+    :returns: the servers by id
+    :raises ValueError: it is no YAML, or breaks a rule; tells line and reason
+    """
+    try:
+        node = yaml.compose(content, Loader=_Loader)
+        document = yaml.load(content, Loader=_Loader)  # noqa: S506 (safe one)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    broken = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(document))
+    if broken is not None:
+        raise _broken(node, list(broken.absolute_path), broken.message)
+    _refuse_duplicates(node, document['servers'])
+    return {item['id']: _entry(item) for item in document['servers']}
+
+
+def _broken(
+    node: yaml.Node | None, path: Sequence[str | int], reason: str
+) -> ValueError:
+    """A rule is broken at a path of the document: say in which line."""
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            # What came by a merge key has no node here: stay where we are.
+            node = dict((key.value, value) for key, value in node.value).get(
+                step, node
+            )
+        elif isinstance(node, yaml.SequenceNode):
+            node = node.value[step]
+    line = node.start_mark.line + 1 if node is not None else 1
+    where = '.'.join(str(step) for step in path) or 'the document'
+    return ValueError(f'line {line}: {where}: {reason}')
+
+
+def _refuse_duplicates(
+    node: yaml.Node | None, servers: Sequence[Mapping[str, Any]]
+) -> None:
+    ids = set()
+    for index, server in enumerate(servers):
+        path: list[str | int] = ['servers', index]
+        if server['id'].lower() in ids:
+            raise _broken(node, [*path, 'id'], 'duplicate id')
+        ids.add(server['id'].lower())
+        types = set()
+        for position, console in enumerate(server.get('consoles', ())):
+            if console['type'] in types:
+                raise _broken(
+                    node,
+                    [*path, 'consoles', position, 'type'],
+                    f'a second console of type {console["type"]}',
+                )
+            types.add(console['type'])
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    native = item.get('native')
+    return Entry(
+        server=Server(
+            id=item['id'],
+            project_id=item['project_id'],
+            name=item.get('name', item['instance_name']),
+            instance_name=item['instance_name'],
+            host=item['host'],
+            status=item.get('status', 'ACTIVE'),
+        ),
+        consoles={
+            console['type']: ConnectInfo(
+                host=console['host'],
+                port=int(console['port']),
+                tls_port=console.get('tls_port'),
+                internal_access_path=console.get('internal_access_path'),
+            )
+            for console in item.get('consoles', ())
+        },
+        native=native
+        and Endpoint(
+            console_type=native['console_type'],
+            host=native.get('host'),
+            port=int(native['port']),
+        ),
+    )

@@ -1,0 +1,64 @@
+"""The driver that reads an inventory file.
+
+For labs, bare metal and tests, and the embedded default. It opens nothing:
+what the inventory lists is there already.
+"""
+
+from collections.abc import Mapping
+
+from oslo_config import cfg
+
+from console_svc import exception
+from console_svc.compute import base, inventory
+from console_svc.consoles.models import ConnectInfo, Endpoint, Server
+from console_svc.context import RequestContext
+from console_svc.watched_file import WatchedFile
+
+ACTIVE = 'ACTIVE'
+
+
+class StaticDriver(base.Driver):
+    """Servers of the file that ``[static] inventory`` names."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        super().__init__(conf)
+        self._file = WatchedFile(conf.static.inventory, inventory.parse)
+
+    def get_server(self, context: RequestContext, server_id: str) -> Server:
+        return self._entry(server_id).server
+
+    def get_connect_info(
+        self, context: RequestContext, server: Server, console_type: str
+    ) -> ConnectInfo:
+        consoles = self._ready(server).consoles
+        if console_type not in consoles:
+            raise exception.ConsoleTypeUnavailable(console_type=console_type)
+        return consoles[console_type]
+
+    def open_native_console(
+        self, context: RequestContext, server: Server, password: str
+    ) -> Endpoint:
+        native = self._ready(server).native
+        if native is None:
+            raise exception.NativeConsoleUnavailable(server_id=server.id)
+        return native
+
+    def close_native_console(self, server_id: str, server_host: str) -> None:
+        """Nothing was opened, so there is nothing to close."""
+
+    def _ready(self, server: Server) -> inventory.Entry:
+        entry = self._entry(server.id)
+        if entry.server.status != ACTIVE:
+            raise exception.ServerNotReady(server_id=server.id)
+        return entry
+
+    def _entry(self, server_id: str) -> inventory.Entry:
+        try:
+            servers: Mapping[str, inventory.Entry] = self._file.get()
+        except ValueError as error:
+            raise exception.ServiceUnavailable(
+                'The inventory of servers cannot be read.'
+            ) from error
+        if server_id not in servers:
+            raise exception.ServerNotFound(server_id=server_id)
+        return servers[server_id]

@@ -1,0 +1,129 @@
+"""Configuration: one file an option group, loaded into an object of its own.
+
+There is no global configuration object: whoever starts a program calls
+:func:`load` and hands the result on.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from oslo_config import cfg
+from oslo_db import options as db_options
+from oslo_log import log
+from oslo_middleware import cors
+
+from console_svc import version
+from console_svc.conf import (
+    api,
+    base_urls,
+    compute,
+    consoleauth,
+    consoles,
+    paths,
+    static,
+)
+
+PROJECT = 'console-svc'
+
+#: Modules with GROUP and OPTIONS, in the order of the sample file.
+MODULES = (paths, api, compute, static, consoles, consoleauth)
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register every option that the service itself reads."""
+    for module in MODULES:
+        conf.register_opts(module.OPTIONS, group=module.GROUP)
+    for group, options in base_urls.GROUPS.items():
+        conf.register_opts(options, group=group)
+    conf.register_opts(db_options.database_opts, 'database')
+    conf.register_opts(cors.OPTS, 'cors')
+
+
+def set_library_defaults() -> None:
+    """Give library options the defaults that suit this service.
+
+    Also the oslo.config.opts.defaults hook of the sample generator.
+    """
+    # Retrying is the client's: a request must not wait for minutes while
+    # the database is away.
+    cfg.set_defaults(
+        db_options.database_opts,
+        connection=f'sqlite:///$state_path/{PROJECT}.sqlite',
+        max_retries=0,
+    )
+    versions = ['OpenStack-API-Version', 'X-OpenStack-Nova-API-Version']
+    request_ids = ['X-OpenStack-Request-ID', 'X-Compute-Request-Id']
+    cors.set_defaults(
+        allow_headers=['X-Auth-Token', 'X-Service-Token', *versions],
+        expose_headers=[*versions, *request_ids],
+        allow_methods=['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+    )
+
+
+def new(commands: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
+    """A configuration that knows its options, but has read nothing yet.
+
+    :param commands: options of the command line alone
+    """
+    set_library_defaults()
+    conf = cfg.ConfigOpts()
+    register_opts(conf)
+    conf.register_cli_opts(commands)
+    log.register_options(conf)
+    return conf
+
+
+def load(
+    args: Sequence[str] = (),
+    files: Sequence[str] | None = None,
+    directories: Sequence[str] | None = None,
+    commands: Sequence[cfg.Opt] = (),
+) -> cfg.ConfigOpts:
+    """Read the configuration.
+
+    :param args: command line arguments
+    :param files: configuration files; None: oslo.config's search for the
+        project (``/etc/console-svc/console-svc.conf`` and its like)
+    :param directories: configuration directories, likewise
+    :param commands: options of the command line alone
+    :raises oslo_config.cfg.Error: an unreadable file or a wrong value
+    """
+    conf = new(commands)
+    conf(
+        args=list(args),
+        project=PROJECT,
+        version=version.version_string(),
+        default_config_files=files,
+        default_config_dirs=directories,
+    )
+    return conf
+
+
+def load_from_environment(
+    environ: Mapping[str, str] = os.environ,
+) -> cfg.ConfigOpts:
+    """Read the files that a WSGI server's environment names.
+
+    ``OS_CONSOLE_SVC_CONFIG_FILES`` holds files separated by ``;``,
+    ``OS_CONSOLE_SVC_CONFIG_DIR`` one directory.
+    """
+    files = environ.get('OS_CONSOLE_SVC_CONFIG_FILES', '')
+    directory = environ.get('OS_CONSOLE_SVC_CONFIG_DIR', '')
+    return load(
+        files=[name.strip() for name in files.split(';') if name.strip()]
+        or None,
+        directories=[directory] if directory else None,
+    )
+
+
+def setup_logging(conf: cfg.ConfigOpts) -> None:
+    """Start logging as configured."""
+    log.set_defaults(
+        default_log_levels=[
+            *log.get_default_log_levels(),
+            'alembic=WARNING',
+            'keystonemiddleware=WARNING',
+            'oslo_policy=INFO',
+        ]
+    )
+    log.setup(conf, PROJECT, version.version_string())

@@ -1,0 +1,67 @@
+"""[vnc], [spice], [serial_console], [rdp], [mks]: base URLs.
+
+One URL a group: what a browser opens, without the token. Names and defaults
+are nova's, so that its settings can be carried over.
+"""
+
+from oslo_config import cfg
+
+
+def _base_url(name: str, default: str, what: str) -> cfg.URIOpt:
+    return cfg.URIOpt(
+        name,
+        default=default,
+        schemes=['http', 'https', 'ws', 'wss'],
+        help=f'Address of {what}, as the users\' browsers reach it. The '
+        'token is added to its query.',
+    )
+
+
+GROUPS = {
+    'vnc': [
+        _base_url(
+            'novncproxy_base_url',
+            'http://127.0.0.1:6080/vnc_auto.html',
+            'the noVNC page (console type novnc); the token goes inside its '
+            '"path" parameter',
+        ),
+        _base_url(
+            'xvpvncproxy_base_url',
+            'http://127.0.0.1:6081/console',
+            'the XVP VNC proxy (console type xvpvnc)',
+        ),
+    ],
+    'spice': [
+        _base_url(
+            'html5proxy_base_url',
+            'http://127.0.0.1:6082/spice_auto.html',
+            'the SPICE HTML5 page (console type spice-html5)',
+        ),
+        _base_url(
+            'spice_direct_proxy_base_url',
+            'http://127.0.0.1:13002/nova',
+            'the SPICE proxy for native clients (console type spice-direct)',
+        ),
+    ],
+    'serial_console': [
+        _base_url(
+            'base_url',
+            'ws://127.0.0.1:6083/',
+            'the serial console proxy (console type serial)',
+        ),
+    ],
+    'rdp': [
+        _base_url(
+            'html5_proxy_base_url',
+            'http://127.0.0.1:6083/',
+            'the RDP HTML5 proxy (console type rdp-html5)',
+        ),
+    ],
+    'mks': [
+        _base_url(
+            'mksproxy_base_url',
+            'http://127.0.0.1:6090/',
+            'the MKS proxy (console type webmks)',
+        ),
+    ],
+}

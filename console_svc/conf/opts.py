@@ -1,0 +1,17 @@
+"""The options, as oslo-config-generator asks for them."""
+
+from collections.abc import Iterable
+
+from oslo_config import cfg
+
+from console_svc import conf
+from console_svc.conf import base_urls
+
+
+def list_opts() -> list[tuple[str, Iterable[cfg.Opt]]]:
+    """Group name and options, for the sample generator and the docs."""
+    options: list[tuple[str, Iterable[cfg.Opt]]] = [
+        (module.GROUP or 'DEFAULT', module.OPTIONS) for module in conf.MODULES
+    ]
+    options.extend(base_urls.GROUPS.items())
+    return options

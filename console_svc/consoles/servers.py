@@ -1,0 +1,30 @@
+"""Servers, as far as a caller may know of them."""
+
+import re
+
+from console_svc import exception
+from console_svc.compute import Driver
+from console_svc.consoles.models import Server
+from console_svc.context import RequestContext
+
+_UUID = re.compile(r'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}')
+
+
+class Servers:
+    """Looks servers up."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def get(self, context: RequestContext, server_id: str) -> Server:
+        """The server, if it exists for this caller.
+
+        :raises console_svc.exception.ServerNotFound: there is none, or it
+            is another project's: who asks can't tell which
+        """
+        if not _UUID.fullmatch(server_id):
+            raise exception.ServerNotFound(server_id=server_id)
+        server = self._driver.get_server(context, server_id)
+        if not context.can_see(server.project_id):
+            raise exception.ServerNotFound(server_id=server_id)
+        return server

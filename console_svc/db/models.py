@@ -1,0 +1,56 @@
+"""The tables. Seconds are integers of the UTC epoch."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        'pk': 'pk_%(table_name)s',
+        'ix': 'ix_%(table_name)s_%(column_0_N_name)s',
+        'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
+    }
+)
+
+# SQLite counts up only what is declared INTEGER.
+_Id = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
+_UUID = sa.String(36)
+_Name = sa.String(255)
+
+consoles = sa.Table(
+    'consoles',
+    metadata,
+    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    sa.Column('server_id', _UUID, nullable=False),
+    sa.Column('server_host', _Name, nullable=False),
+    sa.Column('console_type', _Name, nullable=False),
+    sa.Column('instance_name', _Name, nullable=False),
+    sa.Column('host', _Name, nullable=False),
+    sa.Column('port', sa.Integer, nullable=False),
+    sa.Column('encrypted_password', _Name, nullable=False),
+    sa.Column('created_at', sa.BigInteger, nullable=False),
+    # One console a server and host: of creates that race, one wins.
+    sa.UniqueConstraint('server_id', 'server_host'),
+    # Ids must never be given twice: an old link would show a new password.
+    sqlite_autoincrement=True,
+)
+
+console_auth_tokens = sa.Table(
+    'console_auth_tokens',
+    metadata,
+    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    # SHA-256, hexadecimal: the token itself is stored nowhere.
+    sa.Column('token_hash', sa.String(64), nullable=False),
+    sa.Column('server_id', _UUID, nullable=False),
+    sa.Column('project_id', _Name, nullable=False),
+    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('console_type', sa.String(32), nullable=False),
+    sa.Column('host', _Name, nullable=False),
+    sa.Column('port', sa.Integer, nullable=False),
+    sa.Column('tls_port', sa.Integer, nullable=True),
+    sa.Column('internal_access_path', _Name, nullable=True),
+    sa.Column('created_at', sa.BigInteger, nullable=False),
+    sa.Column('expires', sa.BigInteger, nullable=False),
+    sa.UniqueConstraint('token_hash'),
+    # For the purge, which deletes by time.
+    sa.Index(None, 'expires'),
+    sqlite_autoincrement=True,
+)

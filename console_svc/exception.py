@@ -1,0 +1,192 @@
+"""Domain errors. Each knows the HTTP status that it means.
+
+The message is shown to the caller: it must never hold a console token, a
+password or another project's data.
+"""
+
+import http
+from collections.abc import Mapping
+
+
+class ConsoleSvcError(Exception):
+    """Anything that a caller is told about.
+
+    :param fields: values for the placeholders of ``message``
+    """
+
+    status = http.HTTPStatus.INTERNAL_SERVER_ERROR
+    message = 'The request could not be served.'
+
+    def __init__(self, **fields: object) -> None:
+        super().__init__(self.message.format(**fields))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the answer that this error becomes."""
+        return {}
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """Fields that stand beside code and message in the fault."""
+        return {}
+
+
+class BadRequest(ConsoleSvcError):
+    """The request is not what the API describes."""
+
+    status = http.HTTPStatus.BAD_REQUEST
+    message = '{reason}'
+
+
+class MalformedBody(BadRequest):
+    """The body is not the JSON that was announced."""
+
+    message = 'Malformed request body'
+
+
+class InvalidVersion(BadRequest):
+    """A microversion that is no version at all."""
+
+    message = (
+        'API Version String {version} is of invalid format. '
+        'Must be of format MajorNum.MinorNum.'
+    )
+
+
+class InvalidConsoleType(BadRequest):
+    """Protocol and type that don't belong together."""
+
+    message = 'Invalid console type {console_type}'
+
+
+class ConsoleTypeUnavailable(BadRequest):
+    """The server has no console of this type."""
+
+    message = 'Unavailable console type {console_type}.'
+
+
+class NotAuthenticated(ConsoleSvcError):
+    """No token, or one that cannot be read (noauth2)."""
+
+    status = http.HTTPStatus.UNAUTHORIZED
+    message = 'The request you have made requires authentication.'
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {'WWW-Authenticate': 'noauth2 realm="console-svc"'}
+
+
+class ConsoleTypeNotAccessible(ConsoleSvcError):
+    """Before microversion 2.31 a look-up answers for rdp-html5 alone."""
+
+    status = http.HTTPStatus.UNAUTHORIZED
+    message = 'The requested console type details are not accessible'
+
+
+class Forbidden(ConsoleSvcError):
+    """Policy says no."""
+
+    status = http.HTTPStatus.FORBIDDEN
+    message = "Policy doesn't allow {rule} to be performed."
+
+
+class NotFound(ConsoleSvcError):
+    """No such resource."""
+
+    status = http.HTTPStatus.NOT_FOUND
+    message = 'The resource could not be found.'
+
+
+class ServerNotFound(NotFound):
+    """No such server, or none that the caller may know of."""
+
+    message = 'Instance {server_id} could not be found.'
+
+
+class ConsoleNotFound(NotFound):
+    """The server has no such native console."""
+
+    message = 'Console for instance {server_id} could not be found.'
+
+
+class TokenNotFound(NotFound):
+    """A console token that was never issued, or is no longer valid."""
+
+    message = 'Token not found'
+
+
+class MethodNotAllowed(ConsoleSvcError):
+    """The resource exists, but has no such method."""
+
+    status = http.HTTPStatus.METHOD_NOT_ALLOWED
+    message = 'The method {method} is not allowed for this resource.'
+
+    def __init__(self, method: str, allowed: str) -> None:
+        super().__init__(method=method)
+        self._allowed = allowed
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {'Allow': self._allowed}
+
+
+class UnsupportedVersion(ConsoleSvcError):
+    """A microversion outside of the range."""
+
+    status = http.HTTPStatus.NOT_ACCEPTABLE
+    message = (
+        'Version {version} is not supported by the API. '
+        'Minimum is {minimum} and maximum is {maximum}.'
+    )
+
+    def __init__(self, version: str, minimum: str, maximum: str) -> None:
+        super().__init__(version=version, minimum=minimum, maximum=maximum)
+        self.version = version
+        self._range = {'min_version': minimum, 'max_version': maximum}
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        return self._range
+
+
+class ServerNotReady(ConsoleSvcError):
+    """The server is in no state in which it has consoles."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = 'Instance {server_id} is not ready'
+
+
+class NativeConsoleUnavailable(ConsoleSvcError):
+    """The server has no console that a native client could open."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = 'Instance {server_id} has no native console'
+
+
+class UnsupportedMediaType(ConsoleSvcError):
+    """A body that says it is something else than JSON."""
+
+    status = http.HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    message = 'Unsupported Content-Type'
+
+
+class PasswordUnreadable(ConsoleSvcError):
+    """None of the keys decrypts a stored password."""
+
+    message = (
+        'The password of this console cannot be read. Delete the console '
+        'and create it again.'
+    )
+
+
+class ServiceUnavailable(ConsoleSvcError):
+    """Something that the service needs is away for now.
+
+    :param reason: what is away, in words that a caller may read
+    """
+
+    status = http.HTTPStatus.SERVICE_UNAVAILABLE
+    message = '{reason}'
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)

@@ -1,0 +1,24 @@
+"""Policy as code: one file a resource."""
+
+import itertools
+
+from oslo_policy import policy
+
+from console_svc.policies import (
+    base,
+    console_auth_tokens,
+    consoles,
+    remote_consoles,
+)
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Every rule, for the enforcer, the generators and the docs."""
+    return list(
+        itertools.chain(
+            base.RULES,
+            consoles.RULES,
+            remote_consoles.RULES,
+            console_auth_tokens.RULES,
+        )
+    )

@@ -1,0 +1,61 @@
+"""The personas that the other rules are made of.
+
+They follow OpenStack's secure RBAC. Member is named beside reader because
+some clouds have roles that don't imply each other.
+"""
+
+from collections.abc import Sequence
+
+from oslo_policy import policy
+
+ADMIN = 'rule:context_is_admin'
+ADMIN_OR_SERVICE = 'rule:admin_or_service'
+PROJECT_READER_OR_ADMIN = 'rule:project_reader_or_admin'
+PROJECT_MEMBER_OR_ADMIN = 'rule:project_member_or_admin'
+
+RULES = [
+    policy.RuleDefault(
+        'context_is_admin',
+        'role:admin',
+        'Who sees and manages the consoles of every project.',
+    ),
+    policy.RuleDefault(
+        'admin_or_service',
+        'rule:context_is_admin or role:service',
+        'Administrators, and services such as the console proxy.',
+    ),
+    policy.RuleDefault(
+        'project_reader_or_admin',
+        'rule:context_is_admin or '
+        '((role:reader or role:member) and project_id:%(project_id)s)',
+        "Readers and members of the server's project, and administrators.",
+    ),
+    policy.RuleDefault(
+        'project_member_or_admin',
+        'rule:context_is_admin or '
+        '(role:member and project_id:%(project_id)s)',
+        "Members of the server's project, and administrators.",
+    ),
+]
+
+
+def rule(
+    name: str, check: str, description: str, *operations: tuple[str, str]
+) -> policy.DocumentedRuleDefault:
+    """A documented rule for project-scoped tokens.
+
+    :param name: the rule's name in policy.yaml
+    :param check: its default
+    :param description: what it allows, for operators
+    :param operations: method and path of what it guards
+    """
+    described: Sequence[dict[str, str]] = [
+        {'method': method, 'path': path} for method, path in operations
+    ]
+    return policy.DocumentedRuleDefault(
+        name=name,
+        check_str=check,
+        description=description,
+        operations=list(described),
+        scope_types=['project'],
+    )

@@ -1,0 +1,14 @@
+"""Rule of the token look-up."""
+
+from console_svc.policies import base
+
+SHOW = 'os_compute_api:os-console-auth-tokens'
+
+RULES = [
+    base.rule(
+        SHOW,
+        base.ADMIN_OR_SERVICE,
+        'Show where a console token leads',
+        ('GET', '/os-console-auth-tokens/{console_token}'),
+    ),
+]

@@ -1,0 +1,38 @@
+"""Rules of /servers/{server_id}/consoles."""
+
+from console_svc.policies import base
+
+INDEX = 'os_compute_api:os-consoles:index'
+CREATE = 'os_compute_api:os-consoles:create'
+SHOW = 'os_compute_api:os-consoles:show'
+DELETE = 'os_compute_api:os-consoles:delete'
+
+COLLECTION = '/servers/{server_id}/consoles'
+RESOURCE = '/servers/{server_id}/consoles/{console_id}'
+
+RULES = [
+    base.rule(
+        INDEX,
+        base.PROJECT_READER_OR_ADMIN,
+        "List a server's native consoles",
+        ('GET', COLLECTION),
+    ),
+    base.rule(
+        CREATE,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        'Open a native console of a server',
+        ('POST', COLLECTION),
+    ),
+    base.rule(
+        SHOW,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        'Show where a native console is, and its password',
+        ('GET', RESOURCE),
+    ),
+    base.rule(
+        DELETE,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        'Close a native console',
+        ('DELETE', RESOURCE),
+    ),
+]

@@ -1,0 +1,20 @@
+"""Rule of what issues console tokens."""
+
+from console_svc.policies import base
+
+CREATE = 'os_compute_api:os-remote-consoles'
+
+ACTION = '/servers/{server_id}/action'
+
+RULES = [
+    base.rule(
+        CREATE,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        "Get a URL, with a token, of a server's console",
+        ('POST', '/servers/{server_id}/remote-consoles'),
+        ('POST', f'{ACTION} (os-getVNCConsole)'),
+        ('POST', f'{ACTION} (os-getSPICEConsole)'),
+        ('POST', f'{ACTION} (os-getSerialConsole)'),
+        ('POST', f'{ACTION} (os-getRDPConsole)'),
+    ),
+]

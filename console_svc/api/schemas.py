@@ -95,7 +95,7 @@ def validate(
 
     :raises console_svc.exception.BadRequest: it breaks a rule
     """
-    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    error = next(validator.iter_errors(document), None)
     if error is None:
         return
     reason = error.message

@@ -73,7 +73,9 @@ def main() -> int:
     """Run ``upgrade check``; the status is oslo.upgradecheck's."""
     conf = configuration.new()
     return int(
-        upgradecheck.main(conf, configuration.PROJECT, Checks(conf))
+        upgradecheck.main(
+            conf, configuration.PROJECT, Checks(conf), sys.argv[1:]
+        )
     )
 
 

@@ -55,5 +55,14 @@ def issue(
     server = resource.authorized_server(req, policies.CREATE)
     if console_type not in possible:
         raise exception.InvalidConsoleType(console_type=console_type)
-    token = resource.services.tokens.issue(req.caller, server, console_type)
+    try:
+        token = resource.services.tokens.issue(
+            req.caller, server, console_type
+        )
+    except exception.ConsoleTypeUnavailable:
+        if console_type != ConsoleType.XVPVNC:
+            raise
+        # The compute API has forgotten this type, and says so where it is
+        # not to be had.
+        raise exception.InvalidConsoleType(console_type=console_type) from None
     return access_url.build(resource.services.conf, console_type, token)

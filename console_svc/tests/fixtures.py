@@ -1,0 +1,167 @@
+"""The service as tests use it: real files, a real database, no network."""
+
+import json
+import pathlib
+from typing import Any
+
+import fixtures
+import webob
+import yaml
+
+from console_svc import conf as configuration
+from console_svc.api import app
+from console_svc.consoles import passwords
+from console_svc.db import migration
+from console_svc.db.api import Database
+
+SERVER = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001'
+STOPPED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c002'
+BARE = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c003'
+OTHERS = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c004'
+UNKNOWN = '00000000-0000-4000-8000-000000000000'
+
+MEMBER = 'joe:demo'
+READER = 'rita:demo:reader'
+ADMIN = 'admin:admin'
+STRANGER = 'eve:other'
+SERVICE = 'proxy:service:service'
+
+
+def inventory() -> dict[str, Any]:
+    """Servers: one with everything, one stopped, one bare, one of others."""
+
+    def server(server_id: str, number: int, **more: Any) -> dict[str, Any]:
+        return {
+            'id': server_id,
+            'project_id': 'demo',
+            'name': f'web-{number}',
+            'instance_name': f'instance-0000000{number}',
+            'host': 'compute-1',
+            **more,
+        }
+
+    consoles = {
+        'native': {'console_type': 'vnc', 'host': '192.0.2.10', 'port': 5999},
+        'consoles': [
+            {'type': 'novnc', 'host': '192.0.2.10', 'port': 5901},
+            {
+                'type': 'spice-direct',
+                'host': '192.0.2.10',
+                'port': 5902,
+                'tls_port': 5903,
+            },
+            {
+                'type': 'rdp-html5',
+                'host': '192.0.2.11',
+                'port': 3389,
+                'internal_access_path': 'a-path',
+            },
+            {'type': 'serial', 'host': '192.0.2.10', 'port': 10000},
+        ],
+    }
+    return {
+        'servers': [
+            server(SERVER, 1, **consoles),
+            server(STOPPED, 2, status='SHUTOFF', **consoles),
+            server(BARE, 3),
+            server(OTHERS, 4, **consoles, project_id='other'),
+        ]
+    }
+
+
+class Configuration(fixtures.Fixture):
+    """A configuration with files of its own, and a database of this schema.
+
+    :param options: group -> option -> value, over the defaults of tests
+    """
+
+    def __init__(self, **options: dict[str, Any]) -> None:
+        self._options = options
+
+    def _setUp(self) -> None:
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.inventory = self.folder / 'servers.yaml'
+        self.policy = self.folder / 'policy.yaml'
+        self.key_file = self.folder / 'console-keys'
+        self.write_inventory(inventory())
+        passwords.create_key_file(self.key_file)
+        options = {
+            'DEFAULT': {'state_path': self.folder},
+            'api': {'auth_strategy': 'noauth2'},
+            'static': {'inventory': self.inventory},
+            'oslo_policy': {'policy_file': self.policy},
+        }
+        for group, values in self._options.items():
+            options.setdefault(group, {}).update(values)
+        self.file = self.folder / 'console-svc.conf'
+        self.file.write_text(
+            '\n'.join(
+                f'[{group}]\n'
+                + ''.join(f'{name} = {value}\n' for name, value in it.items())
+                for group, it in options.items()
+            )
+        )
+        self.conf = configuration.load(files=[str(self.file)])
+        self.database = Database(self.conf)
+        self.addCleanup(lambda: self.database.engine.dispose())
+        migration.sync(self.database)
+
+    def write_inventory(self, document: dict[str, Any]) -> None:
+        """Replace the inventory, as an editor would."""
+        new = self.inventory.with_suffix('.new')
+        new.write_text(yaml.safe_dump(document))
+        new.replace(self.inventory)
+
+
+class Api(Configuration):
+    """The whole WSGI stack on such a configuration."""
+
+    def _setUp(self) -> None:
+        super()._setUp()
+        self.app = app.build(self.conf)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        token: str | None = MEMBER,
+        version: str | None = None,
+        body: bytes | str | None = None,
+        **headers: str,
+    ) -> webob.Response:
+        """Ask the API.
+
+        :param token: noauth2's; None sends none
+        :param version: a microversion
+        :param headers: others, with _ for -
+        """
+        request = webob.Request.blank(path, method=method)
+        if token is not None:
+            request.headers['X-Auth-Token'] = token
+        if version is not None:
+            request.headers['OpenStack-API-Version'] = f'compute {version}'
+        for name, value in headers.items():
+            request.headers[name.replace('_', '-')] = value
+        if body is not None:
+            request.body = body.encode() if isinstance(body, str) else body
+        return request.get_response(self.app)
+
+    def issue(self, console_type: str, server_id: str = SERVER) -> str:
+        """A console token, got through the API."""
+        protocol = {
+            'novnc': 'vnc',
+            'spice-direct': 'spice',
+            'rdp-html5': 'rdp',
+            'serial': 'serial',
+        }[console_type]
+        wanted = {'protocol': protocol, 'type': console_type}
+        answer = self.request(
+            'POST',
+            f'/v2.1/servers/{server_id}/remote-consoles',
+            version='2.99',
+            body=json.dumps({'remote_console': wanted}),
+        )
+        assert answer.status_int == 200, answer.body
+        return answer.json['remote_console']['url'].rpartition('token')[2][
+            1 if console_type != 'novnc' else 3 :
+        ]

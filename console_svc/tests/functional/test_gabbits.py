@@ -1,0 +1,46 @@
+"""The stories in gabbits/: the API as readable documents."""
+
+import os
+import sys
+import unittest
+from typing import Any
+
+import gabbi.driver
+from gabbi import fixture
+
+from console_svc.tests import fixtures
+
+
+class ApiFixture(fixture.GabbiFixture):
+    """A service of its own for each file."""
+
+    current: fixtures.Api
+
+    def start_fixture(self) -> None:
+        ApiFixture.current = self._api = fixtures.Api()
+        self._api.setUp()
+        for console_type in ('novnc', 'spice-direct', 'rdp-html5', 'serial'):
+            name = console_type.upper().replace('-', '_')
+            os.environ[f'{name}_TOKEN'] = self._api.issue(console_type)
+
+    def stop_fixture(self) -> None:
+        self._api.cleanUp()
+
+
+def _application() -> Any:
+    """Asked for when tests are loaded, called when they run."""
+    return lambda *request: ApiFixture.current.app(*request)
+
+
+def load_tests(
+    loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: str | None
+) -> unittest.TestSuite:
+    """One test a request, for unittest and stestr."""
+    folder = os.path.join(os.path.dirname(__file__), 'gabbits')
+    return gabbi.driver.build_tests(
+        folder,
+        loader,
+        intercept=_application,
+        fixture_module=sys.modules[__name__],
+        test_loader_name=__name__,
+    )

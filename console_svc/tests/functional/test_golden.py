@@ -1,0 +1,276 @@
+"""Recorded answers of nova 34, asked of console-svc.
+
+Raw WSGI requests, not gabbi's: its client would mend what some records are
+about. Every deliberate difference stands in DIFFERENCES; anything else that
+differs fails.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import time
+import unittest
+from typing import Any
+
+import testtools
+import webob
+
+from console_svc.tests import fixtures
+
+RECORDS = json.loads(
+    (pathlib.Path(__file__).parent / 'data/nova-34.0.0.json').read_text()
+)
+TOKEN = '11111111-2222-4333-8444-555555555555'
+SERVER = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
+
+
+@dataclasses.dataclass(frozen=True)
+class Differs:
+    """What we answer instead, and why."""
+
+    why: str
+    status: int
+    answer: Any
+
+
+def _fault(name: str, code: int, message: str, **more: str) -> dict[str, Any]:
+    return {name: {'code': code, 'message': message, **more}}
+
+
+def _not_found(why: str) -> Differs:
+    message = 'The resource could not be found.'
+    return Differs(why, 404, _fault('itemNotFound', 404, message))
+
+
+def _bad_method(method: str) -> Differs:
+    return Differs(
+        'a wrong method is a 405 that says which are right',
+        405,
+        _fault(
+            'badMethod',
+            405,
+            f'The method {method} is not allowed for this resource.',
+        ),
+    )
+
+
+def _range(version: str) -> Differs:
+    return Differs(
+        'a 406 has the range as fields too (API SIG, errors)',
+        406,
+        _fault(
+            'computeFault',
+            406,
+            f'Version {version} is not supported by the API. '
+            'Minimum is 2.1 and maximum is 2.104.',
+            min_version='2.1',
+            max_version='2.104',
+        ),
+    )
+
+
+_LINKS = [{'rel': 'self', 'href': 'http://localhost/v2.1/'}]
+_VERSION = {
+    'id': 'v2.1',
+    'status': 'CURRENT',
+    'version': '2.104',
+    'min_version': '2.1',
+    'updated': '2026-11-24T00:00:00Z',
+    'links': _LINKS,
+}
+_CONNECT_INFO = {
+    'console': {
+        'instance_uuid': SERVER,
+        'host': '192.0.2.10',
+        'port': 5900,
+        'internal_access_path': None,
+    }
+}
+_RDP_ONLY = Differs(
+    'before 2.31 rdp-html5 tokens work, as in nova 20; others are a 401',
+    401,
+    _fault(
+        'unauthorized',
+        401,
+        'The requested console type details are not accessible',
+    ),
+)
+_NO_TEXT = 'a path that leads nowhere is a JSON fault'
+_ANY_PROJECT = 'a project id need not be hexadecimal; admins see all'
+_ALIVE = 'os-consoles is what this service brings back'
+
+DIFFERENCES = {
+    'root with accept xml': Differs(
+        'our own version document', 200, {'versions': [_VERSION]}
+    ),
+    'version doc no slash': Differs(
+        'our own version document',
+        200,
+        {
+            'version': {
+                **_VERSION,
+                'media-types': [
+                    {
+                        'base': 'application/json',
+                        'type': 'application/vnd.openstack.compute+json;'
+                        'version=2.1',
+                    }
+                ],
+            }
+        },
+    ),
+    'unknown path': _not_found(_NO_TEXT),
+    'odd token 2': _not_found(_NO_TEXT),
+    'trailing slash': _not_found(_NO_TEXT),
+    'collection': _not_found(_NO_TEXT),
+    'sub path': _not_found(_NO_TEXT),
+    'token at 2.1': _RDP_ONLY,
+    'token at 2.30': _RDP_ONLY,
+    "malformed microversion ''": _RDP_ONLY,
+    'no service type': _RDP_ONLY,
+    'token not admin at 2.1': Differs(
+        'policy is asked first',
+        403,
+        _fault(
+            'forbidden',
+            403,
+            "Policy doesn't allow os_compute_api:os-console-auth-tokens "
+            'to be performed.',
+        ),
+    ),
+    'unsupported microversion 2.0': _range('2.0'),
+    'unsupported microversion 1.1': _range('1.1'),
+    'unsupported microversion 2.105': _range('2.105'),
+    'unsupported microversion 2.999': _range('2.999'),
+    'no auth token': Differs(
+        'a JSON fault',
+        401,
+        _fault(
+            'unauthorized',
+            401,
+            'The request you have made requires authentication.',
+        ),
+    ),
+    'project in path': Differs(_ANY_PROJECT, 200, _CONNECT_INFO),
+    'project in path, other project': Differs(
+        _ANY_PROJECT, 200, _CONNECT_INFO
+    ),
+    'HEAD token': Differs('HEAD works wherever GET does', 200, ''),
+    'PATCH token': _bad_method('PATCH'),
+    'DELETE token': _bad_method('DELETE'),
+    'remote-consoles: wrong content type': Differs(
+        'a body that says it is no JSON is refused',
+        415,
+        _fault('badMediaType', 415, 'Unsupported Content-Type'),
+    ),
+    'remote-consoles: GET': _bad_method('GET'),
+    'remote-consoles: PUT': _bad_method('PUT'),
+    'remote-consoles: DELETE': _bad_method('DELETE'),
+    'xvp consoles (gone): GET ': Differs(_ALIVE, 200, {'consoles': []}),
+    'xvp consoles (gone): POST ': Differs(_ALIVE, 200, ''),
+    'xvp consoles (gone): DELETE /1': Differs(
+        _ALIVE,
+        404,
+        _fault(
+            'itemNotFound',
+            404,
+            f'Console for instance {SERVER} could not be found.',
+        ),
+    ),
+    'xvp consoles (gone): PUT /1': _bad_method('PUT'),
+}
+
+
+class GoldenTest(testtools.TestCase):
+    """One test a record, on a service in the state that was recorded."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.api = self.useFixture(fixtures.Api())
+        self.api.write_inventory(
+            {
+                'servers': [
+                    {
+                        'id': SERVER,
+                        'project_id': 'admin',
+                        'instance_name': 'instance-00000001',
+                        'host': 'compute1',
+                        'native': {'console_type': 'vnc', 'port': 5900},
+                    }
+                ]
+            }
+        )
+        self.api.database.create_token(
+            {
+                'token_hash': hashlib.sha256(TOKEN.encode()).hexdigest(),
+                'server_id': SERVER,
+                'project_id': 'admin',
+                'user_id': 'admin',
+                'console_type': 'novnc',
+                'host': '192.0.2.10',
+                'port': 5900,
+                'created_at': int(time.time()),
+                'expires': int(time.time()) + 600,
+            }
+        )
+
+    def replay(self, record: dict[str, Any]) -> None:
+        """Ask what was asked, and hold the answer against the record."""
+        request = webob.Request.blank(
+            record['path'],
+            method=record['method'],
+            headers=record['headers'],
+            body=(record['body'] or '').encode(),
+        )
+        if 'Content-Type' not in record['headers']:
+            request.environ.pop('CONTENT_TYPE', None)
+        answer = request.get_response(self.api.app)
+
+        difference = DIFFERENCES.get(record['name'])
+        expected = difference or Differs(
+            '', record['status'], record['answer']
+        )
+        got = answer.json if answer.body else ''
+        self.assertEqual(
+            (expected.status, expected.answer), (answer.status_int, got)
+        )
+        for name, value in record['answer_headers'].items():
+            if name == 'has x-openstack-request-id':
+                continue
+            if name == 'content-type' and difference:
+                value = 'application/json'
+                if answer.status_int >= 400:
+                    value += '; charset=UTF-8'
+            self.assertEqual(value, answer.headers.get(name), name)
+        # nova leaves these out of some answers; we never do.
+        for name in (
+            'OpenStack-API-Version',
+            'X-OpenStack-Nova-API-Version',
+            'Vary',
+            'X-OpenStack-Request-Id',
+            'X-Compute-Request-Id',
+        ):
+            self.assertIn(name, answer.headers)
+
+    def test_every_difference_is_of_a_record(self) -> None:
+        names = {record['name'] for record in RECORDS}
+        self.assertEqual(set(), set(DIFFERENCES) - names)
+
+
+def _add_tests() -> None:
+    for number, record in enumerate(RECORDS, 1):
+
+        def test(
+            self: GoldenTest, record: dict[str, Any] = record
+        ) -> None:
+            self.replay(record)
+
+        words = ''.join(c if c.isalnum() else '_' for c in record['name'])
+        setattr(GoldenTest, f'test_{number:03}_{words}', test)
+
+
+_add_tests()
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,209 @@
+"""What operators see, and what happens when something is missing."""
+
+import logging
+from unittest import mock
+
+import fixtures as fixtures_
+import testtools
+import webob
+
+from console_svc.consoles.servers import Servers
+from console_svc.db import migration
+from console_svc.tests import fixtures
+
+CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
+
+
+class OperationTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(fixtures_.FakeLogger(level=logging.DEBUG))
+
+    def api(self, **options) -> fixtures.Api:
+        return self.useFixture(fixtures.Api(**options))
+
+    def unavailable(self, answer: webob.Response) -> None:
+        """A 503 that says when to come again."""
+        self.assertEqual(503, answer.status_int, answer.text)
+        self.assertEqual('5', answer.headers['Retry-After'])
+        self.assertEqual(503, answer.json['serviceUnavailable']['code'])
+        self.assertNotIn('Traceback', answer.text)
+        self.assertNotIn('sqlite', answer.text)
+
+
+class LogTest(OperationTest):
+    def test_a_line_a_request(self) -> None:
+        self.api().request('GET', CONSOLES, version='2.31')
+        self.assertThat(
+            self.log.output,
+            testtools.matchers.MatchesRegex(
+                rf'(?s).*"GET {CONSOLES}" status: 200 len: 16 '
+                r'microversion: 2\.31 time: [0-9.]+\n'
+            ),
+        )
+
+    def test_nothing_secret_is_logged_at_any_level(self) -> None:
+        api = self.api()
+        api.request('POST', CONSOLES)
+        password = api.request('GET', f'{CONSOLES}/1').json['console'][
+            'password'
+        ]
+        token = api.issue('novnc')
+        for path in (token, f'{token}?token={token}', f'{token}/more'):
+            api.request(
+                'GET',
+                f'/v2.1/os-console-auth-tokens/{path}',
+                token=fixtures.ADMIN,
+                version='2.99',
+            )
+        self.assertIn('/v2.1/os-console-auth-tokens/*** ', self.log.output.replace('"', ' '))
+        for secret in (token, password):
+            self.assertNotIn(secret, self.log.output)
+
+    def test_an_unexpected_error_is_logged_not_told(self) -> None:
+        api = self.api()
+        with mock.patch.object(
+            Servers, 'get', side_effect=RuntimeError('kaboom')
+        ):
+            answer = api.request('GET', CONSOLES)
+        self.assertEqual(500, answer.status_int)
+        self.assertEqual(
+            {
+                'computeFault': {
+                    'code': 500,
+                    'message': 'The request could not be served.',
+                }
+            },
+            answer.json,
+        )
+        self.assertIn('RuntimeError: kaboom', self.log.output)
+
+
+class MissingPartTest(OperationTest):
+    def test_inventory_edits(self) -> None:
+        api = self.api()
+        self.assertEqual(200, api.request('GET', CONSOLES).status_int)
+        api.write_inventory({'servers': []})
+        self.assertEqual(404, api.request('GET', CONSOLES).status_int)
+        api.write_inventory(fixtures.inventory())
+        self.assertEqual(200, api.request('GET', CONSOLES).status_int)
+
+    def test_a_broken_inventory_edit_changes_nothing(self) -> None:
+        api = self.api()
+        api.request('GET', CONSOLES)
+        api.inventory.write_text('servers:\n  - id: nonsense\n')
+        for _ in range(3):
+            self.assertEqual(200, api.request('GET', CONSOLES).status_int)
+        self.assertEqual(1, self.log.output.count('servers.yaml: line 2: '))
+
+    def test_no_inventory_at_the_start(self) -> None:
+        api = self.api()
+        api.inventory.unlink()
+        self.unavailable(api.request('GET', CONSOLES))
+        api.write_inventory(fixtures.inventory())
+        self.assertEqual(200, api.request('GET', CONSOLES).status_int)
+
+    def test_no_database_at_the_start(self) -> None:
+        api = self.api()
+        there = api.folder / 'console-svc.sqlite'
+        away = api.folder / 'away'
+        api.database.engine.dispose()
+        there.rename(away)
+        there.mkdir()
+        self.unavailable(api.request('GET', CONSOLES))
+        self.assertEqual(
+            503, api.request('GET', '/healthcheck', token=None).status_int
+        )
+        there.rmdir()
+        away.rename(there)
+        self.assertEqual(200, api.request('GET', CONSOLES).status_int)
+        self.assertEqual(
+            200, api.request('GET', '/healthcheck', token=None).status_int
+        )
+
+    def test_an_empty_database(self) -> None:
+        api = self.api()
+        api.database.engine.dispose()
+        for path in api.folder.glob('console-svc.sqlite*'):
+            path.unlink()
+        self.unavailable(api.request('GET', CONSOLES))
+        self.assertEqual(
+            503, api.request('GET', '/healthcheck', token=None).status_int
+        )
+        migration.sync(api.database)
+        self.assertEqual(200, api.request('GET', CONSOLES).status_int)
+
+    def test_no_keys(self) -> None:
+        api = self.api()
+        keys = api.key_file.read_text()
+        api.key_file.unlink()
+        self.unavailable(api.request('POST', CONSOLES))
+        listed = api.request('GET', CONSOLES).json
+        self.assertEqual({'consoles': []}, listed)
+        api.key_file.write_text(keys)
+        self.assertEqual(200, api.request('POST', CONSOLES).status_int)
+
+    def test_other_keys(self) -> None:
+        api = self.api()
+        api.request('POST', CONSOLES)
+        api.key_file.write_text('A' * 43 + '=')
+        answer = api.request('GET', f'{CONSOLES}/1')
+        self.assertEqual(500, answer.status_int)
+        self.assertIn('create it again', answer.json['computeFault']['message'])
+        self.assertEqual(
+            202, api.request('DELETE', f'{CONSOLES}/1').status_int
+        )
+
+
+class MiddlewareTest(OperationTest):
+    ORIGIN = 'https://dashboard.test'
+
+    def test_cors(self) -> None:
+        api = self.api(cors={'allowed_origin': self.ORIGIN})
+        preflight = api.request(
+            'OPTIONS',
+            CONSOLES,
+            token=None,
+            Origin=self.ORIGIN,
+            Access_Control_Request_Method='DELETE',
+            Access_Control_Request_Headers='X-Auth-Token',
+        )
+        self.assertEqual(200, preflight.status_int)
+        self.assertEqual(
+            self.ORIGIN, preflight.headers['Access-Control-Allow-Origin']
+        )
+        answer = api.request('GET', CONSOLES, Origin=self.ORIGIN)
+        self.assertEqual(
+            self.ORIGIN, answer.headers['Access-Control-Allow-Origin']
+        )
+        exposed = answer.headers['Access-Control-Expose-Headers']
+        self.assertIn('OpenStack-API-Version', exposed)
+
+    def test_no_cors_where_it_is_not_configured(self) -> None:
+        answer = self.api().request('GET', CONSOLES, Origin=self.ORIGIN)
+        self.assertNotIn('Access-Control-Allow-Origin', answer.headers)
+
+    def test_links_behind_a_proxy(self) -> None:
+        api = self.api(oslo_middleware={'enable_proxy_headers_parsing': True})
+        answer = api.request(
+            'GET',
+            '/v2.1',
+            X_Forwarded_Proto='https',
+            X_Forwarded_Host='compute.test',
+            X_Forwarded_Prefix='/console',
+        )
+        (link,) = answer.json['version']['links']
+        self.assertEqual('https://compute.test/console/v2.1/', link['href'])
+
+    def test_proxy_headers_are_not_believed_by_default(self) -> None:
+        answer = self.api().request(
+            'GET', '/v2.1', X_Forwarded_Host='evil.test'
+        )
+        self.assertNotIn('evil', answer.text)
+
+    def test_the_size_of_bodies_is_configurable(self) -> None:
+        api = self.api(oslo_middleware={'max_request_body_size': 10})
+        self.assertEqual(
+            413,
+            api.request('POST', CONSOLES, body='"0123456789"').status_int,
+        )

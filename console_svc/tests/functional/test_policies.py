@@ -1,0 +1,212 @@
+"""Every rule x every persona, over HTTP."""
+
+import json
+import os
+from typing import Any
+
+import testtools
+
+from console_svc import policies
+from console_svc.tests import fixtures
+
+PERSONAS = {
+    'admin': 'admin:admin',
+    'member': 'joe:demo:member',
+    'reader': 'rita:demo:reader',
+    'member and reader': 'joe:demo',
+    'no role': 'nina:demo:',
+    'service': 'proxy:service:service',
+    'admin of another project': 'root:other:admin',
+    'member of another project': 'eve:other:member',
+    'reader of another project': 'ron:other:reader',
+    'no role in another project': 'nils:other:',
+    'service in the project': 'proxy:demo:service',
+    'no token': None,
+}
+
+_OUTSIDERS = {
+    'service': 404,
+    'member of another project': 404,
+    'reader of another project': 404,
+    'no role in another project': 404,
+    'no token': 401,
+}
+
+
+def _everybody(**statuses: int) -> dict[str, int]:
+    return {
+        'admin': statuses['success'],
+        'admin of another project': statuses['success'],
+        'member': statuses['member'],
+        'member and reader': statuses['member'],
+        'reader': statuses['reader'],
+        'no role': 403,
+        'service in the project': 403,
+        **_OUTSIDERS,
+    }
+
+
+#: Rule -> what each persona gets for what the rule guards.
+EXPECTED = {
+    'os_compute_api:os-consoles:index': _everybody(
+        success=200, member=200, reader=200
+    ),
+    'os_compute_api:os-consoles:create': _everybody(
+        success=200, member=200, reader=403
+    ),
+    'os_compute_api:os-consoles:show': _everybody(
+        success=200, member=200, reader=403
+    ),
+    'os_compute_api:os-consoles:delete': _everybody(
+        success=202, member=202, reader=403
+    ),
+    'os_compute_api:os-remote-consoles': _everybody(
+        success=200, member=200, reader=403
+    ),
+    'os_compute_api:os-console-auth-tokens': dict.fromkeys(PERSONAS, 403)
+    | {
+        'admin': 200,
+        'admin of another project': 200,
+        'service': 200,
+        'service in the project': 200,
+        'no token': 401,
+    },
+}
+
+SERVER = f'/v2.1/servers/{fixtures.SERVER}'
+REMOTE_CONSOLE = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
+
+
+class PolicyTest(testtools.TestCase):
+    """Asks what a rule guards, as everybody."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.api = self.useFixture(fixtures.Api())
+        self._writes = 0
+
+    def _console(self) -> str:
+        """The path of a console that is there."""
+        consoles = f'{SERVER}/consoles'
+        self.api.request('POST', consoles)
+        (console,) = self.api.request('GET', consoles).json['consoles']
+        return f'{consoles}/{console["console"]["id"]}'
+
+    def _requests(self, rule: str) -> list[dict[str, Any]]:
+        """What the rule guards, as arguments of Api.request."""
+        action = {'os-getVNCConsole': {'type': 'novnc'}}
+        return {
+            'os_compute_api:os-consoles:index': lambda: [
+                {'method': 'GET', 'path': f'{SERVER}/consoles'}
+            ],
+            'os_compute_api:os-consoles:create': lambda: [
+                {'method': 'POST', 'path': f'{SERVER}/consoles'}
+            ],
+            'os_compute_api:os-consoles:show': lambda: [
+                {'method': 'GET', 'path': self._console()},
+                {'method': 'HEAD', 'path': self._console()},
+            ],
+            'os_compute_api:os-consoles:delete': lambda: [
+                {'method': 'DELETE', 'path': self._console()}
+            ],
+            'os_compute_api:os-remote-consoles': lambda: [
+                {
+                    'method': 'POST',
+                    'path': f'{SERVER}/remote-consoles',
+                    'version': '2.6',
+                    'body': json.dumps(REMOTE_CONSOLE),
+                },
+                {
+                    'method': 'POST',
+                    'path': f'{SERVER}/action',
+                    'body': json.dumps(action),
+                },
+            ],
+            'os_compute_api:os-console-auth-tokens': lambda: [
+                {
+                    'method': 'GET',
+                    'path': '/v2.1/os-console-auth-tokens/'
+                    + self.api.issue('novnc'),
+                    'version': '2.31',
+                }
+            ],
+        }[rule]()
+
+    def test_every_rule_of_a_route_is_walked(self) -> None:
+        rules = {
+            rule.name
+            for rule in policies.list_rules()
+            if getattr(rule, 'operations', None)
+        }
+        self.assertEqual(rules, set(EXPECTED))
+
+    def test_every_rule_as_everybody(self) -> None:
+        for rule, expected in EXPECTED.items():
+            got = {}
+            for persona, token in PERSONAS.items():
+                for request in self._requests(rule):
+                    answer = self.api.request(**request, token=token)
+                    got.setdefault(persona, set()).add(answer.status_int)
+            self.assertEqual(
+                {name: {status} for name, status in expected.items()},
+                got,
+                rule,
+            )
+
+    def test_a_403_names_the_rule(self) -> None:
+        answer = self.api.request(
+            'POST', f'{SERVER}/consoles', token=PERSONAS['reader']
+        )
+        self.assertEqual(
+            "Policy doesn't allow os_compute_api:os-consoles:create to be "
+            'performed.',
+            answer.json['forbidden']['message'],
+        )
+
+    def test_another_projects_server_is_like_none(self) -> None:
+        for method, path in (
+            ('GET', 'consoles'),
+            ('POST', 'consoles'),
+            ('GET', 'consoles/1'),
+            ('DELETE', 'consoles/1'),
+        ):
+            theirs = self.api.request(
+                method, f'/v2.1/servers/{fixtures.OTHERS}/{path}'
+            )
+            none = self.api.request(
+                method, f'/v2.1/servers/{fixtures.UNKNOWN}/{path}'
+            )
+            self.assertEqual(404, theirs.status_int)
+            self.assertEqual(
+                none.text.replace(fixtures.UNKNOWN, fixtures.OTHERS),
+                theirs.text,
+            )
+
+    def test_policy_file_overrides_and_is_reread(self) -> None:
+        listing = f'{SERVER}/consoles'
+        self.assertEqual(200, self.api.request('GET', listing).status_int)
+        self._write_policy('"os_compute_api:os-consoles:index": "role:admin"')
+        self.assertEqual(403, self.api.request('GET', listing).status_int)
+        admin = self.api.request('GET', listing, token=fixtures.ADMIN)
+        self.assertEqual(200, admin.status_int)
+
+    def test_a_broken_policy_file_changes_nothing(self) -> None:
+        listing = f'{SERVER}/consoles'
+        rule = '"os_compute_api:os-consoles:index": "role:admin"'
+        self._write_policy(rule)
+        self.assertEqual(403, self.api.request('GET', listing).status_int)
+        self._write_policy(f'{rule}\n: : [')
+        for _ in range(3):
+            self.assertEqual(403, self.api.request('GET', listing).status_int)
+            admin = self.api.request('GET', listing, token=fixtures.ADMIN)
+            self.assertEqual(200, admin.status_int)
+        self._write_policy('"os_compute_api:os-consoles:index": "@"')
+        self.assertEqual(200, self.api.request('GET', listing).status_int)
+
+    def _write_policy(self, text: str) -> None:
+        # A later time stamp each time, however fast the test is.
+        self._writes += 1
+        self.api.policy.write_text(text)
+        state = self.api.policy.stat()
+        later = state.st_mtime + self._writes
+        os.utime(self.api.policy, (later, later))

@@ -1,0 +1,137 @@
+import io
+import json
+import stat
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
+
+import testtools
+
+from console_svc.cmd import manage, status
+from console_svc.db import migration
+from console_svc.tests import fixtures
+
+
+class CommandTest(testtools.TestCase):
+    """The commands, in process; integration tests run the installed ones."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.configuration = self.useFixture(fixtures.Configuration())
+
+    def run_(self, command, *args: str) -> tuple[int, str, str]:
+        argv = ['x', '--config-file', str(self.configuration.file), *args]
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.object(sys, 'argv', argv),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = command()
+        return code, out.getvalue(), err.getvalue()
+
+    def manage(self, *args: str) -> tuple[int, str, str]:
+        return self.run_(manage.main, *args)
+
+
+class ManageTest(CommandTest):
+    def test_db_sync_and_version(self) -> None:
+        self.assertEqual(
+            (0, f'{migration.head()}\n', ''), self.manage('db', 'version')
+        )
+        self.assertEqual(0, self.manage('db', 'sync')[0])
+        self.assertEqual(0, self.manage('db', 'sync', 'head')[0])
+
+    def test_db_sync_of_an_unknown_version(self) -> None:
+        code, out, err = self.manage('db', 'sync', '999')
+        self.assertEqual((1, ''), (code, out))
+        self.assertIn('999', err)
+
+    def test_db_sync_makes_a_key_file_for_an_empty_database(self) -> None:
+        self.configuration.key_file.unlink()
+        for path in self.configuration.folder.glob('*.sqlite*'):
+            path.unlink()
+        code, _, _ = self.manage('db', 'sync')
+        self.assertEqual(0, code)
+        mode = self.configuration.key_file.stat().st_mode
+        self.assertEqual(0o600, stat.S_IMODE(mode))
+
+    def test_db_sync_does_not_make_up_keys_for_a_database_in_use(self) -> None:
+        self.configuration.key_file.unlink()
+        code, _, err = self.manage('db', 'sync')
+        self.assertEqual(0, code)
+        self.assertIn('keys create', err)
+        self.assertFalse(self.configuration.key_file.exists())
+
+    def test_keys(self) -> None:
+        self.configuration.key_file.unlink()
+        self.assertEqual(0, self.manage('keys', 'create')[0])
+        self.assertEqual(1, self.manage('keys', 'create')[0])
+        self.assertEqual(0, self.manage('keys', 'rotate')[0])
+        keys = self.configuration.key_file.read_text().split()
+        self.assertEqual(2, len(keys))
+
+    def test_token_issue_prints_the_token_alone(self) -> None:
+        code, out, _ = self.manage(
+            'token', 'issue', '--server', fixtures.SERVER, '--type', 'novnc'
+        )
+        self.assertEqual(0, code)
+        self.assertThat(
+            out, testtools.matchers.MatchesRegex(r'\A[\w-]{43}\n\Z')
+        )
+
+    def test_token_issue_for_what_is_not_there(self) -> None:
+        for server, console_type in (
+            (fixtures.UNKNOWN, 'novnc'),
+            (fixtures.BARE, 'novnc'),
+            (fixtures.STOPPED, 'novnc'),
+        ):
+            code, out, err = self.manage(
+                'token', 'issue', '--server', server, '--type', console_type
+            )
+            self.assertEqual((1, ''), (code, out))
+            self.assertIn('console-svc-manage: ', err)
+
+    def test_purge_tokens(self) -> None:
+        for ttl in ('1', '600'):
+            self.manage(
+                *('token', 'issue', '--server', fixtures.SERVER),
+                *('--type', 'novnc', '--ttl', ttl),
+            )
+        later = mock.Mock(return_value=4_000_000_000.0)
+        with mock.patch.object(
+            manage.ConsoleAuthTokens.__init__, '__defaults__', (later,)
+        ):
+            code, out, _ = self.manage('db', 'purge-tokens', '--batch', '1')
+        self.assertEqual((0, '2 tokens, 0 consoles purged\n'), (code, out))
+
+    def test_wrong_arguments(self) -> None:
+        for args in (
+            ('db',),
+            ('db', 'purge-tokens', '--batch', '0'),
+            ('token', 'issue', '--server', 'x', '--type', 'x11'),
+        ):
+            with testtools.ExpectedException(SystemExit):
+                self.manage(*args)
+
+
+class StatusTest(CommandTest):
+    def test_ready(self) -> None:
+        code, out, _ = self.run_(status.main, 'upgrade', 'check')
+        self.assertEqual((0, 4), (code, out.count('Success')), out)
+
+    def test_what_is_missing(self) -> None:
+        self.configuration.key_file.unlink()
+        self.configuration.inventory.unlink()
+        for path in self.configuration.folder.glob('*.sqlite*'):
+            path.unlink()
+        code, out, _ = self.run_(status.main, 'upgrade', 'check', '--json')
+        details = {
+            check['check']: str(check['details'])
+            for check in json.loads(out)['checks']
+            if check['result']
+        }
+        self.assertEqual((2, 3), (code, len(details)), out)
+        self.assertIn('db sync', details['Database schema'])
+        self.assertIn('console-keys', details['Password keys'])
+        self.assertIn('servers.yaml', details['Compute driver'])

@@ -1,0 +1,92 @@
+import sqlalchemy as sa
+import testtools
+
+from console_svc import exception
+from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.db import models
+from console_svc.tests import fixtures
+from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
+
+
+class TokensTest(testtools.TestCase):
+    """A token's life, on a clock of our own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.configuration = self.useFixture(
+            fixtures.Configuration(consoleauth={'token_ttl': 60})
+        )
+        self.database = self.configuration.database
+        self.now = 1_800_000_000.9
+        self.driver = RecordingDriver()
+        self.tokens = ConsoleAuthTokens(
+            self.configuration.conf,
+            self.database,
+            self.driver,
+            clock=lambda: self.now,
+        )
+
+    def issue(self, ttl: int | None = None) -> str:
+        return self.tokens.issue(CONTEXT, self.driver.server, 'novnc', ttl)
+
+    def test_leads_where_the_driver_said(self) -> None:
+        found = self.tokens.validate(self.issue())
+        self.assertEqual(fixtures.SERVER, found.server_id)
+        self.assertEqual('demo', found.project_id)
+        self.assertEqual('joe', found.user_id)
+        self.assertEqual('novnc', found.console_type)
+        self.assertEqual(('192.0.2.1', 5900), (
+            found.connect_info.host, found.connect_info.port,
+        ))
+        self.assertEqual(1_800_000_060, found.expires)
+
+    def test_is_valid_until_its_time(self) -> None:
+        token = self.issue()
+        self.now = 1_800_000_059.9
+        self.tokens.validate(token)
+        self.now = 1_800_000_060.0
+        self.assertRaises(
+            exception.TokenNotFound, self.tokens.validate, token
+        )
+
+    def test_a_time_of_its_own(self) -> None:
+        self.assertEqual(
+            1_800_000_005, self.tokens.validate(self.issue(5)).expires
+        )
+
+    def test_has_256_bits_that_fit_in_a_url(self) -> None:
+        tokens = {self.issue() for _ in range(50)}
+        self.assertEqual(50, len(tokens))
+        for token in tokens:
+            self.assertRegex(token, r'\A[A-Za-z0-9_-]{43}\Z')
+
+    def assertRegex(self, text: str, pattern: str) -> None:
+        self.assertThat(text, testtools.matchers.MatchesRegex(pattern))
+
+    def test_is_stored_nowhere(self) -> None:
+        token = self.issue()
+        for path in self.configuration.folder.iterdir():
+            self.assertNotIn(token.encode(), path.read_bytes())
+
+    def test_anything_else_is_no_token(self) -> None:
+        token = self.issue()
+        for text in ('', token[:-1], token + ' ', token.swapcase(), '\0', 'é'):
+            self.assertRaises(
+                exception.TokenNotFound, self.tokens.validate, text
+            )
+
+    def test_purge_deletes_what_has_expired_and_nothing_else(self) -> None:
+        for _ in range(7):
+            self.issue(10)
+        token = self.issue(20)
+        self.now += 10
+        self.assertEqual(7, self.tokens.purge(batch=3))
+        self.assertEqual(0, self.tokens.purge(batch=3))
+        self.tokens.validate(token)
+        with self.database.engine.connect() as connection:
+            count = connection.execute(
+                sa.select(sa.func.count()).select_from(
+                    models.console_auth_tokens
+                )
+            ).scalar()
+        self.assertEqual(1, count)

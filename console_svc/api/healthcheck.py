@@ -28,9 +28,7 @@ class DatabaseHealthcheck(pluginbase.HealthcheckBaseExtension):
     #: Set by :func:`beside`: oslo.middleware hands down no objects.
     database: Database | None = None
 
-    def healthcheck(
-        self, server_port: int
-    ) -> pluginbase.HealthcheckResult:
+    def healthcheck(self, server_port: int) -> pluginbase.HealthcheckResult:
         if self.database is None:
             self.database = Database(self.oslo_conf)
         try:

@@ -5,7 +5,7 @@ that do have a name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import microversion_parse
@@ -32,7 +32,7 @@ ALL_TOKEN_TYPES: Final = Version(2, 31)
 SPICE_DIRECT: Final = Version(2, 99)
 MAX: Final = Version(2, 104)
 
-_SUPPORTED: Final[Mapping[str, Any]] = {
+_SUPPORTED: Final[Mapping[str, Version]] = {
     f'2.{minor}': Version(2, minor)
     for minor in range(MIN.minor, MAX.minor + 1)
 } | {'latest': MAX}
@@ -40,7 +40,7 @@ _SUPPORTED: Final[Mapping[str, Any]] = {
 _FORMAT = re.compile(r'[1-9][0-9]*\.(0|[1-9][0-9]*)')
 
 
-def requested(environ: Mapping[str, Any]) -> Version:
+def requested(environ: MutableMapping[str, Any]) -> Version:
     """The version that a request asks for; 2.1 where it names none.
 
     :param environ: WSGI's

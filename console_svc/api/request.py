@@ -32,10 +32,10 @@ class Request(webob.Request):  # type: ignore[misc]
         :raises console_svc.exception.InvalidVersion: it is no version
         :raises console_svc.exception.UnsupportedVersion: it is none of ours
         """
-        wanted = self.environ[ENVIRON_KEY]
-        if isinstance(wanted, Version):
-            return wanted
-        raise wanted
+        wanted: Version | Exception = self.environ[ENVIRON_KEY]
+        if isinstance(wanted, Exception):
+            raise wanted
+        return wanted
 
     def query(self) -> dict[str, str]:
         """The query's parameters; of repeated ones the last value."""

@@ -87,9 +87,7 @@ def token_issue(conf: cfg.ConfigOpts) -> None:
     server = driver.get_server(context, conf.command.server)
     tokens = ConsoleAuthTokens(conf, Database(conf), driver)
     print(
-        tokens.issue(
-            context, server, conf.command.type, ttl=conf.command.ttl
-        )
+        tokens.issue(context, server, conf.command.type, ttl=conf.command.ttl)
     )
 
 
@@ -109,7 +107,9 @@ def positive(text: str) -> int:
 def add_commands(groups: Any) -> None:
     """Describe the command line."""
 
-    def add(group: Any, name: str, command: Command) -> argparse.ArgumentParser:
+    def add(
+        group: Any, name: str, command: Command
+    ) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = group.add_parser(
             name, help=command.__doc__, description=command.__doc__
         )

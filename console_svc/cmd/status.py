@@ -17,7 +17,7 @@ from console_svc.db.api import Database
 _NOBODY = '00000000-0000-4000-8000-000000000000'
 
 
-class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
+class Checks(upgradecheck.UpgradeCommands):
     """What an upgrade, or a first start, needs."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:

@@ -5,6 +5,8 @@ from stevedore import driver as stevedore_driver
 
 from console_svc.compute.base import Driver
 
+__all__ = ['NAMESPACE', 'Driver', 'load']
+
 NAMESPACE = 'console_svc.compute'
 
 
@@ -13,6 +15,7 @@ def load(conf: cfg.ConfigOpts) -> Driver:
 
     :raises stevedore.exception.NoMatches: no such entry point
     """
+    manager: stevedore_driver.DriverManager[Driver]
     manager = stevedore_driver.DriverManager(
         NAMESPACE,
         conf.compute.driver,

@@ -109,7 +109,7 @@ def _broken(
     for step in path:
         if isinstance(node, yaml.MappingNode):
             # What came by a merge key has no node here: stay where we are.
-            node = dict((key.value, value) for key, value in node.value).get(
+            node = {key.value: value for key, value in node.value}.get(
                 step, node
             )
         elif isinstance(node, yaml.SequenceNode):

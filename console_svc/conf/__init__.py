@@ -93,8 +93,8 @@ def load(
         args=list(args),
         project=PROJECT,
         version=version.version_string(),
-        default_config_files=files,
-        default_config_dirs=directories,
+        default_config_files=list(files) if files else None,
+        default_config_dirs=list(directories) if directories else None,
     )
     return conf
 

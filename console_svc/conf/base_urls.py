@@ -12,7 +12,7 @@ def _base_url(name: str, default: str, what: str) -> cfg.URIOpt:
         name,
         default=default,
         schemes=['http', 'https', 'ws', 'wss'],
-        help=f'Address of {what}, as the users\' browsers reach it. The '
+        help=f"Address of {what}, as the users' browsers reach it. The "
         'token is added to its query.',
     )
 

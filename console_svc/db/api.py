@@ -5,9 +5,9 @@ Nothing here knows the domain's rules; it stores rows and finds them again.
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -16,10 +16,19 @@ from oslo_db.sqlalchemy import enginefacade
 
 from console_svc.db.models import console_auth_tokens, consoles
 
-_retried = oslo_db_api.wrap_db_retry(
-    max_retries=5, retry_interval=0.05, inc_retry_interval=True,
-    max_retry_interval=1, retry_on_deadlock=True,
-)
+_Function = TypeVar('_Function', bound=Callable[..., Any])
+
+
+def _retried(function: _Function) -> _Function:
+    """Repeat a write that lost against another one."""
+    retried: _Function = oslo_db_api.wrap_db_retry(
+        max_retries=5,
+        retry_interval=0.05,
+        inc_retry_interval=True,
+        max_retry_interval=1,
+        retry_on_deadlock=True,
+    )(function)
+    return retried
 
 
 class Database:
@@ -122,7 +131,9 @@ class Database:
         """
         with self._reading() as connection:
             return (
-                connection.execute(_GET_TOKEN, {'hash': token_hash, 'now': now})
+                connection.execute(
+                    _GET_TOKEN, {'hash': token_hash, 'now': now}
+                )
                 .mappings()
                 .one_or_none()
             )

@@ -4,8 +4,6 @@ They follow OpenStack's secure RBAC. Member is named beside reader because
 some clouds have roles that don't imply each other.
 """
 
-from collections.abc import Sequence
-
 from oslo_policy import policy
 
 ADMIN = 'rule:context_is_admin'
@@ -32,8 +30,7 @@ RULES = [
     ),
     policy.RuleDefault(
         'project_member_or_admin',
-        'rule:context_is_admin or '
-        '(role:member and project_id:%(project_id)s)',
+        'rule:context_is_admin or (role:member and project_id:%(project_id)s)',
         "Members of the server's project, and administrators.",
     ),
 ]
@@ -49,13 +46,12 @@ def rule(
     :param description: what it allows, for operators
     :param operations: method and path of what it guards
     """
-    described: Sequence[dict[str, str]] = [
-        {'method': method, 'path': path} for method, path in operations
-    ]
     return policy.DocumentedRuleDefault(
         name=name,
         check_str=check,
         description=description,
-        operations=list(described),
+        operations=[
+            {'method': method, 'path': path} for method, path in operations
+        ],
         scope_types=['project'],
     )

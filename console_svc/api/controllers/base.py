@@ -72,7 +72,7 @@ def methods() -> Any:
     added with ``template='json'`` returns the body of its answer.
     """
 
-    @pecan.expose(generic=True)  # type: ignore[untyped-decorator]
+    @pecan.expose(generic=True)
     def index(self: Resource, req: Request, resp: webob.Response) -> None:
         allowed = _allowed(self)
         if req.method != 'OPTIONS':
@@ -87,5 +87,3 @@ def _allowed(resource: Resource) -> str:
     if 'GET' in names:
         names.add('HEAD')
     return ', '.join(sorted(names))
-
-

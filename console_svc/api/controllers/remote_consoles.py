@@ -34,9 +34,7 @@ class RemoteConsolesController(ServerResource):
         document = req.document()
         schemas.validate(schemas.remote_consoles(req.microversion), document)
         wanted = document['remote_console']
-        url = issue(
-            self, req, wanted['type'], PROTOCOLS[wanted['protocol']]
-        )
+        url = issue(self, req, wanted['type'], PROTOCOLS[wanted['protocol']])
         return views.remote_console(wanted['protocol'], wanted['type'], url)
 
 

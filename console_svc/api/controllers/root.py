@@ -50,7 +50,7 @@ class VersionController(Resource):
         if segment == '':
             return self
         if segment in RESOURCES:
-            return RESOURCES[segment](self.services)
+            return _resource(segment, self.services)
         return ProjectController(self.services, segment)
 
 
@@ -64,10 +64,15 @@ class ProjectController(Resource):
     def _lookup(self, segment: str, req: Request) -> Resource:
         if segment not in RESOURCES or not req.caller.can_see(self.project_id):
             raise exception.NotFound
-        return RESOURCES[segment](self.services)
+        return _resource(segment, self.services)
 
 
 RESOURCES: dict[str, type[Any]] = {
     'servers': ServersController,
     'os-console-auth-tokens': ConsoleAuthTokensController,
 }
+
+
+def _resource(segment: str, services: Services) -> Resource:
+    resource: Resource = RESOURCES[segment](services)
+    return resource

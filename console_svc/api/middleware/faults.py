@@ -141,8 +141,7 @@ def _domain_error(error: Exception) -> exception.ConsoleSvcError:
 
 def _is_json(headers: _Headers) -> bool:
     return any(
-        name.lower() == 'content-type'
-        and value.startswith('application/json')
+        name.lower() == 'content-type' and value.startswith('application/json')
         for name, value in headers
     )
 

@@ -261,9 +261,7 @@ class GoldenTest(testtools.TestCase):
 def _add_tests() -> None:
     for number, record in enumerate(RECORDS, 1):
 
-        def test(
-            self: GoldenTest, record: dict[str, Any] = record
-        ) -> None:
+        def test(self: GoldenTest, record: dict[str, Any] = record) -> None:
             self.replay(record)
 
         words = ''.join(c if c.isalnum() else '_' for c in record['name'])

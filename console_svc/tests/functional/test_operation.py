@@ -56,7 +56,10 @@ class LogTest(OperationTest):
                 token=fixtures.ADMIN,
                 version='2.99',
             )
-        self.assertIn('/v2.1/os-console-auth-tokens/*** ', self.log.output.replace('"', ' '))
+        self.assertIn(
+            '/v2.1/os-console-auth-tokens/*** ',
+            self.log.output.replace('"', ' '),
+        )
         for secret in (token, password):
             self.assertNotIn(secret, self.log.output)
 
@@ -149,7 +152,9 @@ class MissingPartTest(OperationTest):
         api.key_file.write_text('A' * 43 + '=')
         answer = api.request('GET', f'{CONSOLES}/1')
         self.assertEqual(500, answer.status_int)
-        self.assertIn('create it again', answer.json['computeFault']['message'])
+        self.assertIn(
+            'create it again', answer.json['computeFault']['message']
+        )
         self.assertEqual(
             202, api.request('DELETE', f'{CONSOLES}/1').status_int
         )

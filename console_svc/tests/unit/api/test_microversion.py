@@ -5,7 +5,9 @@ from console_svc.api import microversion
 from console_svc.api.microversion import Version
 
 
-def requested(standard: str | None = None, legacy: str | None = None) -> Version:
+def requested(
+    standard: str | None = None, legacy: str | None = None
+) -> Version:
     environ = {}
     if standard is not None:
         environ['HTTP_OPENSTACK_API_VERSION'] = standard
@@ -46,8 +48,20 @@ class MicroversionTest(testtools.TestCase):
             self.assertEqual(text, error.version)
 
     def test_malformed(self) -> None:
-        for text in ('abc', '2', '2.x', '2.031', '02.31', '2.1.1', '-2.1',
-                     '2.', '.1', '2.١', 'Latest', '0.1'):
+        for text in (
+            'abc',
+            '2',
+            '2.x',
+            '2.031',
+            '02.31',
+            '2.1.1',
+            '-2.1',
+            '2.',
+            '.1',
+            '2.\u0661',
+            'Latest',
+            '0.1',
+        ):
             error = self.assertRaises(
                 exception.InvalidVersion, requested, f'compute {text}'
             )

@@ -68,9 +68,7 @@ class InventoryTest(testtools.TestCase):
         )
 
     def test_an_id_that_is_no_uuid(self) -> None:
-        self.refused(
-            SERVER.replace('5f3d1f8e-', ''), 2, 'servers.0.id: '
-        )
+        self.refused(SERVER.replace('5f3d1f8e-', ''), 2, 'servers.0.id: ')
 
     def test_a_number_for_a_name(self) -> None:
         self.refused(

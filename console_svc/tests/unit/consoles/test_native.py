@@ -16,7 +16,9 @@ class NativeConsolesTest(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.configuration = self.useFixture(
-            fixtures.Configuration(consoles={'public_hostname': 'console.test'})
+            fixtures.Configuration(
+                consoles={'public_hostname': 'console.test'}
+            )
         )
         self.database = self.configuration.database
         self.driver = RecordingDriver()
@@ -45,7 +47,9 @@ class NativeConsolesTest(testtools.TestCase):
         self.assertEqual('console.test', console.host)
         self.assertEqual(5901, console.port)
         self.assertEqual('instance-00000001', console.instance_name)
-        self.assertEqual({'compute-1': console.password}, self.driver.passwords)
+        self.assertEqual(
+            {'compute-1': console.password}, self.driver.passwords
+        )
 
     def test_the_password_is_not_stored_nor_shown_in_a_repr(self) -> None:
         console = self.open()
@@ -172,4 +176,6 @@ class NativeConsolesTest(testtools.TestCase):
         (row,) = self.consoles.list(self.server)
         console = self.consoles.get(self.server, row['id'])
         # The password that is shown is the one that opens.
-        self.assertEqual({'compute-1': console.password}, self.driver.passwords)
+        self.assertEqual(
+            {'compute-1': console.password}, self.driver.passwords
+        )

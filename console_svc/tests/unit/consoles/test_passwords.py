@@ -17,9 +17,7 @@ class VaultTest(testtools.TestCase):
         self.vault = passwords.Vault(self.conf)
 
     def test_only_the_owner_reads_the_key_file(self) -> None:
-        self.assertEqual(
-            0o600, stat.S_IMODE(self.key_file.stat().st_mode)
-        )
+        self.assertEqual(0o600, stat.S_IMODE(self.key_file.stat().st_mode))
 
     def test_encrypted_is_not_in_the_clear_and_never_twice_the_same(
         self,
@@ -35,9 +33,7 @@ class VaultTest(testtools.TestCase):
         self.assertEqual('s3cret', self.vault.decrypt(old))
         new = self.vault.encrypt('other')
         self.assertEqual(2, len(self.key_file.read_text().split()))
-        self.assertEqual(
-            0o600, stat.S_IMODE(self.key_file.stat().st_mode)
-        )
+        self.assertEqual(0o600, stat.S_IMODE(self.key_file.stat().st_mode))
         # The new key alone is enough for what was written since.
         self.key_file.write_text(self.key_file.read_text().split()[0])
         self.assertEqual('other', self.vault.decrypt(new))
@@ -52,9 +48,7 @@ class VaultTest(testtools.TestCase):
 
     def test_a_broken_key_file_is_not_rotated(self) -> None:
         self.key_file.write_text('nonsense')
-        self.assertRaises(
-            ValueError, passwords.rotate_key_file, self.key_file
-        )
+        self.assertRaises(ValueError, passwords.rotate_key_file, self.key_file)
         self.assertEqual('nonsense', self.key_file.read_text())
 
     def test_without_keys_nothing_is_stored(self) -> None:

@@ -35,9 +35,13 @@ class TokensTest(testtools.TestCase):
         self.assertEqual('demo', found.project_id)
         self.assertEqual('joe', found.user_id)
         self.assertEqual('novnc', found.console_type)
-        self.assertEqual(('192.0.2.1', 5900), (
-            found.connect_info.host, found.connect_info.port,
-        ))
+        self.assertEqual(
+            ('192.0.2.1', 5900),
+            (
+                found.connect_info.host,
+                found.connect_info.port,
+            ),
+        )
         self.assertEqual(1_800_000_060, found.expires)
 
     def test_is_valid_until_its_time(self) -> None:
@@ -45,9 +49,7 @@ class TokensTest(testtools.TestCase):
         self.now = 1_800_000_059.9
         self.tokens.validate(token)
         self.now = 1_800_000_060.0
-        self.assertRaises(
-            exception.TokenNotFound, self.tokens.validate, token
-        )
+        self.assertRaises(exception.TokenNotFound, self.tokens.validate, token)
 
     def test_a_time_of_its_own(self) -> None:
         self.assertEqual(

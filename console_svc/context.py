@@ -1,10 +1,21 @@
 """Who is asking."""
 
+from typing import Any
+
 from oslo_context import context
 
 
 class RequestContext(context.RequestContext):
-    """The caller of one request, as keystone's headers describe them."""
+    """The caller of one request, as keystone's headers describe them.
+
+    :param client_address: where the request comes from
+    """
+
+    def __init__(
+        self, *args: Any, client_address: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.client_address = client_address
 
     def can_see(self, project_id: str) -> bool:
         """Whether resources of a project exist for this caller.

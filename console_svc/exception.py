@@ -130,6 +130,33 @@ class MethodNotAllowed(ConsoleSvcError):
         return {'Allow': self._allowed}
 
 
+class SessionNotFound(NotFound):
+    """No such session, or it has ended."""
+
+    message = 'Session {session_id} could not be found.'
+
+
+class TokenUsedUp(ConsoleSvcError):
+    """The token has opened as many sessions as it can."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = 'Token is used up'
+
+
+class TooManySessions(ConsoleSvcError):
+    """The server has as many sessions as it can."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = 'Instance {server_id} has too many console sessions'
+
+
+class WrongAddress(ConsoleSvcError):
+    """The token was issued to somebody elsewhere."""
+
+    status = http.HTTPStatus.FORBIDDEN
+    message = 'Token was issued to another address'
+
+
 class UnsupportedVersion(ConsoleSvcError):
     """A microversion outside of the range."""
 

@@ -7,10 +7,11 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
 
-from console_svc import compute, exception, policy
+from console_svc import audit, compute, exception, policy
 from console_svc.api import healthcheck
 from console_svc.api.controllers.base import Resource, Services
 from console_svc.api.controllers.root import RootController
+from console_svc.api.middleware.background import InBackground
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
 from console_svc.api.middleware.microversion import Microversion
@@ -18,8 +19,10 @@ from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.public import ExceptPublic
 from console_svc.api.middleware.request_log import RequestLog
 from console_svc.api.request import Request
+from console_svc.consoles.housekeeping import Housekeeper
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.servers import Servers
+from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.db.api import Database
 
@@ -32,12 +35,16 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     database = Database(conf)
     driver = compute.load(conf)
     rules = policy.Policy(conf)
+    events = audit.Audit()
+    tokens = ConsoleAuthTokens(conf, database, driver, events)
+    consoles = NativeConsoles(conf, database, driver)
     services = Services(
         conf=conf,
         policy=rules,
         servers=Servers(driver),
-        consoles=NativeConsoles(conf, database, driver),
-        tokens=ConsoleAuthTokens(conf, database, driver),
+        consoles=consoles,
+        tokens=tokens,
+        sessions=ConsoleSessions(conf, database, tokens, events),
     )
 
     # A request meets these from the last line to the first, its answer from
@@ -55,6 +62,9 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     app = RequestLog(app)
     app = RequestId(app, conf)
     app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
+    if conf.consoleauth.purge_interval:
+        keeper = Housekeeper(conf, database, consoles, events)
+        app = InBackground(app, keeper.start)
     return healthcheck.beside(app, conf, database)
 
 

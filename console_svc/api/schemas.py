@@ -77,6 +77,23 @@ ACTIONS: Mapping[str, jsonschema.Draft202012Validator] = {
     for name, types in _ACTIONS.items()
 }
 
+#: The body of POST .../sessions.
+SESSION = jsonschema.Draft202012Validator(
+    _object(
+        session={
+            'type': 'object',
+            'properties': {
+                'client_address': {
+                    'type': 'string',
+                    'anyOf': [{'format': 'ipv4'}, {'format': 'ipv6'}],
+                }
+            },
+            'additionalProperties': False,
+        }
+    ),
+    format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+)
+
 #: A query that must be empty.
 NO_QUERY = jsonschema.Draft202012Validator(_object())
 

@@ -7,6 +7,7 @@ from console_svc.api import microversion
 from console_svc.consoles.models import (
     Console,
     ConsoleAuthToken,
+    ConsoleSession,
     ConsoleType,
 )
 
@@ -99,3 +100,42 @@ def remote_console(
 def action_console(console_type: str, url: str) -> dict[str, Any]:
     """A console's access URL, before 2.6."""
     return {'console': {'type': console_type, 'url': url}}
+
+
+def console_sessions(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
+    """Who is on a server's consoles."""
+    return {'console_sessions': [_session(session) for session in sessions]}
+
+
+def opened_session(
+    session: ConsoleSession, token: ConsoleAuthToken
+) -> dict[str, Any]:
+    """A session for its proxy: with where to connect to."""
+    info = token.connect_info
+    return {
+        'session': {
+            **_session(session),
+            'host': info.host,
+            'port': info.port,
+            'tls_port': info.tls_port,
+            'internal_access_path': info.internal_access_path,
+        }
+    }
+
+
+def kept_session(session: ConsoleSession) -> dict[str, Any]:
+    """A session that goes on."""
+    return {'session': _session(session)}
+
+
+def _session(session: ConsoleSession) -> dict[str, Any]:
+    return {
+        'id': session.id,
+        'instance_uuid': session.server_id,
+        'project_id': session.project_id,
+        'user_id': session.user_id,
+        'console_type': session.console_type,
+        'client_address': session.client_address,
+        'created_at': session.created_at,
+        'expires': session.expires,
+    }

@@ -3,6 +3,7 @@
 import argparse
 import pathlib
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,13 @@ import sqlalchemy
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import compute, exception
+from console_svc import audit, compute, exception
 from console_svc import conf as configuration
-from console_svc.consoles import passwords
+from console_svc.consoles import housekeeping, passwords
+from console_svc.consoles.housekeeping import everybody
 from console_svc.consoles.models import ConsoleType
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.context import RequestContext
 from console_svc.db import migration
 from console_svc.db.api import Database
 
@@ -61,13 +62,22 @@ def db_version(conf: cfg.ConfigOpts) -> None:
 
 
 def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
-    """Delete expired tokens, and the consoles of servers that are gone."""
+    """Delete expired tokens, lapsed sessions and orphaned consoles.
+
+    Orphaned are native consoles of servers that are gone or have moved.
+    """
     database = Database(conf)
     driver = compute.load(conf)
     batch = conf.command.batch
-    tokens = ConsoleAuthTokens(conf, database, driver).purge(batch)
-    consoles = NativeConsoles(conf, database, driver).purge(operator(), batch)
-    print(f'{tokens} tokens, {consoles} consoles purged')
+    tokens, sessions = housekeeping.purge(
+        database,
+        audit.Audit(),
+        int(time.time()),
+        batch,
+        conf.command.max_seconds,
+    )
+    consoles = NativeConsoles(conf, database, driver).purge(everybody(), batch)
+    print(f'{tokens} tokens, {sessions} sessions, {consoles} consoles purged')
 
 
 def keys_create(conf: cfg.ConfigOpts) -> None:
@@ -83,17 +93,12 @@ def keys_rotate(conf: cfg.ConfigOpts) -> None:
 def token_issue(conf: cfg.ConfigOpts) -> None:
     """Issue a console token and print it."""
     driver = compute.load(conf)
-    context = operator()
+    context = everybody()
     server = driver.get_server(context, conf.command.server)
-    tokens = ConsoleAuthTokens(conf, Database(conf), driver)
+    tokens = ConsoleAuthTokens(conf, Database(conf), driver, audit.Audit())
     print(
         tokens.issue(context, server, conf.command.type, ttl=conf.command.ttl)
     )
-
-
-def operator() -> RequestContext:
-    """Who runs this command: somebody who may do everything."""
-    return RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 
 
 def positive(text: str) -> int:
@@ -131,6 +136,12 @@ def add_commands(groups: Any) -> None:
         default=1000,
         metavar='N',
         help='rows a statement (%(default)s)',
+    )
+    purge.add_argument(
+        '--max-seconds',
+        type=positive,
+        metavar='S',
+        help='begin no further statement after so long',
     )
 
     keys = add_group('keys', 'the keys of the console passwords')

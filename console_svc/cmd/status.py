@@ -8,8 +8,8 @@ from oslo_upgradecheck import common_checks, upgradecheck
 
 from console_svc import compute, exception
 from console_svc import conf as configuration
-from console_svc.cmd.manage import operator
 from console_svc.consoles import passwords
+from console_svc.consoles.housekeeping import everybody
 from console_svc.db import migration
 from console_svc.db.api import Database
 
@@ -57,7 +57,7 @@ class Checks(upgradecheck.UpgradeCommands):
     def _driver(self) -> upgradecheck.Result:
         """The compute driver answers."""
         try:
-            compute.load(self.conf).get_server(operator(), _NOBODY)
+            compute.load(self.conf).get_server(everybody(), _NOBODY)
         except exception.ServerNotFound:
             return upgradecheck.Result(upgradecheck.Code.SUCCESS)
         except Exception as error:

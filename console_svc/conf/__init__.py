@@ -117,7 +117,13 @@ def load_from_environment(
 
 
 def setup_logging(conf: cfg.ConfigOpts) -> None:
-    """Start logging as configured."""
+    """Start logging as configured.
+
+    What is configured nowhere goes to standard error: standard output is for
+    what a command was asked for.
+    """
+    if not (conf.log_file or conf.log_dir or conf.use_journal):
+        conf.set_default('use_stderr', True)
     log.set_defaults(
         default_log_levels=[
             *log.get_default_log_levels(),

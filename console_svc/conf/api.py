@@ -22,6 +22,12 @@ OPTIONS = [
         ],
         help='How callers are authenticated.',
     ),
+    cfg.BoolOpt(
+        'extensions',
+        default=True,
+        help="Serve the routes that are not the compute API's: sessions, "
+        'and revoking tokens. Without them they are a 404.',
+    ),
     cfg.IntOpt(
         'retry_after',
         default=5,

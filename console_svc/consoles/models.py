@@ -83,12 +83,35 @@ class Console:
 class ConsoleAuthToken:
     """What a console token stands for, without the token itself.
 
+    :param hash: the token's SHA-256, hexadecimal
     :param expires: the first second, UTC epoch, at which it is void
+    :param client_address: who asked for it
     """
 
+    hash: str
     server_id: str
     project_id: str
     user_id: str | None
     console_type: str
     connect_info: ConnectInfo
     expires: int
+    client_address: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConsoleSession:
+    """Somebody on a console, now.
+
+    :param id: UUID
+    :param created_at: since when, seconds of the UTC epoch
+    :param expires: the second at which it must end; None: no second
+    """
+
+    id: str
+    server_id: str
+    project_id: str
+    user_id: str | None
+    console_type: str
+    client_address: str | None
+    created_at: int
+    expires: int | None

@@ -1,13 +1,16 @@
-"""Console tokens: what they lead to, and for how long."""
+"""Console tokens: issued, looked up, revoked, purged."""
 
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Callable
 
+import cachetools
+import sqlalchemy as sa
 from oslo_config import cfg
 
-from console_svc import exception
+from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.models import (
     ConnectInfo,
@@ -19,9 +22,14 @@ from console_svc.db.api import Database
 
 _BYTES = 32
 
+# How long, and of how many consoles, what the driver said is believed.
+_TARGET_SECONDS = 3
+_TARGETS = 10_000
+_UNKNOWN = object()
+
 
 class ConsoleAuthTokens:
-    """Issues and validates them.
+    """Issues them, and knows where they lead.
 
     :param clock: seconds of the UTC epoch
     """
@@ -31,12 +39,18 @@ class ConsoleAuthTokens:
         conf: cfg.ConfigOpts,
         database: Database,
         driver: Driver,
+        events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._conf = conf
         self._database = database
         self._driver = driver
+        self._audit = events
         self._clock = clock
+        self._targets: cachetools.TTLCache[
+            tuple[str, str], ConnectInfo | None
+        ] = cachetools.TTLCache(_TARGETS, _TARGET_SECONDS, timer=clock)
+        self._lock = threading.Lock()
 
     def issue(
         self,
@@ -54,14 +68,24 @@ class ConsoleAuthTokens:
             no such console
         :raises console_svc.exception.ServerNotReady: not in this state
         """
-        info = self._driver.get_connect_info(context, server, console_type)
+        try:
+            info = self._driver.get_connect_info(context, server, console_type)
+        except exception.ConsoleSvcError as error:
+            self._audit.refusal(
+                context,
+                audit.ISSUE,
+                error,
+                server_id=server.id,
+                console_type=console_type,
+            )
+            raise
         token = secrets.token_urlsafe(_BYTES)
         now = int(self._clock())
         if ttl is None:
             ttl = self._conf.consoleauth.token_ttl
         self._database.create_token(
             {
-                'token_hash': _hash(token),
+                'token_hash': hash_of(token),
                 'server_id': server.id,
                 'project_id': server.project_id,
                 'user_id': context.user_id,
@@ -72,44 +96,113 @@ class ConsoleAuthTokens:
                 'internal_access_path': info.internal_access_path,
                 'created_at': now,
                 'expires': now + ttl,
+                'client_address': context.client_address,
             }
+        )
+        self._audit.success(
+            context,
+            audit.ISSUE,
+            server_id=server.id,
+            console_type=console_type,
+            token=hash_of(token),
         )
         return token
 
-    def validate(self, token: str) -> ConsoleAuthToken:
+    def validate(
+        self, context: RequestContext, token: str
+    ) -> ConsoleAuthToken:
         """What a token stands for.
 
         :raises console_svc.exception.TokenNotFound: nothing, or no longer
         """
-        row = self._database.get_token(_hash(token), int(self._clock()))
-        if row is None:
-            raise exception.TokenNotFound
-        return ConsoleAuthToken(
-            server_id=row['server_id'],
-            project_id=row['project_id'],
-            user_id=row['user_id'],
-            console_type=row['console_type'],
-            connect_info=ConnectInfo(
-                host=row['host'],
-                port=row['port'],
-                tls_port=row['tls_port'],
-                internal_access_path=row['internal_access_path'],
-            ),
-            expires=row['expires'],
-        )
+        token_hash = hash_of(token)
+        row = self._database.get_token(token_hash, int(self._clock()))
+        found = None if row is None else _token(row)
+        if found is None or not self._leads_there(context, found):
+            error = exception.TokenNotFound()
+            self._audit.refusal(
+                context, audit.VALIDATE, error, token=token_hash
+            )
+            raise error
+        return found
 
-    def purge(self, batch: int = 1000) -> int:
-        """Delete expired tokens, a batch a statement.
+    def revoke(self, context: RequestContext, token: str) -> None:
+        """Make a token void, and end its sessions.
 
-        :returns: how many
+        :raises console_svc.exception.TokenNotFound: there is none
         """
-        purged = 0
-        while deleted := self._database.purge_tokens(
-            int(self._clock()), batch
+        token_hash = hash_of(token)
+        ended = self._database.delete_tokens('token_hash', token_hash)
+        self._audit.success(context, audit.REVOKE, token=token_hash)
+        self._audit.ends(context, ended, 'revoked')
+
+    def project_of(self, token: str) -> str:
+        """The project that owns a token, expired or not.
+
+        :raises console_svc.exception.TokenNotFound: there is none
+        """
+        rows = self._database.find_tokens('token_hash', hash_of(token))
+        if not rows:
+            raise exception.TokenNotFound
+        project_id: str = rows[0]['project_id']
+        return project_id
+
+    def revoke_server(self, context: RequestContext, server_id: str) -> None:
+        """Make a server's tokens void, and end its sessions."""
+        ended = self._database.delete_tokens('server_id', server_id)
+        self._audit.success(context, audit.REVOKE, server_id=server_id)
+        self._audit.ends(context, ended, 'revoked')
+
+    def _leads_there(
+        self, context: RequestContext, token: ConsoleAuthToken
+    ) -> bool:
+        """Whether the console is still where the token leads."""
+        if not self._conf.consoleauth.recheck_target:
+            return True
+        key = (token.server_id, token.console_type)
+        with self._lock:
+            target = self._targets.get(key, _UNKNOWN)
+        if target is _UNKNOWN:
+            target = self._target(context, token)
+            with self._lock:
+                self._targets[key] = target
+        return target == token.connect_info
+
+    def _target(
+        self, context: RequestContext, token: ConsoleAuthToken
+    ) -> ConnectInfo | None:
+        """Where the driver says that the console is now; None: nowhere."""
+        try:
+            server = self._driver.get_server(context, token.server_id)
+            return self._driver.get_connect_info(
+                context, server, token.console_type
+            )
+        except (
+            exception.ServerNotFound,
+            exception.ServerNotReady,
+            exception.ConsoleTypeUnavailable,
         ):
-            purged += deleted
-        return purged
+            return None
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """What stands for a token wherever it is stored or recorded."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _token(row: sa.RowMapping) -> ConsoleAuthToken:
+    return ConsoleAuthToken(
+        hash=row['token_hash'],
+        server_id=row['server_id'],
+        project_id=row['project_id'],
+        user_id=row['user_id'],
+        console_type=row['console_type'],
+        connect_info=ConnectInfo(
+            host=row['host'],
+            port=row['port'],
+            tls_port=row['tls_port'],
+            internal_access_path=row['internal_access_path'],
+        ),
+        expires=row['expires'],
+        client_address=row['client_address'],
+    )

@@ -14,7 +14,12 @@ from oslo_config import cfg
 from oslo_db import api as oslo_db_api
 from oslo_db.sqlalchemy import enginefacade
 
-from console_svc.db.models import console_auth_tokens, consoles
+from console_svc.db.models import (
+    console_auth_tokens,
+    console_sessions,
+    consoles,
+    leases,
+)
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
@@ -29,6 +34,14 @@ def _retried(function: _Function) -> _Function:
         retry_on_deadlock=True,
     )(function)
     return retried
+
+
+class UsedUp(Exception):
+    """A token has no use left."""
+
+
+class Full(Exception):
+    """A server has no room for another session."""
 
 
 class Database:
@@ -164,6 +177,231 @@ class Database:
                 )
         return len(ids)
 
+    @_retried
+    def purge_sessions(self, now: int, batch: int) -> Sequence[sa.RowMapping]:
+        """Delete sessions that are over, at most a batch of them.
+
+        :returns: which
+        """
+        over = (
+            sa.select(console_sessions)
+            .where(console_sessions.c.alive_until <= now)
+            .order_by(console_sessions.c.alive_until)
+            .limit(batch)
+        )
+        with self.engine.begin() as connection:
+            return _end_sessions(connection, over)
+
+    def find_tokens(self, column: str, value: str) -> Sequence[sa.RowMapping]:
+        """Tokens, expired or not, by ``token_hash`` or ``server_id``."""
+        query = sa.select(console_auth_tokens).where(
+            console_auth_tokens.c[column] == value
+        )
+        with self._reading() as connection:
+            return connection.execute(query).mappings().all()
+
+    @_retried
+    def delete_tokens(
+        self, column: str, value: str
+    ) -> Sequence[sa.RowMapping]:
+        """Delete tokens and their sessions.
+
+        :param column: ``token_hash`` or ``server_id``
+        :returns: the sessions that this has ended
+        """
+        with self.engine.begin() as connection:
+            connection.execute(
+                console_auth_tokens.delete().where(
+                    console_auth_tokens.c[column] == value
+                )
+            )
+            return _end_sessions(
+                connection,
+                sa.select(console_sessions).where(
+                    console_sessions.c[column] == value
+                ),
+            )
+
+    # Console sessions
+
+    @_retried
+    def open_session(
+        self,
+        values: Mapping[str, Any],
+        now: int,
+        max_uses: int,
+        max_sessions: int,
+        replace: bool,
+    ) -> Sequence[sa.RowMapping]:
+        """Use a token and store its session, or neither.
+
+        :param values: of the session
+        :param max_uses: of the token; 0: no limit
+        :param max_sessions: of the server; 0: no limit
+        :param replace: whether the oldest make room
+        :returns: the sessions that this has ended
+        :raises console_svc.db.api.UsedUp: the token has no use left, or is
+            gone
+        :raises console_svc.db.api.Full: there is no room
+        """
+        tokens = console_auth_tokens
+        use = (
+            tokens.update()
+            .where(
+                tokens.c.token_hash == values['token_hash'],
+                tokens.c.expires > now,
+            )
+            .values(uses=tokens.c.uses + 1)
+        )
+        if max_uses:
+            use = use.where(tokens.c.uses < max_uses)
+        ended: Sequence[sa.RowMapping] = []
+        with self.engine.begin() as connection:
+            if max_sessions:
+                ended = _make_room(
+                    connection, values['server_id'], now, max_sessions, replace
+                )
+            if connection.execute(use).rowcount != 1:
+                raise UsedUp
+            connection.execute(console_sessions.insert(), values)
+        return ended
+
+    def list_sessions(
+        self, server_id: str, now: int
+    ) -> Sequence[sa.RowMapping]:
+        """The sessions that a server has now, the oldest first."""
+        with self._reading() as connection:
+            return (
+                connection.execute(_sessions_of(server_id, now))
+                .mappings()
+                .all()
+            )
+
+    @_retried
+    def keep_session(
+        self, session_id: str, token_hash: str, now: int, alive_until: int
+    ) -> sa.RowMapping | None:
+        """Put off the end of a session that has not lapsed.
+
+        :returns: the session; None: there is none
+        """
+        wanted = (
+            console_sessions.c.session_id == session_id,
+            console_sessions.c.token_hash == token_hash,
+            console_sessions.c.alive_until > now,
+        )
+        # No session is kept alive beyond its end.
+        until = sa.case(
+            (
+                console_sessions.c.expires < alive_until,
+                console_sessions.c.expires,
+            ),
+            else_=alive_until,
+        )
+        with self.engine.begin() as connection:
+            connection.execute(
+                console_sessions.update()
+                .where(*wanted)
+                .values(alive_until=until)
+            )
+            # Not by rowcount: MySQL counts only what changed.
+            return (
+                connection.execute(sa.select(console_sessions).where(*wanted))
+                .mappings()
+                .one_or_none()
+            )
+
+    @_retried
+    def delete_session(
+        self, session_id: str, column: str, value: str
+    ) -> Sequence[sa.RowMapping]:
+        """End a session.
+
+        :param column: ``token_hash`` or ``server_id``, which must fit too
+        :returns: the session, if it was there
+        """
+        with self.engine.begin() as connection:
+            return _end_sessions(
+                connection,
+                sa.select(console_sessions).where(
+                    console_sessions.c.session_id == session_id,
+                    console_sessions.c[column] == value,
+                ),
+            )
+
+    # Leases
+
+    @_retried
+    def take_lease(self, name: str, now: int, until: int) -> bool:
+        """Take a lease that nobody has.
+
+        :returns: whether it is the caller's now
+        """
+        with self.engine.begin() as connection:
+            result = connection.execute(
+                leases.update()
+                .where(leases.c.name == name, leases.c.expires <= now)
+                .values(expires=until)
+            )
+        return result.rowcount == 1
+
+
+def _sessions_of(server_id: str, now: int) -> sa.Select[Any]:
+    return (
+        sa.select(console_sessions)
+        .where(
+            console_sessions.c.server_id == server_id,
+            console_sessions.c.alive_until > now,
+        )
+        .order_by(console_sessions.c.id)
+    )
+
+
+def _end_sessions(
+    connection: sa.Connection, wanted: sa.Select[Any]
+) -> Sequence[sa.RowMapping]:
+    """Delete sessions, and tell which they were."""
+    sessions = connection.execute(wanted.with_for_update()).mappings().all()
+    _delete_sessions(connection, sessions)
+    return sessions
+
+
+def _delete_sessions(
+    connection: sa.Connection, sessions: Sequence[sa.RowMapping]
+) -> None:
+    ids = [row['id'] for row in sessions]
+    if ids:
+        connection.execute(
+            console_sessions.delete().where(console_sessions.c.id.in_(ids))
+        )
+
+
+def _make_room(
+    connection: sa.Connection,
+    server_id: str,
+    now: int,
+    max_sessions: int,
+    replace: bool,
+) -> Sequence[sa.RowMapping]:
+    """See that a server has room for a session more."""
+    # Who opens a session of this server writes these rows first, and so
+    # waits for everybody else who does.
+    connection.execute(
+        console_auth_tokens.update()
+        .where(console_auth_tokens.c.server_id == server_id)
+        .values(uses=console_auth_tokens.c.uses)
+    )
+    sessions = (
+        connection.execute(_sessions_of(server_id, now)).mappings().all()
+    )
+    surplus = sessions[: max(0, len(sessions) - max_sessions + 1)]
+    if not surplus:
+        return []
+    if not replace:
+        raise Full
+    _delete_sessions(connection, surplus)
+    return surplus
+
 
 # Statements of the request path, made once: SQLAlchemy finds their compiled
 # form by what they are made of, and that costs less for the same object.
@@ -183,6 +421,8 @@ def _prepare(engine: sa.Engine) -> None:
     """What an engine needs before its first connection."""
     if engine.dialect.name == 'sqlite':
         sa.event.listen(engine, 'connect', _prepare_sqlite)
+        # Before oslo.db's listener, which begins what has not begun.
+        sa.event.listen(engine, 'begin', _begin_sqlite, insert=True)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
@@ -190,3 +430,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.execute('PRAGMA busy_timeout = 10000')
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('PRAGMA synchronous = NORMAL')
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A writer waits here for the other writer. Begun as a reader, it would
+    # be refused at its first write if another had written since. A single
+    # read needs no transaction at all.
+    if 'in_transaction' in connection.info:
+        return
+    options = connection.get_execution_options()
+    if options.get('isolation_level') != 'AUTOCOMMIT':
+        connection.exec_driver_sql('BEGIN IMMEDIATE')
+    connection.info['in_transaction'] = True

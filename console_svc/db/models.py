@@ -14,6 +14,7 @@ metadata = sa.MetaData(
 _Id = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 _UUID = sa.String(36)
 _Name = sa.String(255)
+_Address = sa.String(45)
 
 consoles = sa.Table(
     'consoles',
@@ -49,8 +50,47 @@ console_auth_tokens = sa.Table(
     sa.Column('internal_access_path', _Name, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
     sa.Column('expires', sa.BigInteger, nullable=False),
+    # Sessions that it has opened, ever.
+    sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
+    # Who asked for it: the only address it works from, if so configured.
+    sa.Column('client_address', _Address, nullable=True),
     sa.UniqueConstraint('token_hash'),
+    # For revoking all tokens of a server.
+    sa.Index(None, 'server_id'),
     # For the purge, which deletes by time.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
+)
+
+console_sessions = sa.Table(
+    'console_sessions',
+    metadata,
+    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    # What callers know it by: a UUID that can't be guessed.
+    sa.Column('session_id', _UUID, nullable=False),
+    sa.Column('token_hash', sa.String(64), nullable=False),
+    sa.Column('server_id', _UUID, nullable=False),
+    sa.Column('project_id', _Name, nullable=False),
+    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('console_type', sa.String(32), nullable=False),
+    sa.Column('client_address', _Address, nullable=True),
+    sa.Column('created_at', sa.BigInteger, nullable=False),
+    # When the proxy must end it; null: never for its age.
+    sa.Column('expires', sa.BigInteger, nullable=True),
+    # Not kept alive until then, it has lapsed.
+    sa.Column('alive_until', sa.BigInteger, nullable=False),
+    sa.UniqueConstraint('session_id'),
+    sa.Index(None, 'token_hash'),
+    sa.Index(None, 'server_id'),
+    # For the purge.
+    sa.Index(None, 'alive_until'),
+    sqlite_autoincrement=True,
+)
+
+# What only one process may do at a time, and until when it does.
+leases = sa.Table(
+    'leases',
+    metadata,
+    sa.Column('name', sa.String(64), primary_key=True),
+    sa.Column('expires', sa.BigInteger, nullable=False),
 )

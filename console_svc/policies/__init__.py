@@ -9,6 +9,7 @@ from console_svc.policies import (
     console_auth_tokens,
     consoles,
     remote_consoles,
+    sessions,
 )
 
 
@@ -20,5 +21,6 @@ def list_rules() -> list[policy.RuleDefault]:
             consoles.RULES,
             remote_consoles.RULES,
             console_auth_tokens.RULES,
+            sessions.RULES,
         )
     )

@@ -12,6 +12,7 @@ from console_svc.api.request import Request
 from console_svc.consoles.models import Server
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.servers import Servers
+from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.policy import Policy
 
@@ -25,6 +26,7 @@ class Services:
     servers: Servers
     consoles: NativeConsoles
     tokens: ConsoleAuthTokens
+    sessions: ConsoleSessions
 
 
 class Resource:

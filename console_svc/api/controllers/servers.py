@@ -10,6 +10,10 @@ from console_svc.api.controllers.base import (
     ServerResource,
     Services,
 )
+from console_svc.api.controllers.console_sessions import (
+    ConsoleSessionsController,
+    ServerTokensController,
+)
 from console_svc.api.controllers.consoles import ConsolesController
 from console_svc.api.controllers.remote_consoles import (
     RemoteConsolesController,
@@ -33,9 +37,12 @@ class ServerController(ServerResource):
     """/servers/{server_id}"""
 
     def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment not in CHILDREN:
+        children = CHILDREN
+        if self.services.conf.api.extensions:
+            children = CHILDREN | EXTENSIONS
+        if segment not in children:
             raise exception.NotFound
-        child: Resource = CHILDREN[segment](self.services, self.server_id)
+        child: Resource = children[segment](self.services, self.server_id)
         return child
 
 
@@ -43,4 +50,10 @@ CHILDREN: dict[str, type[Any]] = {
     'action': ActionController,
     'consoles': ConsolesController,
     'remote-consoles': RemoteConsolesController,
+}
+
+#: Console-svc's own.
+EXTENSIONS: dict[str, type[Any]] = {
+    'console-auth-tokens': ServerTokensController,
+    'console-sessions': ConsoleSessionsController,
 }

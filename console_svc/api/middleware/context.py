@@ -32,7 +32,9 @@ class Context:
     ) -> Iterable[bytes]:
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             raise exception.NotAuthenticated
-        context = RequestContext.from_environ(environ)
+        context = RequestContext.from_environ(
+            environ, client_address=environ.get('REMOTE_ADDR')
+        )
         context.is_admin = self._policy.is_admin(context)
         environ[CALLER] = context
         return self._app(environ, start_response)

@@ -158,7 +158,7 @@ DIFFERENCES = {
     ),
     'HEAD token': Differs('HEAD works wherever GET does', 200, ''),
     'PATCH token': _bad_method('PATCH'),
-    'DELETE token': _bad_method('DELETE'),
+    'DELETE token': Differs('ours: the token is revoked', 204, ''),
     'remote-consoles: wrong content type': Differs(
         'a body that says it is no JSON is refused',
         415,
@@ -197,6 +197,13 @@ class GoldenTest(testtools.TestCase):
                         'instance_name': 'instance-00000001',
                         'host': 'compute1',
                         'native': {'console_type': 'vnc', 'port': 5900},
+                        'consoles': [
+                            {
+                                'type': 'novnc',
+                                'host': '192.0.2.10',
+                                'port': 5900,
+                            }
+                        ],
                     }
                 ]
             }

@@ -46,6 +46,17 @@ def _everybody(**statuses: int) -> dict[str, int]:
     }
 
 
+def _services(success: int) -> dict[str, int]:
+    return {
+        **dict.fromkeys(PERSONAS, 403),
+        'admin': success,
+        'admin of another project': success,
+        'service': success,
+        'service in the project': success,
+        'no token': 401,
+    }
+
+
 #: Rule -> what each persona gets for what the rule guards.
 EXPECTED = {
     'os_compute_api:os-consoles:index': _everybody(
@@ -63,16 +74,21 @@ EXPECTED = {
     'os_compute_api:os-remote-consoles': _everybody(
         success=200, member=200, reader=403
     ),
-    'os_compute_api:os-console-auth-tokens': dict.fromkeys(PERSONAS, 403)
-    | {
-        'admin': 200,
-        'admin of another project': 200,
-        'service': 200,
-        'service in the project': 200,
-        'no token': 401,
-    },
+    'os_compute_api:os-console-auth-tokens': _services(200),
+    'console_svc:sessions:create': _services(201),
+    'console_svc:sessions:update': _services(200),
+    'console_svc:sessions:index': _everybody(
+        success=200, member=200, reader=200
+    ),
+    'console_svc:sessions:delete': _everybody(
+        success=204, member=204, reader=403
+    ),
+    'console_svc:console-auth-tokens:delete': _everybody(
+        success=204, member=204, reader=403
+    ),
 }
 
+TOKENS = '/v2.1/os-console-auth-tokens'
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 REMOTE_CONSOLE = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
 
@@ -91,6 +107,16 @@ class PolicyTest(testtools.TestCase):
         self.api.request('POST', consoles)
         (console,) = self.api.request('GET', consoles).json['consoles']
         return f'{consoles}/{console["console"]["id"]}'
+
+    def _session(self) -> tuple[str, str]:
+        """The paths of a session that is there: its proxy's, its owner's."""
+        of_token = f'{TOKENS}/{self.api.issue("novnc")}/sessions'
+        answer = self.api.request('POST', of_token, token=fixtures.SERVICE)
+        session_id = answer.json['session']['id']
+        return (
+            f'{of_token}/{session_id}',
+            f'{SERVER}/console-sessions/{session_id}',
+        )
 
     def _requests(self, rule: str) -> list[dict[str, Any]]:
         """What the rule guards, as arguments of Api.request."""
@@ -129,6 +155,31 @@ class PolicyTest(testtools.TestCase):
                     + self.api.issue('novnc'),
                     'version': '2.31',
                 }
+            ],
+            'console_svc:sessions:create': lambda: [
+                {
+                    'method': 'POST',
+                    'path': f'{TOKENS}/{self.api.issue("novnc")}/sessions',
+                }
+            ],
+            'console_svc:sessions:update': lambda: [
+                {'method': 'PUT', 'path': self._session()[0]}
+            ],
+            'console_svc:sessions:index': lambda: [
+                {'method': 'GET', 'path': f'{SERVER}/console-sessions'}
+            ],
+            'console_svc:sessions:delete': lambda: [
+                {'method': 'DELETE', 'path': self._session()[1]}
+            ],
+            'console_svc:console-auth-tokens:delete': lambda: [
+                {
+                    'method': 'DELETE',
+                    'path': f'{TOKENS}/{self.api.issue("novnc")}',
+                },
+                {
+                    'method': 'DELETE',
+                    'path': f'{SERVER}/console-auth-tokens',
+                },
             ],
         }[rule]()
 

@@ -98,12 +98,11 @@ class ManageTest(CommandTest):
                 *('token', 'issue', '--server', fixtures.SERVER),
                 *('--type', 'novnc', '--ttl', ttl),
             )
-        later = mock.Mock(return_value=4_000_000_000.0)
-        with mock.patch.object(
-            manage.ConsoleAuthTokens.__init__, '__defaults__', (later,)
-        ):
+        with mock.patch('time.time', return_value=4_000_000_000.0):
             code, out, _ = self.manage('db', 'purge-tokens', '--batch', '1')
-        self.assertEqual((0, '2 tokens, 0 consoles purged\n'), (code, out))
+        self.assertEqual(
+            (0, '2 tokens, 0 sessions, 0 consoles purged\n'), (code, out)
+        )
 
     def test_wrong_arguments(self) -> None:
         for args in (

@@ -1,7 +1,9 @@
 import sqlalchemy as sa
 import testtools
 
-from console_svc import exception
+from console_svc import audit, exception
+from console_svc.consoles import housekeeping
+from console_svc.consoles.models import ConsoleAuthToken
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.db import models
 from console_svc.tests import fixtures
@@ -23,14 +25,23 @@ class TokensTest(testtools.TestCase):
             self.configuration.conf,
             self.database,
             self.driver,
+            audit.Audit(),
             clock=lambda: self.now,
         )
 
     def issue(self, ttl: int | None = None) -> str:
         return self.tokens.issue(CONTEXT, self.driver.server, 'novnc', ttl)
 
+    def validate(self, token: str) -> ConsoleAuthToken:
+        return self.tokens.validate(CONTEXT, token)
+
+    def purge(self) -> tuple[int, int]:
+        return housekeeping.purge(
+            self.database, audit.Audit(), int(self.now), batch=3
+        )
+
     def test_leads_where_the_driver_said(self) -> None:
-        found = self.tokens.validate(self.issue())
+        found = self.validate(self.issue())
         self.assertEqual(fixtures.SERVER, found.server_id)
         self.assertEqual('demo', found.project_id)
         self.assertEqual('joe', found.user_id)
@@ -47,14 +58,12 @@ class TokensTest(testtools.TestCase):
     def test_is_valid_until_its_time(self) -> None:
         token = self.issue()
         self.now = 1_800_000_059.9
-        self.tokens.validate(token)
+        self.validate(token)
         self.now = 1_800_000_060.0
-        self.assertRaises(exception.TokenNotFound, self.tokens.validate, token)
+        self.assertRaises(exception.TokenNotFound, self.validate, token)
 
     def test_a_time_of_its_own(self) -> None:
-        self.assertEqual(
-            1_800_000_005, self.tokens.validate(self.issue(5)).expires
-        )
+        self.assertEqual(1_800_000_005, self.validate(self.issue(5)).expires)
 
     def test_has_256_bits_that_fit_in_a_url(self) -> None:
         tokens = {self.issue() for _ in range(50)}
@@ -73,18 +82,16 @@ class TokensTest(testtools.TestCase):
     def test_anything_else_is_no_token(self) -> None:
         token = self.issue()
         for text in ('', token[:-1], token + ' ', token.swapcase(), '\0', 'é'):
-            self.assertRaises(
-                exception.TokenNotFound, self.tokens.validate, text
-            )
+            self.assertRaises(exception.TokenNotFound, self.validate, text)
 
     def test_purge_deletes_what_has_expired_and_nothing_else(self) -> None:
         for _ in range(7):
             self.issue(10)
         token = self.issue(20)
         self.now += 10
-        self.assertEqual(7, self.tokens.purge(batch=3))
-        self.assertEqual(0, self.tokens.purge(batch=3))
-        self.tokens.validate(token)
+        self.assertEqual((7, 0), self.purge())
+        self.assertEqual((0, 0), self.purge())
+        self.validate(token)
         with self.database.engine.connect() as connection:
             count = connection.execute(
                 sa.select(sa.func.count()).select_from(

@@ -1,0 +1,139 @@
+"""Who did what with which console: CADF-shaped events (DMTF DSP0262).
+
+Each is one line of JSON on a logger of its own, ``console_svc.audit``, and a
+notification where oslo.messaging is configured to send them. A token is
+named by the first eight digits of its hash, never by itself.
+"""
+
+import datetime
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from console_svc import exception
+from console_svc.context import RequestContext
+
+LOG = logging.getLogger('console_svc.audit')
+
+ISSUE = 'console_auth_token.issue'
+REVOKE = 'console_auth_token.revoke'
+VALIDATE = 'console_auth_token.validate'
+OPEN = 'console_session.open'
+END = 'console_session.end'
+
+#: What CADF calls these actions.
+_ACTIONS = {
+    ISSUE: 'create',
+    REVOKE: 'revoke',
+    VALIDATE: 'authenticate',
+    OPEN: 'create',
+    END: 'delete',
+}
+
+Notifier = Callable[[RequestContext, str, Mapping[str, Any]], None]
+
+
+class Audit:
+    """Records events.
+
+    :param notify: also gets them: context, event type, event
+    """
+
+    def __init__(self, notify: Notifier | None = None) -> None:
+        self._notify = notify
+
+    def success(
+        self, context: RequestContext, event_type: str, **target: object
+    ) -> None:
+        """Something was done.
+
+        :param target: ``server_id``, ``console_type``, ``token`` (its
+            hash), ``session_id``, ``client_address``, ``reason``: what is
+            known
+        """
+        self._record(context, event_type, 'success', target)
+
+    def refusal(
+        self,
+        context: RequestContext,
+        event_type: str,
+        error: exception.ConsoleSvcError,
+        **target: object,
+    ) -> None:
+        """Something was refused; likewise."""
+        reason = {
+            'reasonType': 'HTTP',
+            'reasonCode': str(int(error.status)),
+            'reason': str(error),
+        }
+        self._record(context, event_type, 'failure', target, reason=reason)
+
+    def ends(
+        self,
+        context: RequestContext,
+        sessions: Iterable[Mapping[Any, Any]],
+        reason: str,
+    ) -> None:
+        """Sessions were ended.
+
+        :param sessions: their rows
+        :param reason: why
+        """
+        for row in sessions:
+            self.success(
+                context,
+                END,
+                server_id=row['server_id'],
+                console_type=row['console_type'],
+                session_id=row['session_id'],
+                token=row['token_hash'],
+                client_address=row['client_address'],
+                reason=reason,
+            )
+
+    def _record(
+        self,
+        context: RequestContext,
+        event_type: str,
+        outcome: str,
+        target: Mapping[str, object],
+        **more: object,
+    ) -> None:
+        if self._notify is None and not LOG.isEnabledFor(logging.INFO):
+            return
+        now = datetime.datetime.now(datetime.UTC)
+        details = {key: str(value) for key, value in target.items() if value}
+        if 'token' in details:
+            details['token'] = details['token'][:8]
+        event = {
+            'typeURI': 'http://schemas.dmtf.org/cloud/audit/1.0/event',
+            'id': str(uuid.uuid4()),
+            'eventType': 'activity',
+            'eventTime': now.isoformat(timespec='milliseconds'),
+            'action': _ACTIONS[event_type],
+            'name': event_type,
+            'outcome': outcome,
+            **more,
+            'initiator': {
+                'typeURI': 'service/security/account/user',
+                'id': context.user_id or 'operator',
+                'project_id': context.project_id,
+                'host': {'address': context.client_address},
+                'request_id': context.request_id,
+                'global_request_id': context.global_id,
+            },
+            'target': {
+                'typeURI': 'service/compute/servers/console',
+                'id': details.pop('server_id', 'unknown'),
+                **details,
+            },
+            'observer': {
+                'typeURI': 'service/compute',
+                'id': 'console-svc',
+            },
+        }
+        LOG.info('%s', json.dumps(event))
+        if self._notify is not None:
+            self._notify(context, event_type, event)

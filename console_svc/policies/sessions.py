@@ -1,0 +1,49 @@
+"""Rules of console sessions, and of revoking tokens: console-svc's own."""
+
+from console_svc.policies import base
+
+CREATE = 'console_svc:sessions:create'
+UPDATE = 'console_svc:sessions:update'
+INDEX = 'console_svc:sessions:index'
+DELETE = 'console_svc:sessions:delete'
+REVOKE = 'console_svc:console-auth-tokens:delete'
+
+_OF_TOKEN = '/os-console-auth-tokens/{console_token}'  # noqa: S105 (a path)
+_SESSION = f'{_OF_TOKEN}/sessions/{{session_id}}'
+_OF_SERVER = '/servers/{server_id}/console-sessions'
+
+RULES = [
+    base.rule(
+        CREATE,
+        base.ADMIN_OR_SERVICE,
+        'Use a console token: open a session, as a console proxy does',
+        ('POST', f'{_OF_TOKEN}/sessions'),
+    ),
+    base.rule(
+        UPDATE,
+        base.ADMIN_OR_SERVICE,
+        'Keep a session alive or close it, as the console proxy does that '
+        'opened it',
+        ('PUT', _SESSION),
+        ('DELETE', _SESSION),
+    ),
+    base.rule(
+        INDEX,
+        base.PROJECT_READER_OR_ADMIN,
+        "List who is on a server's consoles now",
+        ('GET', _OF_SERVER),
+    ),
+    base.rule(
+        DELETE,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        "End a session on a server's console",
+        ('DELETE', f'{_OF_SERVER}/{{session_id}}'),
+    ),
+    base.rule(
+        REVOKE,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        'Revoke console tokens, and end their sessions',
+        ('DELETE', _OF_TOKEN),
+        ('DELETE', '/servers/{server_id}/console-auth-tokens'),
+    ),
+]

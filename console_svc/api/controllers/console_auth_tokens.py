@@ -38,11 +38,6 @@ class ConsoleAuthTokenController(Resource):
     console_token: str
     index = methods()
 
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment != 'sessions' or not self.services.conf.api.extensions:
-            raise exception.NotFound
-        return TokenSessionsController(self.services, self.console_token)
-
     @index.when(method='GET', template='json')
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         version = req.microversion
@@ -57,10 +52,11 @@ class ConsoleAuthTokenController(Resource):
             raise exception.ConsoleTypeNotAccessible
         return views.connect_info(token, version)
 
+    # From here on: console-svc's own.
+
     @index.when(method='DELETE')
     def delete(self, req: Request, resp: webob.Response) -> None:
-        if not self.services.conf.api.extensions:
-            raise exception.NotFound
+        self._extensions()
         project_id = self.services.tokens.project_of(self.console_token)
         if not req.caller.can_see(project_id):
             raise exception.TokenNotFound
@@ -69,3 +65,13 @@ class ConsoleAuthTokenController(Resource):
         )
         self.services.tokens.revoke(req.caller, self.console_token)
         resp.status_int = http.HTTPStatus.NO_CONTENT
+
+    def _lookup(self, segment: str, req: Request) -> Resource:
+        self._extensions()
+        if segment != 'sessions':
+            raise exception.NotFound
+        return TokenSessionsController(self.services, self.console_token)
+
+    def _extensions(self) -> None:
+        if not self.services.conf.api.extensions:
+            raise exception.NotFound

@@ -1,0 +1,183 @@
+"""Routes outside of the compute API's numbering, and their options."""
+
+import json
+import logging
+
+import fixtures as fixtures_
+import testtools
+
+from console_svc.tests import fixtures
+
+TOKENS = '/v2.1/os-console-auth-tokens'
+SERVER = f'/v2.1/servers/{fixtures.SERVER}'
+
+
+class ExtensionsOffTest(testtools.TestCase):
+    def test_they_are_a_404(self) -> None:
+        api = self.useFixture(fixtures.Api(api={'extensions': False}))
+        token = api.issue('novnc')
+        for method, path in (
+            ('POST', f'{TOKENS}/{token}/sessions'),
+            ('PUT', f'{TOKENS}/{token}/sessions/x'),
+            ('DELETE', f'{TOKENS}/{token}/sessions/x'),
+            ('DELETE', f'{TOKENS}/{token}'),
+            ('GET', f'{SERVER}/console-sessions'),
+            ('DELETE', f'{SERVER}/console-sessions/x'),
+            ('DELETE', f'{SERVER}/console-auth-tokens'),
+        ):
+            answer = api.request(method, path, token=fixtures.ADMIN)
+            self.assertEqual(404, answer.status_int, path)
+            self.assertEqual(
+                'The resource could not be found.',
+                answer.json['itemNotFound']['message'],
+            )
+        answer = api.request(
+            'GET', f'{TOKENS}/{token}', token=fixtures.ADMIN, version='2.31'
+        )
+        self.assertEqual(200, answer.status_int)
+
+
+class RecheckTest(testtools.TestCase):
+    def lookup(self, api: fixtures.Api, token: str) -> int:
+        return api.request(
+            'GET', f'{TOKENS}/{token}', token=fixtures.SERVICE, version='2.31'
+        ).status_int
+
+    def test_a_console_that_moved_is_not_found_there(self) -> None:
+        api = self.useFixture(fixtures.Api())
+        token = api.issue('novnc')
+        document = fixtures.inventory()
+        document['servers'][0]['consoles'][0]['port'] = 5999
+        api.write_inventory(document)
+        self.assertEqual(404, self.lookup(api, token))
+        self.assertEqual(200, self.lookup(api, api.issue('serial')))
+
+    def test_nor_that_of_a_server_that_is_gone(self) -> None:
+        api = self.useFixture(fixtures.Api())
+        token = api.issue('novnc')
+        api.write_inventory({'servers': []})
+        self.assertEqual(404, self.lookup(api, token))
+
+    def test_a_driver_that_is_away_is_a_503(self) -> None:
+        api = self.useFixture(fixtures.Api())
+        other = fixtures.Api(
+            database={
+                'connection': f'sqlite:///{api.folder}/console-svc.sqlite'
+            }
+        )
+        token = api.issue('novnc')
+        self.useFixture(other)
+        other.inventory.unlink()
+        self.assertEqual(503, self.lookup(other, token))
+
+    def test_off(self) -> None:
+        api = self.useFixture(
+            fixtures.Api(consoleauth={'recheck_target': False})
+        )
+        token = api.issue('novnc')
+        api.write_inventory({'servers': []})
+        self.assertEqual(200, self.lookup(api, token))
+
+
+class AddressTest(testtools.TestCase):
+    """bind_to_client_address, behind a trusted proxy."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.api = self.useFixture(
+            fixtures.Api(
+                consoleauth={'bind_to_client_address': True},
+                oslo_middleware={'enable_proxy_headers_parsing': True},
+            )
+        )
+
+    def open(self, issued_to: str, used_from: str | None) -> int:
+        answer = self.api.request(
+            'POST',
+            f'{SERVER}/remote-consoles',
+            version='2.6',
+            body='{"remote_console": {"protocol": "vnc", "type": "novnc"}}',
+            X_Forwarded_For=issued_to,
+        )
+        token = answer.json['remote_console']['url'].rpartition('%3D')[2]
+        session = {'client_address': used_from} if used_from else {}
+        return self.api.request(
+            'POST',
+            f'{TOKENS}/{token}/sessions',
+            token=fixtures.SERVICE,
+            body=json.dumps({'session': session}),
+        ).status_int
+
+    def test_the_address_that_asked(self) -> None:
+        self.assertEqual(201, self.open('198.51.100.7', '198.51.100.7'))
+        self.assertEqual(201, self.open('198.51.100.7', '::ffff:198.51.100.7'))
+        self.assertEqual(201, self.open('2001:db8::1', '2001:DB8:0::1'))
+
+    def test_another_address(self) -> None:
+        self.assertEqual(403, self.open('198.51.100.7', '198.51.100.8'))
+        self.assertEqual(403, self.open('198.51.100.7', None))
+
+
+class AuditTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(
+            fixtures_.FakeLogger('console_svc.audit', level=logging.INFO)
+        )
+
+    def events(self) -> list[dict]:
+        return [json.loads(line) for line in self.log.output.splitlines()]
+
+    def test_a_tokens_life(self) -> None:
+        api = self.useFixture(fixtures.Api(consoleauth={'max_uses': 1}))
+        token = api.issue('novnc')
+        sessions = f'{TOKENS}/{token}/sessions'
+        body = '{"session": {"client_address": "198.51.100.7"}}'
+        for _ in range(2):
+            answer = api.request(
+                'POST', sessions, token=fixtures.SERVICE, body=body
+            )
+        self.assertEqual(409, answer.status_int)
+        api.request('DELETE', f'{TOKENS}/{token}')
+        api.request(
+            'GET', f'{TOKENS}/{token}', token=fixtures.ADMIN, version='2.31'
+        )
+        events = self.events()
+        self.assertEqual(
+            [
+                ('console_auth_token.issue', 'success', 'joe'),
+                ('console_session.open', 'success', 'proxy'),
+                ('console_session.open', 'failure', 'proxy'),
+                ('console_auth_token.revoke', 'success', 'joe'),
+                ('console_session.end', 'success', 'joe'),
+                ('console_auth_token.validate', 'failure', 'admin'),
+            ],
+            [
+                (event['name'], event['outcome'], event['initiator']['id'])
+                for event in events
+            ],
+        )
+        self.assertEqual('409', events[2]['reason']['reasonCode'])
+        self.assertEqual('revoked', events[4]['target']['reason'])
+        for event in events[:5]:
+            self.assertEqual(8, len(event['target']['token']))
+            self.assertMatches(event['initiator']['request_id'], 'req-.*')
+        self.assertEqual(fixtures.SERVER, events[0]['target']['id'])
+        self.assertEqual('198.51.100.7', events[1]['target']['client_address'])
+        self.assertNotIn(token, self.log.output)
+
+    def assertMatches(self, text: str, pattern: str) -> None:
+        self.assertThat(text, testtools.matchers.MatchesRegex(pattern))
+
+    def test_a_refused_issue(self) -> None:
+        api = self.useFixture(fixtures.Api())
+        api.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.STOPPED}/remote-consoles',
+            version='2.6',
+            body='{"remote_console": {"protocol": "vnc", "type": "novnc"}}',
+        )
+        (event,) = self.events()
+        self.assertEqual('failure', event['outcome'])
+        self.assertEqual('409', event['reason']['reasonCode'])
+        self.assertEqual(fixtures.STOPPED, event['target']['id'])

@@ -1,0 +1,13 @@
+# Sourced: sets $python to an interpreter that the package runs on.
+python=
+for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+    [ -n "$candidate" ] || continue
+    if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$(command -v "$candidate")
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    echo "Python 3.11 or newer, with its venv module, is needed." >&2
+    exit 1
+fi

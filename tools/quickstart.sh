@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Runs console-svc on this machine and shows what it does.
+#
+#   tools/quickstart.sh           the walk, then the service until Ctrl-C
+#   tools/quickstart.sh --once    the walk alone
+#
+# Everything is kept in .quickstart: a virtual environment, a configuration
+# with the embedded defaults (SQLite, an inventory file, noauth2), the log.
+# PORT chooses the port; 8775, or a free one where that is taken.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/python.sh
+
+once=
+case "${1:-}" in
+    --once) once=1 ;;
+    '') ;;
+    *) sed -n '2,9s/^# \?//p' "$0" >&2; exit 2 ;;
+esac
+command -v curl >/dev/null || { echo "curl is needed." >&2; exit 1; }
+
+home=$PWD/.quickstart
+bin=$home/venv/bin
+log=$home/console-svc.log
+config=$home/console-svc.conf
+mkdir -p "$home"
+
+echo "--- Installing into .quickstart/venv"
+[ -x "$bin/pip" ] || "$python" -m venv "$home/venv"
+"$bin/pip" install -q --disable-pip-version-check .
+
+port=$("$bin/python" - "${PORT:-8775}" <<'END'
+import socket
+import sys
+
+for port in (int(sys.argv[1]), 0):
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(('127.0.0.1', port))
+        except OSError:
+            continue
+        print(listener.getsockname()[1])
+        break
+END
+)
+url=http://127.0.0.1:$port
+
+cat >"$config" <<END
+[DEFAULT]
+state_path = $home
+[api]
+# For development: the token USER:PROJECT is believed as it stands.
+auth_strategy = noauth2
+[static]
+inventory = $home/servers.yaml
+END
+cp etc/console_svc/servers.yaml "$home/servers.yaml"
+
+echo "--- Bringing the database up to date"
+"$bin/console-svc-manage" --config-file "$config" db sync
+
+"$bin/console-svc-api" --config-file "$config" --port "$port" >"$log" 2>&1 &
+service=$!
+stop() {
+    trap - EXIT INT TERM
+    kill "$service" 2>/dev/null && wait "$service" 2>/dev/null || true
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+for _ in $(seq 150); do
+    curl -fs -o /dev/null "$url/healthcheck" && break
+    kill -0 "$service" 2>/dev/null || { cat "$log"; echo "The service has not started." >&2; exit 1; }
+    sleep 0.2
+done
+curl -fs -o /dev/null "$url/healthcheck" || { cat "$log"; echo "The service does not answer." >&2; exit 1; }
+echo "--- The service runs at $url, its log is .quickstart/console-svc.log"
+
+body=$home/answer
+
+# Arguments as one would type them.
+quoted() {
+    local argument
+    for argument in "$@"; do
+        case $argument in
+            *[!A-Za-z0-9_./:=-]*) printf " '%s'" "$argument" ;;
+            *) printf ' %s' "$argument" ;;
+        esac
+    done
+}
+
+# ask STATUS ARGUMENT...: shows a request and its answer, which must have
+# this status. The answer's body is left in $body.
+ask() {
+    local expected=$1 status; shift
+    echo
+    printf '$ curl'; quoted "$@"; echo
+    status=$(curl -s -o "$body" -w '%{http_code}' "$@")
+    printf '%s %s\n' "$status" "$(cat "$body")"
+    [ "$status" = "$expected" ] || { echo "Expected $expected." >&2; exit 1; }
+}
+
+# get PATH: a value of the last answer, by keys and indexes.
+get() {
+    "$bin/python" -c 'import json, sys
+value = json.load(open(sys.argv[1]))
+for key in sys.argv[2].split("."):
+    value = value[int(key) if key.isdigit() else key]
+print(value)' "$body" "$1"
+}
+
+server=$url/v2.1/servers/5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001
+user='X-Auth-Token: joe:demo'
+proxy='X-Auth-Token: proxy:service:service'
+
+echo
+echo "--- A member of the project opens a native console of a server"
+ask 200 -X POST -H "$user" "$server/consoles"
+ask 200 -H "$user" "$server/consoles"
+id=$(get consoles.0.console.id)
+ask 200 -H "$user" "$server/consoles/$id"
+
+echo
+echo "--- The member gets a URL for a browser; the token is in it"
+ask 200 -X POST -H "$user" -H 'OpenStack-API-Version: compute 2.6' \
+    -H 'Content-Type: application/json' \
+    -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}' \
+    "$server/remote-consoles"
+token=$(get remote_console.url | sed 's/.*token%3D//')
+
+echo
+echo "--- A console proxy asks where the token leads"
+ask 200 -H "$proxy" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
+
+echo
+echo "--- Nobody else may ask, and other projects' servers don't exist"
+ask 403 -H "$user" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
+ask 404 -H 'X-Auth-Token: eve:other' "$server/consoles"
+
+echo
+echo "--- The member closes the console"
+ask 202 -X DELETE -H "$user" "$server/consoles/$id"
+
+echo
+echo "--- That was the walk."
+[ -z "$once" ] || exit 0
+
+cat <<END
+
+Try next, in another terminal:
+
+  curl -s $url/ | $python -m json.tool
+  curl -s -X POST -H '$user' $server/consoles
+  curl -s -H '$user' $server/consoles
+
+  Edit .quickstart/servers.yaml: it is read again when it changes.
+  .quickstart/venv/bin/console-svc-manage --config-file .quickstart/console-svc.conf --help
+
+Ctrl-C ends the service.
+END
+wait "$service"

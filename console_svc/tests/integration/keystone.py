@@ -1,0 +1,180 @@
+"""A real keystone: SQLite, fernet tokens, uWSGI."""
+
+import functools
+import pathlib
+import subprocess
+from typing import Any
+
+import fixtures
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
+
+from console_svc.tests.integration import process
+
+PASSWORD = 'integration'
+
+_CONFIGURATION = """\
+[DEFAULT]
+log_file = {folder}/keystone.log
+[database]
+connection = sqlite:///{folder}/keystone.sqlite
+[fernet_tokens]
+key_repository = {folder}/fernet
+[credential]
+key_repository = {folder}/credential
+[token]
+expiration = 3600
+[cache]
+enabled = false
+"""
+
+
+class Keystone(fixtures.Fixture):
+    """Keystone with projects demo and other, and a user for each role.
+
+    ``expiring_url`` is a second process of the same keystone, whose tokens
+    expire after two seconds.
+    """
+
+    def _setUp(self) -> None:
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.file = self.folder / 'keystone.conf'
+        self.file.write_text(_CONFIGURATION.format(folder=self.folder))
+        short = self.folder / 'short.conf'
+        short.write_text('[token]\nexpiration = 2\n')
+        self._port = process.free_port()
+        self.url = f'http://127.0.0.1:{self._port}/v3'
+        self._manage('db_sync')
+        root = ('--keystone-user', 'root', '--keystone-group', 'root')
+        self._manage('fernet_setup', *root)
+        self._manage('credential_setup', *root)
+        self._manage(
+            'bootstrap',
+            *('--bootstrap-password', PASSWORD),
+            *('--bootstrap-region-id', 'RegionOne'),
+            *('--bootstrap-public-url', self.url),
+            *('--bootstrap-internal-url', self.url),
+            *('--bootstrap-admin-url', self.url),
+        )
+        self.server = self._serve(self._port, str(self.file))
+        port = process.free_port()
+        self._serve(port, f'{self.file};{short}')
+        self.expiring_url = f'http://127.0.0.1:{port}/v3'
+        self._populate()
+
+    def _manage(self, *arguments: str) -> None:
+        subprocess.run(
+            [
+                process.program('keystone-manage'),
+                '--config-file',
+                self.file,
+                *arguments,
+            ],
+            check=True,
+            capture_output=True,
+        )
+
+    def _serve(self, port: int, files: str) -> process.Program:
+        server = self.useFixture(
+            process.Program(
+                [
+                    'uwsgi',
+                    *('--http-socket', f'127.0.0.1:{port}'),
+                    *('--module', 'keystone.wsgi.api:application'),
+                    *('--master', '--die-on-term', '--need-app'),
+                    *('--processes', '1', '--threads', '2'),
+                    *('--buffer-size', '65535', '--disable-logging'),
+                ],
+                self.folder / f'uwsgi-{port}.log',
+                {'OS_KEYSTONE_CONFIG_FILES': files},
+            )
+        )
+        self.wait_until_it_answers(server, port)
+        return server
+
+    def wait_until_it_answers(
+        self, server: process.Program, port: int | None = None
+    ) -> None:
+        """Wait for a process of keystone."""
+        port = port or self._port
+        server.wait_for(lambda: process.listens(port), 'keystone')
+
+    def _populate(self) -> None:
+        self.projects = {}
+        for name in ('demo', 'other', 'service'):
+            answer = self.api(
+                'POST', '/projects', json={'project': {'name': name}}
+            )
+            self.projects[name] = answer['project']['id']
+        roles = {
+            role['name']: role['id']
+            for role in self.api('GET', '/roles')['roles']
+        }
+        for user, project, role in (
+            ('member', 'demo', 'member'),
+            ('reader', 'demo', 'reader'),
+            ('stranger', 'other', 'member'),
+            ('proxy', 'service', 'service'),
+            ('console-svc', 'service', 'service'),
+        ):
+            answer = self.api(
+                'POST',
+                '/users',
+                json={'user': {'name': user, 'password': PASSWORD}},
+            )
+            self.api(
+                'PUT',
+                f'/projects/{self.projects[project]}/users/'
+                f'{answer["user"]["id"]}/roles/{roles[role]}',
+            )
+
+    def session(
+        self, user: str = 'admin', project: str = 'admin', url: str = ''
+    ) -> Session:
+        """A session of a user, scoped to a project."""
+        return Session(
+            v3.Password(
+                auth_url=url or self.url,
+                username=user,
+                password=PASSWORD,
+                project_name=project,
+                user_domain_id='default',
+                project_domain_id='default',
+            )
+        )
+
+    @functools.cached_property
+    def _admin(self) -> Session:
+        return self.session()
+
+    def api(self, method: str, path: str, **arguments: Any) -> Any:
+        """Call keystone's API as its administrator."""
+        answer = self._admin.request(f'{self.url}{path}', method, **arguments)
+        return answer.json() if answer.content else None
+
+    def token(self, user: str = 'admin', project: str = 'admin') -> str:
+        """A new token."""
+        token = self.session(user, project).get_token()
+        assert token is not None
+        return token
+
+    def expired_token(self, user: str, project: str) -> str:
+        """A token that was good two seconds ago."""
+        token = self.session(user, project, self.expiring_url).get_token()
+        assert token is not None
+        headers = {'X-Subject-Token': token}
+
+        def expired() -> bool:
+            answer = self._admin.get(
+                f'{self.url}/auth/tokens', headers=headers, raise_exc=False
+            )
+            return answer.status_code == 404
+
+        process.wait_for(expired, 'a token to expire')
+        return token
+
+    def revoked_token(self, user: str, project: str) -> str:
+        """A token that was good until it was revoked."""
+        token = self.token(user, project)
+        self.api('DELETE', '/auth/tokens', headers={'X-Subject-Token': token})
+        return token

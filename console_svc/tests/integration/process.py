@@ -1,0 +1,122 @@
+"""Programs that tests start, and stop again."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import fixtures
+
+#: Seconds until something that is started must answer, on a busy machine.
+PATIENCE = 120
+
+
+def program(name: str) -> str:
+    """The path of a program: of this environment, or of the machine.
+
+    :raises FileNotFoundError: it is not installed; tests don't skip for it
+    """
+    here = str(pathlib.Path(sys.executable).parent)
+    path = shutil.which(name, path=f'{here}:{os.environ["PATH"]}')
+    if path is None:
+        raise FileNotFoundError(f'{name} is not installed: see bindep.txt')
+    return path
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f'waited in vain for {what}')
+        time.sleep(0.05)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of 127.0.0.1."""
+    with socket.socket() as client:
+        return client.connect_ex(('127.0.0.1', port)) == 0
+
+
+class Program(fixtures.Fixture):
+    """A program in the background, ended with the test.
+
+    :param log: where its output goes
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: pathlib.Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = [program(command[0]), *command[1:]]
+        self._environment = {**os.environ, **(environment or {})}
+        self.log = log
+
+    def _setUp(self) -> None:
+        self.addCleanup(self.stop)
+        self.start()
+
+    def start(self) -> None:
+        """Start it (again)."""
+        with self.log.open('ab') as output:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The first process's id, and that of its group."""
+        return self._process.pid
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for a condition, as long as the program runs."""
+
+        def holds() -> object:
+            if self._process.poll() is not None:
+                raise AssertionError(
+                    f'{self._command[0]} has ended:\n{self.log.read_text()}'
+                )
+            return condition()
+
+        wait_for(holds, what)
+
+    def signal(self, number: int) -> None:
+        """Send the program a signal."""
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; its status."""
+        return self._process.wait(PATIENCE)
+
+    def stop(self) -> None:
+        """End it, and whatever it has started."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()

@@ -1,0 +1,143 @@
+"""console-svc as it is deployed: installed, under a WSGI server."""
+
+import pathlib
+import subprocess
+from typing import Any
+
+import requests
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.keystone import PASSWORD, Keystone
+
+MODULE = 'console_svc.wsgi.api:application'
+
+
+def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
+    """[keystone_authtoken] for a keystone."""
+    return {
+        'www_authenticate_uri': keystone.url,
+        'auth_url': keystone.url,
+        'auth_type': 'password',
+        'username': 'console-svc',
+        'password': PASSWORD,
+        'user_domain_id': 'default',
+        'project_name': 'service',
+        'project_domain_id': 'default',
+        'service_token_roles': 'service',
+        'service_token_roles_required': 'true',
+        'http_request_max_retries': 0,
+        **more,
+    }
+
+
+def uwsgi(port: int) -> list[str]:
+    """A command line for uWSGI: the sample's settings."""
+    return [
+        'uwsgi',
+        *('--http-socket', f'127.0.0.1:{port}', '--module', MODULE),
+        *('--master', '--need-app', '--lazy-apps', '--enable-threads'),
+        *('--processes', '2', '--threads', '2', '--buffer-size', '65535'),
+        *('--die-on-term', '--disable-logging'),
+        *('--hook-master-start', 'unix_signal:15 gracefully_kill_them_all'),
+    ]
+
+
+def gunicorn(port: int) -> list[str]:
+    """A command line for gunicorn."""
+    return [
+        'gunicorn',
+        *('--bind', f'127.0.0.1:{port}', '--workers', '2', '--threads', '2'),
+        *('--graceful-timeout', '60', MODULE),
+    ]
+
+
+class Service(fixtures.Configuration):
+    """The service, and the commands beside it.
+
+    :param server: :func:`uwsgi` or :func:`gunicorn`
+    :param project_id: who owns its servers
+    :param options: group -> option -> value
+    """
+
+    def __init__(
+        self,
+        server: Any = uwsgi,
+        project_id: str = 'demo',
+        **options: dict[str, Any],
+    ) -> None:
+        super().__init__(**options)
+        self._server = server
+        self._project_id = project_id
+
+    def _setUp(self) -> None:
+        super()._setUp()
+        document = fixtures.inventory()
+        for server in document['servers']:
+            if server['project_id'] == 'demo':
+                server['project_id'] = self._project_id
+        self.write_inventory(document)
+        self.port = process.free_port()
+        self.url = f'http://127.0.0.1:{self.port}'
+        self.log: pathlib.Path = self.folder / 'service.log'
+        self.process = self.useFixture(
+            process.Program(
+                self._server(self.port),
+                self.log,
+                {'OS_CONSOLE_SVC_CONFIG_FILES': str(self.file)},
+            )
+        )
+        self.process.wait_for(self._answers, 'the service')
+
+    def _answers(self) -> bool:
+        try:
+            answer = requests.get(f'{self.url}/healthcheck', timeout=10)
+        except requests.ConnectionError:
+            return False
+        return answer.status_code == 200
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        token: str | None = None,
+        version: str | None = None,
+        **arguments: Any,
+    ) -> requests.Response:
+        """Ask the API.
+
+        :param path: below the service's URL
+        """
+        headers = arguments.pop('headers', {})
+        if token is not None:
+            headers['X-Auth-Token'] = token
+        if version is not None:
+            headers['OpenStack-API-Version'] = f'compute {version}'
+        return requests.request(
+            method,
+            f'{self.url}{path}',
+            headers=headers,
+            timeout=process.PATIENCE,
+            **arguments,
+        )
+
+    def manage(self, *arguments: str) -> str:
+        """Run console-svc-manage; its output."""
+        return subprocess.run(
+            [
+                process.program('console-svc-manage'),
+                '--config-file',
+                self.file,
+                *arguments,
+            ],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def issue(self, console_type: str = 'novnc') -> str:
+        """A console token."""
+        return self.manage(
+            *('token', 'issue', '--server', fixtures.SERVER),
+            *('--type', console_type),
+        ).strip()

@@ -1,0 +1,125 @@
+"""Under uWSGI, gunicorn and the development server."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import testtools
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.service import Service, gunicorn, uwsgi
+
+CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
+
+
+class ServersTest(testtools.TestCase):
+    def serve(self, server: Callable[[int], list[str]]) -> Service:
+        return self.useFixture(Service(server))
+
+    def main_job(self, service: Service) -> None:
+        self.assertEqual(
+            200, service.request('POST', CONSOLES, 'joe:demo').status_code
+        )
+        shown = service.request('GET', f'{CONSOLES}/1', 'joe:demo').json()
+        self.assertEqual(8, len(shown['console']['password']))
+        self.assertEqual(
+            202,
+            service.request('DELETE', f'{CONSOLES}/1', 'joe:demo').status_code,
+        )
+        head = service.request('HEAD', CONSOLES, 'joe:demo')
+        self.assertEqual((200, b''), (head.status_code, head.content))
+        chunked = service.request(
+            'POST', CONSOLES, 'joe:demo', data=iter([b'{}'])
+        )
+        self.assertEqual(200, chunked.status_code)
+        refused = service.request(
+            'POST', CONSOLES, 'joe:demo', data=b'x' * 200000
+        )
+        self.assertEqual(413, refused.status_code)
+
+    def stops_gracefully(self, service: Service) -> None:
+        """A request whose body is on its way at SIGTERM is answered."""
+        workers = _children(service.process.pid)
+        with socket.create_connection(('127.0.0.1', service.port)) as client:
+            client.settimeout(process.PATIENCE)
+            client.sendall(
+                f'POST {CONSOLES} HTTP/1.1\r\nHost: localhost\r\n'
+                'X-Auth-Token: joe:demo\r\nContent-Length: 2\r\n\r\n{'.encode()
+            )
+            self._wait_until_it_is_read(service)
+            service.process.signal(signal.SIGTERM)
+            threading.Timer(1, client.sendall, [b'}']).start()
+            answer = client.recv(65536)
+        self.assertIn(b' 200 ', answer.splitlines()[0])
+        self.assertEqual(0, service.process.wait())
+        for worker in workers:
+            self.assertFalse(os.path.exists(f'/proc/{worker}'))
+
+    def _wait_until_it_is_read(self, service: Service) -> None:
+        """The server has taken the request's bytes off the socket."""
+
+        def unread() -> int:
+            local = f'0100007F:{service.port:04X}'
+            with open('/proc/net/tcp') as table:
+                rows = [line.split() for line in table]
+            return sum(
+                int(row[4].partition(':')[2], 16)
+                for row in rows
+                if row[1] == local and row[3] == '01'
+            )
+
+        process.wait_for(lambda: unread() == 0, 'the request to be read')
+
+    def test_uwsgi(self) -> None:
+        service = self.serve(uwsgi)
+        self.main_job(service)
+        self.stops_gracefully(service)
+
+    def test_gunicorn(self) -> None:
+        service = self.serve(gunicorn)
+        self.main_job(service)
+        self.stops_gracefully(service)
+
+    def test_a_wrong_configuration_is_no_start(self) -> None:
+        for server in (uwsgi, gunicorn):
+            port = process.free_port()
+            folder = self.useFixture(fixtures.Configuration()).folder
+            wrong = folder / 'wrong.conf'
+            wrong.write_text('[api]\nauth_strategy = none\n')
+            program = self.useFixture(
+                process.Program(
+                    server(port),
+                    folder / 'log',
+                    {'OS_CONSOLE_SVC_CONFIG_FILES': str(wrong)},
+                )
+            )
+            self.assertNotEqual(0, program.wait())
+            self.assertIn('auth_strategy', program.log.read_text())
+
+
+class DevelopmentServerTest(testtools.TestCase):
+    def test_serves_and_stops(self) -> None:
+        configuration = self.useFixture(fixtures.Configuration())
+        port = process.free_port()
+        program = self.useFixture(
+            process.Program(
+                [
+                    'console-svc-api',
+                    *('--config-file', str(configuration.file)),
+                    *('--port', str(port)),
+                ],
+                configuration.folder / 'log',
+            )
+        )
+        program.wait_for(lambda: process.listens(port), 'the server')
+        program.signal(signal.SIGTERM)
+        self.assertEqual(0, program.wait())
+        self.assertIn('For development only', program.log.read_text())
+
+
+def _children(pid: int) -> list[str]:
+    with open(f'/proc/{pid}/task/{pid}/children') as file:
+        return file.read().split()

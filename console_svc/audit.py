@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Who did what with which console: CADF-shaped events (DMTF DSP0262).
 
 Each is one line of JSON on a logger of its own, ``console_svc.audit``, and a

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Domain errors. Each knows the HTTP status that it means.
 
 The message is shown to the caller: it must never hold a console token, a

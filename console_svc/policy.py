@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Who may do what: oslo.policy with the rules of console_svc.policies."""
 
 import logging

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A file that is read again when it changes."""
 
 import logging

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Assembly of the API. Read this first: it is the way of every request."""
 
 from typing import TYPE_CHECKING, Any

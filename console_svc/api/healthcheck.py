@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/healthcheck: oslo.middleware's, with a check of the database."""
 
 from collections.abc import Iterable

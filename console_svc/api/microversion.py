@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The microversions: the only place that knows the range.
 
 Numbers and meanings are the compute API's. Most change nothing here; those

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A request, as controllers see it."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """JSON Schemas of what requests bring, by microversion."""
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Domain objects as response bodies. No queries, no policy."""
 
 from collections.abc import Iterable, Mapping

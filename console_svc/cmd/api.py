@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """console-svc-api: the API in a development server."""
 
 import logging

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """console-svc-manage: what operators do beside the API."""
 
 import argparse

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """console-svc-status: is this installation ready for this version?"""
 
 import sys

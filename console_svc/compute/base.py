@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The driver interface: where servers and their consoles are."""
 
 import abc

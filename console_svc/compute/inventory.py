@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The inventory file: its rules, and what it says."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The driver that reads an inventory file.
 
 For labs, bare metal and tests, and the embedded default. It opens nothing:

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Configuration: one file an option group, loaded into an object of its own.
 
 There is no global configuration object: whoever starts a program calls

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """[api] the HTTP API."""
 
 from oslo_config import cfg

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """[vnc], [spice], [serial_console], [rdp], [mks]: base URLs.
 
 One URL a group: what a browser opens, without the token. Names and defaults

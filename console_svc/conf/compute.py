@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """[compute] where servers and their consoles are."""
 
 from oslo_config import cfg

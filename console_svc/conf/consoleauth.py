@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """[consoleauth] console tokens."""
 
 from oslo_config import cfg

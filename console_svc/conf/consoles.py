@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """[consoles] password-protected consoles for native VNC clients."""
 
 from oslo_config import cfg

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The options, as oslo-config-generator asks for them."""
 
 from collections.abc import Iterable

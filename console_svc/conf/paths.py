@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """[DEFAULT] where the service keeps its files."""
 
 from oslo_config import cfg

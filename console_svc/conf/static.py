@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """[static] the driver that reads an inventory file."""
 
 from oslo_config import cfg

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The URLs with which users open their consoles."""
 
 from urllib import parse

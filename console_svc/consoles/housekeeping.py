@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What is over is deleted: by command, or in the API's background."""
 
 import logging

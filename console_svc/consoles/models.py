@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What the domain speaks of. Nothing here knows HTTP or SQL."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Password-protected consoles for native VNC clients."""
 
 import logging

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Passwords of native consoles: made, and encrypted at rest."""
 
 import os

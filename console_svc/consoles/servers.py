@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Servers, as far as a caller may know of them."""
 
 import re

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Console sessions: who is on a console now.
 
 A proxy opens one with a token before it connects anybody, keeps it alive,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Console tokens: issued, looked up, revoked, purged."""
 
 import hashlib

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The queries: SQLAlchemy Core on an engine that oslo.db has set up.
 
 Nothing here knows the domain's rules; it stores rows and finds them again.

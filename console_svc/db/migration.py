@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The schema and its versions, through alembic."""
 
 import pathlib

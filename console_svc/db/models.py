@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The tables. Seconds are integers of the UTC epoch."""
 
 import sqlalchemy as sa

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Policy as code: one file a resource."""
 
 import itertools

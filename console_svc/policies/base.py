@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The personas that the other rules are made of.
 
 They follow OpenStack's secure RBAC. Member is named beside reader because

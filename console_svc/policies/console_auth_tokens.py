@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Rule of the token look-up."""
 
 from console_svc.policies import base

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Rules of /servers/{server_id}/consoles."""
 
 from console_svc.policies import base

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Rule of what issues console tokens."""
 
 from console_svc.policies import base

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Rules of console sessions, and of revoking tokens: console-svc's own."""
 
 from console_svc.policies import base

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The service as tests use it: real files, a real database, no network."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The WSGI module that servers load: ``console_svc.wsgi.api:application``."""
 
 from console_svc import conf as configuration

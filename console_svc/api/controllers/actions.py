@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/servers/{server_id}/action: the os-get*Console forms (2.1 to 2.5)."""
 
 from typing import Any

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/servers/{server_id}/console-sessions: who is on its consoles now."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/servers/{server_id}/consoles: consoles for native VNC clients."""
 
 import dataclasses

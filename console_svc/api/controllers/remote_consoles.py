@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/servers/{server_id}/remote-consoles: a token, and the URL to use it."""
 
 from typing import Any

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/ and /v2.1: the version documents, and the way to the resources."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/servers/{server_id}: the way to a server's consoles."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """/os-console-auth-tokens/{console_token}/sessions: a console proxy's."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """From identity headers to a RequestContext."""
 
 from collections.abc import Iterable

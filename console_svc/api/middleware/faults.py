@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Every error becomes a JSON fault here, and nowhere else."""
 
 import http

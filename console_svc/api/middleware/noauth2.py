@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Authentication for development: the token is believed as it stands."""
 
 import logging

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What needs no token."""
 
 from collections.abc import Iterable

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """One log line a request."""
 
 import logging

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Runs the migrations on the connection that migration.sync hands over."""
 
 from alembic import context

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Whatever is sent, the answer is a JSON fault: no 500, no traceback."""
 
 import io

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Routes outside of the compute API's numbering, and their options."""
 
 import json

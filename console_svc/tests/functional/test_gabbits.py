@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The stories in gabbits/: the API as readable documents."""
 
 import os

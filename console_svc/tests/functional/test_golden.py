@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Recorded answers of nova 34, asked of console-svc.
 
 Raw WSGI requests, not gabbi's: its client would mend what some records are

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What operators see, and what happens when something is missing."""
 
 import logging

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Every rule x every persona, over HTTP."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A real keystone: SQLite, fernet tokens, uWSGI."""
 
 import functools

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Programs that tests start, and stop again."""
 
 import contextlib

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """console-svc as it is deployed: installed, under a WSGI server."""
 
 import pathlib

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """With a real keystone: who gets what, and what happens when it is away."""
 
 import signal

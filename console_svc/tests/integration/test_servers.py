@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Under uWSGI, gunicorn and the development server."""
 
 import os

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Native consoles and console auth tokens
 
 Revision ID: 001

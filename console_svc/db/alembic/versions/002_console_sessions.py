@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Console sessions, uses of tokens, leases
 
 Revision ID: 002

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A driver whose answers a test decides."""
 
 from console_svc import exception

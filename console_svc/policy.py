@@ -67,14 +67,19 @@ class Policy:
 def get_enforcer() -> policy.Enforcer:
     """The enforcer of oslo.policy's command line tools.
 
-    They hand down no configuration, but leave their command line as it is.
+    They hand down no configuration, but leave their command line as it is,
+    and read oslo.config's global object, which nothing else here does.
     """
     files = [
         value
         for option, value in zip(sys.argv, sys.argv[1:], strict=False)
         if option == '--config-file'
     ]
-    conf = configuration.load(files=files or None)
-    enforcer = policy.Enforcer(conf)
+    configuration.set_library_defaults()
+    configuration.register_opts(cfg.CONF)
+    cfg.CONF(
+        [], project=configuration.PROJECT, default_config_files=files or None
+    )
+    enforcer = policy.Enforcer(cfg.CONF)
     enforcer.register_defaults(policies.list_rules())
     return enforcer

@@ -86,6 +86,8 @@ class Keystone(fixtures.Fixture):
                     *('--master', '--die-on-term', '--need-app'),
                     *('--processes', '1', '--threads', '2'),
                     *('--buffer-size', '65535', '--disable-logging'),
+                    *('--post-buffering', '8192'),
+                    *('--add-header', 'Connection: close'),
                 ],
                 self.folder / f'uwsgi-{port}.log',
                 {'OS_KEYSTONE_CONFIG_FILES': files},

@@ -13,6 +13,7 @@ from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import PASSWORD, Keystone
 
 MODULE = 'console_svc.wsgi.api:application'
+SAMPLE = pathlib.Path(__file__).parents[3] / 'etc/console_svc/uwsgi.ini'
 
 
 def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
@@ -33,23 +34,29 @@ def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
     }
 
 
-def uwsgi(port: int) -> list[str]:
-    """A command line for uWSGI: the sample's settings."""
-    return [
-        'uwsgi',
-        *('--http-socket', f'127.0.0.1:{port}', '--module', MODULE),
-        *('--master', '--need-app', '--lazy-apps', '--enable-threads'),
-        *('--processes', '2', '--threads', '2', '--buffer-size', '65535'),
-        *('--die-on-term', '--disable-logging'),
-        *('--hook-master-start', 'unix_signal:15 gracefully_kill_them_all'),
-    ]
+def uwsgi(port: int, file: pathlib.Path) -> list[str]:
+    """A command line for uWSGI, with the sample's settings.
+
+    :param file: the service's configuration; uWSGI's goes beside it
+    """
+    settings = SAMPLE.read_text()
+    for sample, ours in (
+        ('127.0.0.1:8775', f'127.0.0.1:{port}'),
+        ('/etc/console-svc/console-svc.conf', str(file)),
+    ):
+        assert sample in settings
+        settings = settings.replace(sample, ours)
+    ini = file.with_name('uwsgi.ini')
+    ini.write_text(settings)
+    return ['uwsgi', '--ini', str(ini)]
 
 
-def gunicorn(port: int) -> list[str]:
+def gunicorn(port: int, file: pathlib.Path) -> list[str]:
     """A command line for gunicorn."""
     return [
         'gunicorn',
         *('--bind', f'127.0.0.1:{port}', '--workers', '2', '--threads', '2'),
+        *('--env', f'OS_CONSOLE_SVC_CONFIG_FILES={file}'),
         *('--graceful-timeout', '60', MODULE),
     ]
 
@@ -83,11 +90,7 @@ class Service(fixtures.Configuration):
         self.url = f'http://127.0.0.1:{self.port}'
         self.log: pathlib.Path = self.folder / 'service.log'
         self.process = self.useFixture(
-            process.Program(
-                self._server(self.port),
-                self.log,
-                {'OS_CONSOLE_SVC_CONFIG_FILES': str(self.file)},
-            )
+            process.Program(self._server(self.port, self.file), self.log)
         )
         self.process.wait_for(self._answers, 'the service')
 

@@ -3,6 +3,7 @@
 """Under uWSGI, gunicorn and the development server."""
 
 import os
+import pathlib
 import signal
 import socket
 import threading
@@ -18,7 +19,9 @@ CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
 
 
 class ServersTest(testtools.TestCase):
-    def serve(self, server: Callable[[int], list[str]]) -> Service:
+    def serve(
+        self, server: Callable[[int, pathlib.Path], list[str]]
+    ) -> Service:
         return self.useFixture(Service(server))
 
     def main_job(self, service: Service) -> None:
@@ -92,11 +95,7 @@ class ServersTest(testtools.TestCase):
             wrong = folder / 'wrong.conf'
             wrong.write_text('[api]\nauth_strategy = none\n')
             program = self.useFixture(
-                process.Program(
-                    server(port),
-                    folder / 'log',
-                    {'OS_CONSOLE_SVC_CONFIG_FILES': str(wrong)},
-                )
+                process.Program(server(port, wrong), folder / 'log')
             )
             self.assertNotEqual(0, program.wait())
             self.assertIn('auth_strategy', program.log.read_text())

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""openstacksdk and openstackclient, unchanged, by keystone's catalog."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import openstack
+import testtools
+from openstack import exceptions
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.keystone import PASSWORD, Keystone
+from console_svc.tests.integration.service import (
+    MODULE,
+    Service,
+    authtoken,
+    uwsgi,
+)
+
+FRONT = 'console_svc.tests.integration.front:application'
+
+KEYSTONE = Keystone()
+
+
+def setUpModule() -> None:
+    KEYSTONE.setUp()
+
+
+def tearDownModule() -> None:
+    KEYSTONE.cleanUp()
+
+
+def front(port: int, file: pathlib.Path) -> list[str]:
+    """The service, with a little of nova beside it."""
+    command = uwsgi(port, file)
+    ini = pathlib.Path(command[-1])
+    ini.write_text(ini.read_text().replace(MODULE, FRONT))
+    return command
+
+
+class ClientsTest(testtools.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.service = Service(
+            front,
+            project_id=KEYSTONE.projects['demo'],
+            api={'auth_strategy': 'keystone'},
+            keystone_authtoken=authtoken(KEYSTONE),
+        )
+        cls.service.setUp()
+        cls.addClassCleanup(cls.service.cleanUp)
+        compute = KEYSTONE.api(
+            'POST',
+            '/services',
+            json={'service': {'type': 'compute', 'name': 'nova'}},
+        )
+        KEYSTONE.api(
+            'POST',
+            '/endpoints',
+            json={
+                'endpoint': {
+                    'service_id': compute['service']['id'],
+                    'interface': 'public',
+                    'region_id': 'RegionOne',
+                    'url': f'{cls.service.url}/v2.1',
+                }
+            },
+        )
+
+    def connection(
+        self, user: str, project: str, version: str | None = None
+    ) -> openstack.connection.Connection:
+        return openstack.connection.Connection(
+            session=KEYSTONE.session(user, project),
+            region_name='RegionOne',
+            compute_default_microversion=version,
+        )
+
+    def openstack(
+        self, *arguments: str, user: str = 'member', project: str = 'demo'
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [process.program('openstack'), *arguments],
+            env={
+                **os.environ,
+                'OS_AUTH_URL': KEYSTONE.url,
+                'OS_USERNAME': user,
+                'OS_PASSWORD': PASSWORD,
+                'OS_PROJECT_NAME': project,
+                'OS_USER_DOMAIN_ID': 'default',
+                'OS_PROJECT_DOMAIN_ID': 'default',
+                'OS_REGION_NAME': 'RegionOne',
+                'OS_IDENTITY_API_VERSION': '3',
+            },
+            capture_output=True,
+            text=True,
+        )
+
+    def test_discovery(self) -> None:
+        compute = self.connection('member', 'demo').compute
+        data = compute.get_endpoint_data()
+        self.assertEqual(f'{self.service.url}/v2.1/', data.url)
+        self.assertEqual((2, 1), data.min_microversion)
+        self.assertEqual((2, 104), data.max_microversion)
+
+    def test_sdk_issues_and_validates(self) -> None:
+        member = self.connection('member', 'demo').compute
+        console = member.create_console(fixtures.SERVER, 'novnc')
+        self.assertEqual('novnc', console['type'])
+        token = console['url'].rpartition('%3D')[2]
+        proxy = self.connection('proxy', 'service', '2.31').compute
+        found = proxy.validate_console_auth_token(token)
+        self.assertEqual(fixtures.SERVER, found.instance_uuid)
+        self.assertEqual(('192.0.2.10', 5901), (found.host, found.port))
+
+    def test_sdk_before_2_6(self) -> None:
+        member = self.connection('member', 'demo', '2.1').compute
+        url = member.get_server_console_url(fixtures.SERVER, 'rdp-html5')
+        self.assertIn('?token=', url['url'])
+
+    def test_sdk_shows_our_words(self) -> None:
+        member = self.connection('member', 'demo').compute
+        error = self.assertRaises(
+            exceptions.BadRequestException,
+            member.create_console,
+            fixtures.SERVER,
+            'spice-html5',
+        )
+        self.assertIn('Unavailable console type spice-html5.', str(error))
+
+    def test_console_url_show(self) -> None:
+        done = self.openstack(
+            *('console', 'url', 'show', '--novnc', '-f', 'json'),
+            fixtures.SERVER,
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        shown = json.loads(done.stdout)
+        self.assertEqual(('vnc', 'novnc'), (shown['protocol'], shown['type']))
+        self.assertIn('vnc_auto.html?path=%3Ftoken%3D', shown['url'])
+
+    def test_console_url_show_of_another_projects_server(self) -> None:
+        done = self.openstack(
+            *('console', 'url', 'show', '--novnc', fixtures.SERVER),
+            user='stranger',
+            project='other',
+        )
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn(
+            f'Instance {fixtures.SERVER} could not be found.', done.stderr
+        )

@@ -9,7 +9,7 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
 
-from console_svc import audit, compute, exception, policy
+from console_svc import audit, compute, exception, notifications, policy
 from console_svc.api import healthcheck
 from console_svc.api.controllers.base import Resource, Services
 from console_svc.api.controllers.root import RootController
@@ -37,7 +37,7 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     database = Database(conf)
     driver = compute.load(conf)
     rules = policy.Policy(conf)
-    events = audit.Audit()
+    events = audit.Audit(notifications.notifier(conf))
     tokens = ConsoleAuthTokens(conf, database, driver, events)
     consoles = NativeConsoles(conf, database, driver)
     services = Services(

@@ -21,6 +21,7 @@ from console_svc.conf import (
     compute,
     consoleauth,
     consoles,
+    nova_notifications,
     paths,
     static,
 )
@@ -28,7 +29,15 @@ from console_svc.conf import (
 PROJECT = 'console-svc'
 
 #: Modules with GROUP and OPTIONS, in the order of the sample file.
-MODULES = (paths, api, compute, static, consoles, consoleauth)
+MODULES = (
+    paths,
+    api,
+    compute,
+    static,
+    consoles,
+    consoleauth,
+    nova_notifications,
+)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

@@ -423,8 +423,9 @@ def _prepare(engine: sa.Engine) -> None:
     """What an engine needs before its first connection."""
     if engine.dialect.name == 'sqlite':
         sa.event.listen(engine, 'connect', _prepare_sqlite)
-        # Before oslo.db's listener, which begins what has not begun.
-        sa.event.listen(engine, 'begin', _begin_sqlite, insert=True)
+        sa.event.listen(
+            engine, 'before_cursor_execute', _begin_writing, retval=True
+        )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
@@ -434,13 +435,18 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.execute('PRAGMA synchronous = NORMAL')
 
 
-def _begin_sqlite(connection: sa.Connection) -> None:
-    # A writer waits here for the other writer. Begun as a reader, it would
-    # be refused at its first write if another had written since. A single
-    # read needs no transaction at all.
-    if 'in_transaction' in connection.info:
-        return
+def _begin_writing(
+    connection: sa.Connection,
+    cursor: sqlite3.Cursor,
+    statement: str,
+    parameters: Any,
+    context: Any,
+    executemany: bool,
+) -> tuple[str, Any]:
+    # oslo.db begins each transaction by this statement. A writer is to wait
+    # there for the other writer: begun as a reader, it would be refused at
+    # its first write if another had written since.
     options = connection.get_execution_options()
-    if options.get('isolation_level') != 'AUTOCOMMIT':
-        connection.exec_driver_sql('BEGIN IMMEDIATE')
-    connection.info['in_transaction'] = True
+    if statement == 'BEGIN' and options.get('isolation_level') != 'AUTOCOMMIT':
+        statement = 'BEGIN IMMEDIATE'
+    return statement, parameters

@@ -61,6 +61,32 @@ def gunicorn(port: int, file: pathlib.Path) -> list[str]:
     ]
 
 
+def manage(file: pathlib.Path, *arguments: str) -> str:
+    """Run console-svc-manage; its output.
+
+    :param file: the service's configuration
+    """
+    return subprocess.run(
+        [
+            process.program('console-svc-manage'),
+            *('--config-file', file, *arguments),
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ).stdout
+
+
+def command_token(file: pathlib.Path, console_type: str = 'novnc') -> str:
+    """A console token, issued by command."""
+    return manage(
+        file,
+        *('token', 'issue', '--server', fixtures.SERVER),
+        *('--type', console_type),
+    ).strip()
+
+
 class Service(fixtures.Configuration):
     """The service, and the commands beside it.
 
@@ -128,21 +154,8 @@ class Service(fixtures.Configuration):
 
     def manage(self, *arguments: str) -> str:
         """Run console-svc-manage; its output."""
-        return subprocess.run(
-            [
-                process.program('console-svc-manage'),
-                '--config-file',
-                self.file,
-                *arguments,
-            ],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
+        return manage(self.file, *arguments)
 
     def issue(self, console_type: str = 'novnc') -> str:
         """A console token."""
-        return self.manage(
-            *('token', 'issue', '--server', fixtures.SERVER),
-            *('--type', console_type),
-        ).strip()
+        return command_token(self.file, console_type)

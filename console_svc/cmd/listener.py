@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""console-svc-listener: revokes by nova's notifications."""
+
+import signal
+import sys
+import threading
+
+from console_svc import audit, compute, listener, notifications
+from console_svc import conf as configuration
+from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.db.api import Database
+
+
+def main() -> int:
+    """Listen until SIGTERM or Ctrl-C."""
+    conf = configuration.load(sys.argv[1:])
+    configuration.setup_logging(conf)
+    tokens = ConsoleAuthTokens(
+        conf,
+        Database(conf),
+        compute.load(conf),
+        audit.Audit(notifications.notifier(conf)),
+    )
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    server = listener.make(conf, tokens)
+    server.start()
+    stopped.wait()
+    # What is being handled is finished.
+    server.stop()
+    server.wait()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Notifications over a real RabbitMQ, both ways."""
+
+import queue
+import signal
+from typing import Any
+
+import oslo_messaging
+import testtools
+from oslo_config import cfg
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.rabbitmq import RabbitMQ
+from console_svc.tests.integration.service import Service
+
+RABBITMQ = RabbitMQ()
+
+TOKENS = '/v2.1/os-console-auth-tokens'
+
+
+def setUpModule() -> None:
+    RABBITMQ.setUp()
+
+
+def tearDownModule() -> None:
+    RABBITMQ.cleanUp()
+
+
+def transport() -> Any:
+    conf = cfg.ConfigOpts()
+    conf([], project='test')
+    return oslo_messaging.get_notification_transport(conf, url=RABBITMQ.url)
+
+
+class ListenerTest(testtools.TestCase):
+    """console-svc-listener, as nova's notifications reach it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.topic = f'nova-{process.free_port()}'
+        self.service = self.useFixture(
+            Service(
+                consoleauth={'recheck_target': False},
+                nova_notifications={
+                    'transport_url': RABBITMQ.url,
+                    'topics': self.topic,
+                },
+            )
+        )
+        self.nova = oslo_messaging.Notifier(
+            transport(),
+            driver='messagingv2',
+            publisher_id='nova-compute:compute-1',
+            topics=[self.topic],
+        )
+        self.listener = self.useFixture(
+            process.Program(
+                [
+                    'console-svc-listener',
+                    *('--config-file', str(self.service.file)),
+                ],
+                self.service.folder / 'listener.log',
+            )
+        )
+        # What is sent before its queue is there would be lost: send until
+        # a first one has arrived.
+        token = self.service.issue()
+
+        def arrived() -> bool:
+            self.notify('instance.delete.end')
+            return self.lookup(token) == 404
+
+        self.listener.wait_for(arrived, 'the listener')
+
+    def notify(
+        self, event_type: str, server_id: Any = fixtures.SERVER
+    ) -> None:
+        payload = {
+            'nova_object.name': 'InstanceActionPayload',
+            'nova_object.data': {'uuid': server_id},
+        }
+        self.nova.info({}, event_type, payload)
+
+    def lookup(self, token: str) -> int:
+        return self.service.request(
+            'GET', f'{TOKENS}/{token}', 'admin:admin', '2.31'
+        ).status_code
+
+    def revoked(self, token: str) -> None:
+        self.listener.wait_for(
+            lambda: self.lookup(token) == 404, 'a token to be revoked'
+        )
+
+    def test_revokes_a_servers_tokens_and_ends_its_sessions(self) -> None:
+        token = self.service.issue()
+        other = self.service.manage(
+            *('token', 'issue', '--server', fixtures.OTHERS),
+            *('--type', 'novnc'),
+        ).strip()
+        session = self.service.request(
+            'POST', f'{TOKENS}/{token}/sessions', 'admin:admin'
+        ).json()['session']
+        self.notify('instance.delete.start')
+        self.notify('instance.live_migration_post.end')
+        self.revoked(token)
+        kept = self.service.request(
+            'PUT', f'{TOKENS}/{token}/sessions/{session["id"]}', 'admin:admin'
+        )
+        self.assertEqual(404, kept.status_code)
+        self.assertEqual(200, self.lookup(other))
+
+    def test_other_events_and_nonsense_change_nothing(self) -> None:
+        token = self.service.issue()
+        self.notify('instance.create.end')
+        self.notify('instance.delete.start')
+        for payload in ({}, {'nova_object.data': {}}, [], 'x', None):
+            self.nova.info({}, 'instance.delete.end', payload)
+        self.notify('instance.delete.end', server_id=7)
+        # They come in order: when this one has arrived, all have.
+        last = self.service.manage(
+            *('token', 'issue', '--server', fixtures.OTHERS),
+            *('--type', 'novnc'),
+        ).strip()
+        self.notify('instance.delete.end', fixtures.OTHERS)
+        self.revoked(last)
+        self.assertEqual(200, self.lookup(token))
+        self.assertNotIn('Traceback', self.listener.log.read_text())
+
+    def test_waits_for_the_database(self) -> None:
+        token = self.service.issue()
+        away = self.service.folder / 'away'
+        database = self.service.folder / 'console-svc.sqlite'
+        database.rename(away)
+        self.notify('instance.delete.end')
+        self.listener.wait_for(
+            lambda: 'is put off' in self.listener.log.read_text(),
+            'the listener to miss the database',
+        )
+        for path in self.service.folder.glob('console-svc.sqlite*'):
+            path.unlink()
+        away.rename(database)
+        self.revoked(token)
+
+    def test_waits_for_rabbitmq(self) -> None:
+        token = self.service.issue()
+        RABBITMQ.stop()
+        RABBITMQ.start()
+
+        def arrived() -> bool:
+            self.notify('instance.delete.end')
+            return self.lookup(token) == 404
+
+        self.listener.wait_for(arrived, 'the listener to be back')
+
+    def test_ends_when_told(self) -> None:
+        self.listener.signal(signal.SIGTERM)
+        self.assertEqual(0, self.listener.wait())
+
+
+class NotificationsTest(testtools.TestCase):
+    """The API's audit events on the bus."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.topic = f'audit-{process.free_port()}'
+        self.events: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
+
+    def serve(self) -> Service:
+        return self.useFixture(
+            Service(
+                oslo_messaging_notifications={
+                    'driver': 'messagingv2',
+                    'transport_url': RABBITMQ.url,
+                    'topics': self.topic,
+                }
+            )
+        )
+
+    def listen(self) -> None:
+        events = self.events
+
+        class Endpoint:
+            def info(self, ctxt, publisher, event_type, payload, meta) -> None:
+                events.put((event_type, {**payload, 'context': ctxt}))
+
+            warn = info
+
+        server = oslo_messaging.get_notification_listener(
+            transport(),
+            [oslo_messaging.Target(topic=self.topic)],
+            [Endpoint()],
+            executor='threading',
+        )
+        server.start()
+        self.addCleanup(server.wait)
+        self.addCleanup(server.stop)
+
+    def issue(self, service: Service) -> str:
+        answer = service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            'joe:demo',
+            '2.6',
+            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
+        )
+        self.assertEqual(200, answer.status_code)
+        return answer.json()['remote_console']['url'].rpartition('%3D')[2]
+
+    def test_a_tokens_life(self) -> None:
+        self.listen()
+        service = self.serve()
+        token = self.issue(service)
+        service.request('DELETE', f'{TOKENS}/{token}', 'joe:demo')
+        seen = [self.events.get(timeout=process.PATIENCE) for _ in range(2)]
+        self.assertEqual(
+            {'console_auth_token.issue', 'console_auth_token.revoke'},
+            {event_type for event_type, _ in seen},
+        )
+        for _, event in seen:
+            self.assertEqual('joe', event['initiator']['id'])
+            self.assertEqual('success', event['outcome'])
+        self.assertNotIn(token, str(seen))
+        self.assertNotIn('joe:demo', str(seen))
+
+    def test_a_bus_that_is_away_is_nobodys_trouble(self) -> None:
+        RABBITMQ.stop()
+        try:
+            service = self.serve()
+            for _ in range(20):
+                self.issue(service)
+        finally:
+            RABBITMQ.start()
+        self.listen()
+        self.issue(service)
+        event_type, _ = self.events.get(timeout=process.PATIENCE)
+        self.assertEqual('console_auth_token.issue', event_type)

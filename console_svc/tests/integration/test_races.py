@@ -12,11 +12,13 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 import testtools
 
+from console_svc import audit, compute
+from console_svc.consoles.housekeeping import everybody
+from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.db import migration, models
 from console_svc.tests import fixtures
 from console_svc.tests.integration import process
 from console_svc.tests.integration.mariadb import MariaDB
-from console_svc.tests.integration.service import command_token
 
 MARIADB = MariaDB()
 
@@ -73,6 +75,22 @@ class Races:
             for racer in racers
         )
 
+    def issue(
+        self, configuration: fixtures.Configuration, number: int
+    ) -> list[str]:
+        """Tokens of one server."""
+        driver = compute.load(configuration.conf)
+        tokens = ConsoleAuthTokens(
+            configuration.conf,
+            configuration.database,
+            driver,
+            audit.Audit(),
+        )
+        server = driver.get_server(everybody(), fixtures.SERVER)
+        return [
+            tokens.issue(everybody(), server, 'novnc') for _ in range(number)
+        ]
+
     def count(
         self, configuration: fixtures.Configuration, table: sa.Table
     ) -> int:
@@ -89,16 +107,14 @@ class Races:
 
     def test_one_uses_a_token_for_a_single_use(self) -> None:
         configuration = self.configuration(max_uses=1)
-        token = command_token(configuration.file)
+        (token,) = self.issue(configuration, 1)
         came = self.race(configuration, 'session', [token] * self.RACERS)
         self.assertEqual({'done': 1, 'TokenUsedUp': self.RACERS - 1}, came)
         self.assertEqual(1, self.count(configuration, models.console_sessions))
 
     def test_a_limit_of_sessions_holds(self) -> None:
         configuration = self.configuration(max_sessions_per_server=2)
-        tokens = [
-            command_token(configuration.file) for _ in range(self.RACERS)
-        ]
+        tokens = self.issue(configuration, self.RACERS)
         came = self.race(configuration, 'session', tokens)
         self.assertEqual({'done': 2, 'TooManySessions': self.RACERS - 2}, came)
         self.assertEqual(2, self.count(configuration, models.console_sessions))
@@ -107,9 +123,7 @@ class Races:
         configuration = self.configuration(
             max_sessions_per_server=2, when_sessions_are_full='replace'
         )
-        tokens = [
-            command_token(configuration.file) for _ in range(self.RACERS)
-        ]
+        tokens = self.issue(configuration, self.RACERS)
         came = self.race(configuration, 'session', tokens)
         self.assertEqual({'done': self.RACERS}, came)
         self.assertEqual(2, self.count(configuration, models.console_sessions))

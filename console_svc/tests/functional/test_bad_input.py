@@ -253,6 +253,11 @@ class BadInputTest(testtools.TestCase):
             Openstack_System_Scope='all',
         )
         self.refused(answer, 403)
+        # Were the scope believed, policy would refuse it.
+        listed = self.api.request(
+            'GET', CONSOLES, Openstack_System_Scope='all'
+        )
+        self.assertEqual(200, listed.status_int)
 
     def test_a_forged_log_line(self) -> None:
         self.api.request('GET', '/v2.1/x%0aERROR forged')

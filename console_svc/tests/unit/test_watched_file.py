@@ -4,6 +4,7 @@ import logging
 import os
 import pathlib
 import time
+from unittest import mock
 
 import fixtures
 import testtools
@@ -44,11 +45,12 @@ class WatchedFileTest(testtools.TestCase):
 
     def test_reads_a_change_that_keeps_size_and_inode(self) -> None:
         # Two writes within one tick of the kernel's clock for time stamps.
-        stamp = time.time() + 60
-        for number in range(3):
-            self.path.write_text(f'{number:03}')
-            os.utime(self.path, (stamp, stamp))
-            self.assertEqual(f'{number:03}', self.file.get())
+        stamp = time.time_ns()
+        with mock.patch('time.time_ns', return_value=stamp + 1):
+            for number in range(3):
+                self.path.write_text(f'{number:03}')
+                os.utime(self.path, ns=(stamp, stamp))
+                self.assertEqual(f'{number:03}', self.file.get())
 
     def test_reads_a_settled_file_once(self) -> None:
         self._write('one', age=10)

@@ -4,10 +4,13 @@
 
 import json
 import logging
+import time
 
 import fixtures as fixtures_
+import sqlalchemy as sa
 import testtools
 
+from console_svc.db import models
 from console_svc.tests import fixtures
 
 TOKENS = '/v2.1/os-console-auth-tokens'
@@ -118,6 +121,28 @@ class AddressTest(testtools.TestCase):
     def test_another_address(self) -> None:
         self.assertEqual(403, self.open('198.51.100.7', '198.51.100.8'))
         self.assertEqual(403, self.open('198.51.100.7', None))
+
+
+class BackgroundPurgeTest(testtools.TestCase):
+    def test_what_is_over_goes(self) -> None:
+        api = self.useFixture(
+            fixtures.Api(consoleauth={'purge_interval': 1, 'token_ttl': 1})
+        )
+        api.issue('novnc')
+
+        def tokens() -> int:
+            with api.database.engine.connect() as connection:
+                return len(
+                    connection.execute(
+                        sa.select(models.console_auth_tokens)
+                    ).all()
+                )
+
+        self.assertEqual(1, tokens())
+        deadline = time.monotonic() + 60
+        while tokens():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
 
 
 class AuditTest(testtools.TestCase):

@@ -2,11 +2,12 @@
 
 """Audit events as notifications on the message bus.
 
-They are sent where ``[oslo_messaging_notifications]`` is configured, from a
-thread of their own: a bus that is slow or away neither slows nor fails a
-request. The audit log has every event; the bus may miss some.
+They are sent where ``[oslo_messaging_notifications] driver`` is configured,
+from a thread of their own: a bus that is slow or away neither slows nor fails
+a request. The audit log has every event; the bus may miss some.
 """
 
+import atexit
 import logging
 import os
 import queue
@@ -27,26 +28,50 @@ SECTION = 'oslo_messaging_notifications'
 # Events that wait for the bus; beyond that, new ones are dropped.
 _WAITING = 1000
 
-_Event = tuple[Mapping[str, str | None], str, Mapping[str, Any]]
+# Seconds that a process which ends gives the bus to take what waits.
+_LAST_SECONDS = 2
+
+_Event = tuple[str, Mapping[str, Any]]
 
 
 def notifier(conf: cfg.ConfigOpts) -> audit.Notifier | None:
     """What sends events, as configured; None: nothing does.
 
-    :raises ImportError: it is configured, but oslo.messaging (the extra
-        ``notifications``) is not installed
+    :raises oslo_config.cfg.Error: it is configured, but oslo.messaging (the
+        extra ``notifications``) is not installed
     """
-    if SECTION not in conf.list_all_sections():
+    if not _drivers(conf):
         return None
-    # Here, as who sends nothing shall not load the library.
-    import oslo_messaging
-
+    # Here, as who sends nothing needs no such library.
+    try:
+        import oslo_messaging
+    except ImportError as error:
+        raise cfg.Error(
+            f'[{SECTION}] driver is configured, but oslo.messaging is not '
+            'installed: install console-svc[notifications]'
+        ) from error
     sender = oslo_messaging.Notifier(
         oslo_messaging.get_notification_transport(conf),
         publisher_id=f'console-svc.{socket.gethostname()}',
         retry=1,
     )
     return Outbox(sender).put
+
+
+def _drivers(conf: cfg.ConfigOpts) -> set[str]:
+    """The notification drivers that are configured, and do something.
+
+    The option is oslo.messaging's, and may be registered only once: it is
+    read beside the configuration, from the same places.
+    """
+    beside = cfg.ConfigOpts()
+    beside.register_opt(cfg.MultiStrOpt('driver', default=[]), group=SECTION)
+    beside(
+        args=[],
+        default_config_files=conf.config_file,
+        default_config_dirs=conf.config_dir,
+    )
+    return set(beside[SECTION].driver) - {'', 'noop'}
 
 
 class Outbox:
@@ -69,17 +94,12 @@ class Outbox:
     ) -> None:
         """Take an event; never waits.
 
-        :param context: who caused it; of it, only who and which request is
-            sent, as it also holds a token
+        :param context: not sent, as it holds the caller's token; who it was
+            is in the event
         """
         self._ensure_thread()
-        who = {
-            'request_id': context.request_id,
-            'user_id': context.user_id,
-            'project_id': context.project_id,
-        }
         try:
-            self._events.put_nowait((who, event_type, event))
+            self._events.put_nowait((event_type, event))
         except queue.Full:
             LOG.warning('The message bus is too slow: %s dropped', event_type)
 
@@ -89,18 +109,32 @@ class Outbox:
             return
         with self._lock:
             if self._pid != os.getpid():
-                self._pid = os.getpid()
                 self._events = queue.Queue(_WAITING)
                 threading.Thread(
                     target=self._run, name='notifications', daemon=True
                 ).start()
+                atexit.register(self._finish, os.getpid())
+                # Last, as other threads go by it without the lock.
+                self._pid = os.getpid()
 
     def _run(self) -> None:
         while True:
-            who, event_type, event = self._events.get()
+            event_type, event = self._events.get()
             refused = event['outcome'] == 'failure'
             send = self._sender.warn if refused else self._sender.info
             try:
-                send(who, event_type, event)
+                send({}, event_type, event)
             except Exception as error:
                 LOG.warning('%s was not sent: %s', event_type, error)
+            finally:
+                self._events.task_done()
+
+    def _finish(self, pid: int) -> None:
+        """Before the process ends: send what waits, if the bus takes it."""
+        if pid != os.getpid():
+            return
+        done = self._events.all_tasks_done
+        with done:
+            done.wait_for(
+                lambda: not self._events.unfinished_tasks, _LAST_SECONDS
+            )

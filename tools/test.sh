@@ -4,7 +4,7 @@
 #   tools/test.sh                 all parts
 #   tools/test.sh unit pep8       these parts
 #
-# Parts: unit, functional, integration, pep8, releasenotes. Distribution
+# Parts: unit, functional, integration, pep8, releasenotes, api-ref. Distribution
 # packages that are missing (bindep.txt, profile "test") are installed where
 # this runs as root; everything else is kept below .test and .tox. The last
 # line is "N passed, N failed".
@@ -13,10 +13,10 @@ cd "$(dirname "$0")/.." || exit 1
 . tools/python.sh
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(pep8 releasenotes unit functional integration)
+[ $# -gt 0 ] || parts=(pep8 releasenotes api-ref unit functional integration)
 for part in "${parts[@]}"; do
     case $part in
-        unit | functional | integration | pep8 | releasenotes) ;;
+        unit | functional | integration | pep8 | releasenotes | api-ref) ;;
         *) sed -n '2,10s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
 done

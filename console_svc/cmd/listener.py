@@ -5,6 +5,7 @@
 import signal
 import sys
 import threading
+from types import FrameType
 
 from console_svc import audit, compute, listener, notifications
 from console_svc import conf as configuration
@@ -14,6 +15,17 @@ from console_svc.db.api import Database
 
 def main() -> int:
     """Listen until SIGTERM or Ctrl-C."""
+    started = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+        # With the message bus away the start would wait for it for ever.
+        if not started:
+            sys.exit()
+
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     conf = configuration.load(sys.argv[1:])
     configuration.setup_logging(conf)
     tokens = ConsoleAuthTokens(
@@ -22,11 +34,9 @@ def main() -> int:
         compute.load(conf),
         audit.Audit(notifications.notifier(conf)),
     )
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
     server = listener.make(conf, tokens)
     server.start()
+    started = True
     stopped.wait()
     # What is being handled is finished.
     server.stop()

@@ -14,7 +14,7 @@ import sqlalchemy
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import audit, compute, exception
+from console_svc import audit, compute, exception, notifications
 from console_svc import conf as configuration
 from console_svc.consoles import housekeeping, passwords
 from console_svc.consoles.housekeeping import everybody
@@ -73,7 +73,7 @@ def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
     batch = conf.command.batch
     tokens, sessions = housekeeping.purge(
         database,
-        audit.Audit(),
+        audit.Audit(notifications.notifier(conf)),
         int(time.time()),
         batch,
         conf.command.max_seconds,
@@ -97,7 +97,9 @@ def token_issue(conf: cfg.ConfigOpts) -> None:
     driver = compute.load(conf)
     context = everybody()
     server = driver.get_server(context, conf.command.server)
-    tokens = ConsoleAuthTokens(conf, Database(conf), driver, audit.Audit())
+    tokens = ConsoleAuthTokens(
+        conf, Database(conf), driver, audit.Audit(notifications.notifier(conf))
+    )
     print(
         tokens.issue(context, server, conf.command.type, ttl=conf.command.ttl)
     )

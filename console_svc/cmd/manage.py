@@ -40,15 +40,21 @@ def db_sync(conf: cfg.ConfigOpts) -> None:
     key_file = pathlib.Path(conf.consoles.key_file)
     if key_file.exists():
         return
+    reason = 'the database is in use'
     if empty:
-        passwords.create_key_file(key_file)
-        print(f'Made the key file {key_file}: every API host needs it.')
-    else:
-        print(
-            f'There is no key file {key_file}: copy it from another API '
-            'host, or make one with "console-svc-manage keys create".',
-            file=sys.stderr,
-        )
+        try:
+            passwords.create_key_file(key_file)
+        except OSError as error:
+            # The schema is current all the same; consoles wait for the key.
+            reason = str(error)
+        else:
+            print(f'Made the key file {key_file}: every API host needs it.')
+            return
+    print(
+        f'There is no key file {key_file} ({reason}): copy it from another '
+        'API host, or make one with "console-svc-manage keys create".',
+        file=sys.stderr,
+    )
 
 
 def _make_sqlite_folder(conf: cfg.ConfigOpts) -> None:

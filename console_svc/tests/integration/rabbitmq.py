@@ -2,6 +2,7 @@
 
 """A real RabbitMQ, in a folder of its own."""
 
+import json
 import os
 import pathlib
 
@@ -13,14 +14,30 @@ _SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
 # Erlang reserves this port of 127.0.0.1 otherwise for every user's nodes.
 _LOOPBACK = '-kernel inet_dist_use_interface {127,0,0,1}'
 
+# Users, and what they may configure, write and read: nova everything; the
+# others what doc/source/admin/notifications.rst says that they need.
+_USERS = {
+    'nova': ('.*', '.*', '.*'),
+    'console-svc': (
+        r'^(openstack|notifications\.(info|warn))$',
+        r'^(openstack|notifications\.(info|warn))$',
+        '^openstack$',
+    ),
+    'console-svc-listener': (
+        '^(nova|console-svc)$',
+        '^console-svc$',
+        '^(nova|console-svc)$',
+    ),
+}
+_PASSWORD = 'integration'
+
 
 class RabbitMQ(fixtures.Fixture):
-    """Listens on 127.0.0.1 alone; ``url`` is its transport URL."""
+    """Listens on 127.0.0.1 alone."""
 
     def _setUp(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self._port = process.free_port()
-        self.url = f'rabbit://guest:guest@127.0.0.1:{self._port}/'
         names = process.free_port()
         environment = {
             'HOME': str(folder),
@@ -37,6 +54,9 @@ class RabbitMQ(fixtures.Fixture):
             'RABBITMQ_ENABLED_PLUGINS_FILE': str(folder / 'plugins'),
             'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS': _LOOPBACK,
         }
+        users = folder / 'users.json'
+        users.write_text(json.dumps(_definitions()))
+        (folder / 'rabbitmq.conf').write_text(f'load_definitions = {users}\n')
         names_server = self.useFixture(
             process.Program(
                 ['epmd', '-address', '127.0.0.1', '-port', str(names)],
@@ -48,6 +68,10 @@ class RabbitMQ(fixtures.Fixture):
             process.Program([_SERVER], folder / 'rabbitmq.log', environment)
         )
         self.wait()
+
+    def url(self, user: str = 'nova') -> str:
+        """The transport URL of one of its users."""
+        return f'rabbit://{user}:{_PASSWORD}@127.0.0.1:{self._port}/'
 
     def wait(self) -> None:
         """Wait until it takes connections."""
@@ -61,3 +85,22 @@ class RabbitMQ(fixtures.Fixture):
         """Bring it back, with what it knew."""
         self._server.start()
         self.wait()
+
+
+def _definitions() -> dict[str, list[dict[str, str]]]:
+    """The users, as RabbitMQ takes them at its start."""
+    return {
+        'vhosts': [{'name': '/'}],
+        'users': [
+            {'name': user, 'password': _PASSWORD, 'tags': ''}
+            for user in _USERS
+        ],
+        'permissions': [
+            {
+                'user': user,
+                'vhost': '/',
+                **dict(zip(('configure', 'write', 'read'), may, strict=True)),
+            }
+            for user, may in _USERS.items()
+        ],
+    }

@@ -2,10 +2,12 @@
 
 """Notifications over a real RabbitMQ, both ways."""
 
+import json
 import queue
 import signal
 from typing import Any
 
+import kombu
 import oslo_messaging
 import testtools
 from oslo_config import cfg
@@ -28,10 +30,12 @@ def tearDownModule() -> None:
     RABBITMQ.cleanUp()
 
 
-def transport() -> Any:
+def transport(exchange: str = 'openstack') -> Any:
     conf = cfg.ConfigOpts()
     conf([], project='test')
-    return oslo_messaging.get_notification_transport(conf, url=RABBITMQ.url)
+    conf.register_opt(cfg.StrOpt('control_exchange', default='openstack'))
+    conf.set_override('control_exchange', exchange)
+    return oslo_messaging.get_notification_transport(conf, url=RABBITMQ.url())
 
 
 class ListenerTest(testtools.TestCase):
@@ -39,21 +43,19 @@ class ListenerTest(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.topic = f'nova-{process.free_port()}'
         self.service = self.useFixture(
             Service(
                 consoleauth={'recheck_target': False},
                 nova_notifications={
-                    'transport_url': RABBITMQ.url,
-                    'topics': self.topic,
+                    'transport_url': RABBITMQ.url('console-svc-listener')
                 },
             )
         )
         self.nova = oslo_messaging.Notifier(
-            transport(),
+            transport(exchange='nova'),
             driver='messagingv2',
             publisher_id='nova-compute:compute-1',
-            topics=[self.topic],
+            topics=['versioned_notifications'],
         )
         self.listener = self.useFixture(
             process.Program(
@@ -164,7 +166,6 @@ class NotificationsTest(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.topic = f'audit-{process.free_port()}'
         self.events: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
 
     def serve(self) -> Service:
@@ -172,8 +173,7 @@ class NotificationsTest(testtools.TestCase):
             Service(
                 oslo_messaging_notifications={
                     'driver': 'messagingv2',
-                    'transport_url': RABBITMQ.url,
-                    'topics': self.topic,
+                    'transport_url': RABBITMQ.url('console-svc'),
                 }
             )
         )
@@ -189,7 +189,7 @@ class NotificationsTest(testtools.TestCase):
 
         server = oslo_messaging.get_notification_listener(
             transport(),
-            [oslo_messaging.Target(topic=self.topic)],
+            [oslo_messaging.Target(topic='notifications')],
             [Endpoint()],
             executor='threading',
         )

@@ -65,6 +65,20 @@ class ManageTest(CommandTest):
         self.assertIn('keys create', err)
         self.assertFalse(self.configuration.key_file.exists())
 
+    def test_db_sync_where_no_key_file_can_be_made(self) -> None:
+        self.configuration.key_file.unlink()
+        for path in self.configuration.folder.glob('*.sqlite*'):
+            path.unlink()
+        file = self.configuration.file
+        file.write_text(
+            f'{file.read_text()}[consoles]\nkey_file = /proc/nosuch/keys\n'
+        )
+        code, out, err = self.manage('db', 'sync')
+        self.assertEqual(
+            (0, f'The schema is {migration.head()}.\n'), (code, out)
+        )
+        self.assertIn('keys create', err)
+
     def test_keys(self) -> None:
         self.configuration.key_file.unlink()
         self.assertEqual(0, self.manage('keys', 'create')[0])

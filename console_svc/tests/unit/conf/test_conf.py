@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import pathlib
+
+import fixtures
+import testtools
+from oslo_config import cfg
+
+from console_svc import conf as configuration
+from console_svc.conf import opts
+
+
+class ConfTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def write(self, name: str, text: str) -> str:
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    def test_files_and_directory_of_the_environment(self) -> None:
+        one = self.write('1.conf', '[consoleauth]\ntoken_ttl = 1\n')
+        two = self.write('2.conf', '[compute]\ndriver = two\n')
+        self.write('d/3.conf', '[static]\ninventory = /three\n')
+        conf = configuration.load_from_environment(
+            {
+                'OS_CONSOLE_SVC_CONFIG_FILES': f'{one}; {two};',
+                'OS_CONSOLE_SVC_CONFIG_DIR': str(self.folder / 'd'),
+            }
+        )
+        self.assertEqual(1, conf.consoleauth.token_ttl)
+        self.assertEqual('two', conf.compute.driver)
+        self.assertEqual('/three', conf.static.inventory)
+
+    def test_defaults_others_rely_on(self) -> None:
+        empty = self.write('empty.conf', '')
+        conf = configuration.load(files=[empty])
+        self.assertEqual(
+            (
+                'keystone',
+                'sqlite:////var/lib/console-svc/console-svc.sqlite',
+                'static',
+                '/etc/console-svc/servers.yaml',
+                600,
+            ),
+            (
+                conf.api.auth_strategy,
+                conf.database.connection,
+                conf.compute.driver,
+                conf.static.inventory,
+                conf.consoleauth.token_ttl,
+            ),
+        )
+
+    def test_a_wrong_value_is_told(self) -> None:
+        for text in (
+            '[api]\nauth_strategy = none\n',
+            '[consoleauth]\ntoken_ttl = 0\n',
+        ):
+            wrong = self.write('wrong.conf', text)
+
+            def read(path: str = wrong) -> object:
+                conf = configuration.load(files=[path])
+                return conf.api.auth_strategy, conf.consoleauth.token_ttl
+
+            self.assertRaises(cfg.Error, read)
+
+    def test_every_option_is_in_the_sample(self) -> None:
+        listed = {
+            (group or 'DEFAULT', option.name)
+            for group, options in opts.list_opts()
+            for option in options
+        }
+        for module in configuration.MODULES:
+            for option in module.OPTIONS:
+                group = module.GROUP or 'DEFAULT'
+                self.assertIn((group, option.name), listed)
+                self.assertTrue(option.help)

@@ -4,20 +4,20 @@
 #   tools/test.sh                 all parts
 #   tools/test.sh unit pep8       these parts
 #
-# Parts: unit, functional, integration, pep8, releasenotes, api-ref. Distribution
-# packages that are missing (bindep.txt, profile "test") are installed where
-# this runs as root; everything else is kept below .test and .tox. The last
-# line is "N passed, N failed".
+# Parts: unit, functional, integration, pep8, docs, releasenotes, api-ref.
+# Distribution packages that are missing (bindep.txt, profile "test") are
+# installed where this runs as root; everything else is kept below .test and
+# .tox. The last line is "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tools/python.sh
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(pep8 releasenotes api-ref unit functional integration)
+[ $# -gt 0 ] || parts=(pep8 docs releasenotes api-ref unit functional integration)
 for part in "${parts[@]}"; do
     case $part in
-        unit | functional | integration | pep8 | releasenotes | api-ref) ;;
-        *) sed -n '2,10s/^# \?//p' "$0" >&2; exit 2 ;;
+        unit | functional | integration | pep8 | docs | releasenotes | api-ref) ;;
+        *) sed -n '2,11s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
 done
 

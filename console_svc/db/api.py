@@ -5,37 +5,18 @@
 Nothing here knows the domain's rules; it stores rows and finds them again.
 """
 
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
-from oslo_config import cfg
-from oslo_db import api as oslo_db_api
-from oslo_db.sqlalchemy import enginefacade
 
+from console_svc.db.engine import Connections, retried
 from console_svc.db.models import (
     console_auth_tokens,
     console_sessions,
     consoles,
     leases,
 )
-
-_Function = TypeVar('_Function', bound=Callable[..., Any])
-
-
-def _retried(function: _Function) -> _Function:
-    """Repeat a write that lost against another one."""
-    retried: _Function = oslo_db_api.wrap_db_retry(
-        max_retries=5,
-        retry_interval=0.05,
-        inc_retry_interval=True,
-        max_retry_interval=1,
-        retry_on_deadlock=True,
-    )(function)
-    return retried
 
 
 class UsedUp(Exception):
@@ -46,46 +27,23 @@ class Full(Exception):
     """A server has no room for another session."""
 
 
-class Database:
+class Database(Connections):
     """All that is stored.
 
     Every method may raise :class:`oslo_db.exception.DBError` when the
     database is away.
-
-    :param conf: where [database] says which
     """
-
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._facade = enginefacade.transaction_context()
-        self._facade.configure(**dict(conf.database))
-        self._facade.append_on_engine_create(_prepare)
-        self._lock = threading.Lock()
-        self._engine: sa.Engine | None = None
-
-    @property
-    def engine(self) -> sa.Engine:
-        """The engine; made at first use, so that the start needs none."""
-        if self._engine is None:
-            with self._lock:
-                self._engine = self._facade.writer.get_engine()
-        return self._engine
-
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        """A connection for one SELECT: no BEGIN, no ROLLBACK around it."""
-        with self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level='AUTOCOMMIT')
 
     def ping(self) -> None:
         """Ask the tables something, as a request would."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             connection.execute(_PING)
 
     # Native consoles
 
     def list_consoles(self, server_id: str) -> Sequence[sa.RowMapping]:
         """A server's consoles, in the order of their ids."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return (
                 connection.execute(_LIST_CONSOLES, {'server': server_id})
                 .mappings()
@@ -106,26 +64,26 @@ class Database:
             .order_by(consoles.c.server_id)
             .limit(limit)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(query).scalars().all()
 
-    @_retried
+    @retried
     def create_console(self, values: Mapping[str, Any]) -> None:
         """Store a console.
 
         :raises oslo_db.exception.DBDuplicateEntry: the server has one on
             this host
         """
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(consoles.insert(), values)
 
-    @_retried
+    @retried
     def delete_console(self, console_id: int) -> bool:
         """Forget a console.
 
         :returns: whether it was there
         """
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             result = connection.execute(
                 consoles.delete().where(consoles.c.id == console_id)
             )
@@ -133,10 +91,10 @@ class Database:
 
     # Console auth tokens
 
-    @_retried
+    @retried
     def create_token(self, values: Mapping[str, Any]) -> None:
         """Store a token."""
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(console_auth_tokens.insert(), values)
 
     def get_token(self, token_hash: str, now: int) -> sa.RowMapping | None:
@@ -144,7 +102,7 @@ class Database:
 
         :param now: seconds of the UTC epoch
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             return (
                 connection.execute(
                     _GET_TOKEN, {'hash': token_hash, 'now': now}
@@ -153,7 +111,7 @@ class Database:
                 .one_or_none()
             )
 
-    @_retried
+    @retried
     def purge_tokens(self, now: int, batch: int) -> int:
         """Delete expired tokens, at most a batch of them.
 
@@ -168,10 +126,10 @@ class Database:
             .order_by(console_auth_tokens.c.expires)
             .limit(batch)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             ids = connection.execute(expired).scalars().all()
         if ids:
-            with self.engine.begin() as connection:
+            with self.writing() as connection:
                 connection.execute(
                     console_auth_tokens.delete().where(
                         console_auth_tokens.c.id.in_(ids)
@@ -179,7 +137,7 @@ class Database:
                 )
         return len(ids)
 
-    @_retried
+    @retried
     def purge_sessions(self, now: int, batch: int) -> Sequence[sa.RowMapping]:
         """Delete sessions that are over, at most a batch of them.
 
@@ -191,7 +149,7 @@ class Database:
             .order_by(console_sessions.c.alive_until)
             .limit(batch)
         )
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             return _end_sessions(connection, over)
 
     def find_tokens(self, column: str, value: str) -> Sequence[sa.RowMapping]:
@@ -199,10 +157,10 @@ class Database:
         query = sa.select(console_auth_tokens).where(
             console_auth_tokens.c[column] == value
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(query).mappings().all()
 
-    @_retried
+    @retried
     def delete_tokens(
         self, column: str, value: str
     ) -> Sequence[sa.RowMapping]:
@@ -211,7 +169,7 @@ class Database:
         :param column: ``token_hash`` or ``server_id``
         :returns: the sessions that this has ended
         """
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(
                 console_auth_tokens.delete().where(
                     console_auth_tokens.c[column] == value
@@ -226,7 +184,7 @@ class Database:
 
     # Console sessions
 
-    @_retried
+    @retried
     def open_session(
         self,
         values: Mapping[str, Any],
@@ -258,7 +216,7 @@ class Database:
         if max_uses:
             use = use.where(tokens.c.uses < max_uses)
         ended: Sequence[sa.RowMapping] = []
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             if max_sessions:
                 ended = _make_room(
                     connection, values['server_id'], now, max_sessions, replace
@@ -272,14 +230,14 @@ class Database:
         self, server_id: str, now: int
     ) -> Sequence[sa.RowMapping]:
         """The sessions that a server has now, the oldest first."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return (
                 connection.execute(_sessions_of(server_id, now))
                 .mappings()
                 .all()
             )
 
-    @_retried
+    @retried
     def keep_session(
         self, session_id: str, token_hash: str, now: int, alive_until: int
     ) -> sa.RowMapping | None:
@@ -300,7 +258,7 @@ class Database:
             ),
             else_=alive_until,
         )
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(
                 console_sessions.update()
                 .where(*wanted)
@@ -313,7 +271,7 @@ class Database:
                 .one_or_none()
             )
 
-    @_retried
+    @retried
     def delete_session(
         self, session_id: str, column: str, value: str
     ) -> Sequence[sa.RowMapping]:
@@ -322,7 +280,7 @@ class Database:
         :param column: ``token_hash`` or ``server_id``, which must fit too
         :returns: the session, if it was there
         """
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             return _end_sessions(
                 connection,
                 sa.select(console_sessions).where(
@@ -333,13 +291,13 @@ class Database:
 
     # Leases
 
-    @_retried
+    @retried
     def take_lease(self, name: str, now: int, until: int) -> bool:
         """Take a lease that nobody has.
 
         :returns: whether it is the caller's now
         """
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             result = connection.execute(
                 leases.update()
                 .where(leases.c.name == name, leases.c.expires <= now)
@@ -417,36 +375,3 @@ _GET_TOKEN = sa.select(console_auth_tokens).where(
     console_auth_tokens.c.token_hash == sa.bindparam('hash'),
     console_auth_tokens.c.expires > sa.bindparam('now'),
 )
-
-
-def _prepare(engine: sa.Engine) -> None:
-    """What an engine needs before its first connection."""
-    if engine.dialect.name == 'sqlite':
-        sa.event.listen(engine, 'connect', _prepare_sqlite)
-        sa.event.listen(
-            engine, 'before_cursor_execute', _begin_writing, retval=True
-        )
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    # Readers don't wait for the writer, and a writer waits for the other.
-    connection.execute('PRAGMA busy_timeout = 10000')
-    connection.execute('PRAGMA journal_mode = WAL')
-    connection.execute('PRAGMA synchronous = NORMAL')
-
-
-def _begin_writing(
-    connection: sa.Connection,
-    cursor: sqlite3.Cursor,
-    statement: str,
-    parameters: Any,
-    context: Any,
-    executemany: bool,
-) -> tuple[str, Any]:
-    # oslo.db begins each transaction by this statement. A writer is to wait
-    # there for the other writer: begun as a reader, it would be refused at
-    # its first write if another had written since.
-    options = connection.get_execution_options()
-    if statement == 'BEGIN' and options.get('isolation_level') != 'AUTOCOMMIT':
-        statement = 'BEGIN IMMEDIATE'
-    return statement, parameters

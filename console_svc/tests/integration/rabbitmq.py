@@ -19,8 +19,8 @@ _LOOPBACK = '-kernel inet_dist_use_interface {127,0,0,1}'
 _USERS = {
     'nova': ('.*', '.*', '.*'),
     'console-svc': (
-        r'^(openstack|notifications\.(info|warn))$',
-        r'^(openstack|notifications\.(info|warn))$',
+        r'^(openstack|notifications-\d+\.(info|warn))$',
+        r'^(openstack|notifications-\d+\.(info|warn))$',
         '^openstack$',
     ),
     'console-svc-listener': (

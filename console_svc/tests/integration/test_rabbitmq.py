@@ -5,6 +5,7 @@
 import json
 import queue
 import signal
+import socket
 from typing import Any
 
 import kombu
@@ -33,9 +34,11 @@ def tearDownModule() -> None:
 def transport(exchange: str = 'openstack') -> Any:
     conf = cfg.ConfigOpts()
     conf([], project='test')
-    conf.register_opt(cfg.StrOpt('control_exchange', default='openstack'))
+    url = RABBITMQ.url()
+    # The first registers the option that is then set.
+    oslo_messaging.get_notification_transport(conf, url=url)
     conf.set_override('control_exchange', exchange)
-    return oslo_messaging.get_notification_transport(conf, url=RABBITMQ.url())
+    return oslo_messaging.get_notification_transport(conf, url=url)
 
 
 class ListenerTest(testtools.TestCase):
@@ -81,9 +84,23 @@ class ListenerTest(testtools.TestCase):
     ) -> None:
         payload = {
             'nova_object.name': 'InstanceActionPayload',
+            'nova_object.namespace': 'nova',
+            'nova_object.version': '1.8',
             'nova_object.data': {'uuid': server_id},
         }
         self.nova.info({}, event_type, payload)
+
+    def send(self, body: str) -> None:
+        """Send what oslo.messaging would not."""
+        url = RABBITMQ.url().replace('rabbit://', 'amqp://')
+        with kombu.Connection(url) as connection:
+            connection.Producer().publish(
+                body,
+                exchange='nova',
+                routing_key='versioned_notifications.info',
+                content_type='application/json',
+                content_encoding='utf-8',
+            )
 
     def lookup(self, token: str) -> int:
         return self.service.request(
@@ -120,6 +137,19 @@ class ListenerTest(testtools.TestCase):
         for payload in ({}, {'nova_object.data': {}}, [], 'x', None):
             self.nova.info({}, 'instance.delete.end', payload)
         self.notify('instance.delete.end', server_id=7)
+        self.notify('instance.delete.end', server_id='\0')
+        self.send('{')
+        self.send('[1]')
+        for message in (
+            '{',
+            '[1]',
+            '{}',
+            '{"priority": 7}',
+            '{"priority": "info", "event_type": 7}',
+            '{"priority": "info", "event_type": ["instance.delete.end"]}',
+        ):
+            envelope = {'oslo.version': '2.0', 'oslo.message': message}
+            self.send(json.dumps(envelope))
         # They come in order: when this one has arrived, all have.
         last = self.service.manage(
             *('token', 'issue', '--server', fixtures.OTHERS),
@@ -128,7 +158,10 @@ class ListenerTest(testtools.TestCase):
         self.notify('instance.delete.end', fixtures.OTHERS)
         self.revoked(last)
         self.assertEqual(200, self.lookup(token))
-        self.assertNotIn('Traceback', self.listener.log.read_text())
+        # None of them comes again.
+        log = self.listener.log.read_text()
+        self.assertEqual(1, log.count('A message that is no notification'))
+        self.assertEqual(7, log.count('names no server'))
 
     def test_waits_for_the_database(self) -> None:
         token = self.service.issue()
@@ -136,14 +169,23 @@ class ListenerTest(testtools.TestCase):
         database = self.service.folder / 'console-svc.sqlite'
         database.rename(away)
         self.notify('instance.delete.end')
-        self.listener.wait_for(
-            lambda: 'is put off' in self.listener.log.read_text(),
-            'the listener to miss the database',
-        )
+        self.put_off(1)
+        # Nor does it get lost when the listener ends meanwhile.
+        self.listener.signal(signal.SIGTERM)
+        self.assertEqual(0, self.listener.wait())
+        before = self.listener.log.read_text().count('is put off')
+        self.listener.start()
+        self.put_off(before + 1)
         for path in self.service.folder.glob('console-svc.sqlite*'):
             path.unlink()
         away.rename(database)
         self.revoked(token)
+
+    def put_off(self, times: int) -> None:
+        self.listener.wait_for(
+            lambda: self.listener.log.read_text().count('is put off') >= times,
+            'the listener to miss the database',
+        )
 
     def test_waits_for_rabbitmq(self) -> None:
         token = self.service.issue()
@@ -161,12 +203,35 @@ class ListenerTest(testtools.TestCase):
         self.assertEqual(0, self.listener.wait())
 
 
+class AloneTest(testtools.TestCase):
+    """console-svc-listener without a RabbitMQ."""
+
+    def test_ends_when_told(self) -> None:
+        url = f'rabbit://127.0.0.1:{process.free_port()}/'
+        configuration = self.useFixture(
+            fixtures.Configuration(nova_notifications={'transport_url': url})
+        )
+        listener = self.useFixture(
+            process.Program(
+                ['console-svc-listener', '--config-file', configuration.file],
+                configuration.folder / 'listener.log',
+            )
+        )
+        listener.wait_for(
+            lambda: 'Connection failed' in listener.log.read_text(),
+            'the listener to miss RabbitMQ',
+        )
+        listener.signal(signal.SIGTERM)
+        self.assertEqual(0, listener.wait())
+
+
 class NotificationsTest(testtools.TestCase):
     """The API's audit events on the bus."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.events: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
+        self.topic = f'notifications-{process.free_port()}'
+        self.events: queue.Queue[tuple[str, str, Any]] = queue.Queue()
 
     def serve(self) -> Service:
         return self.useFixture(
@@ -174,6 +239,7 @@ class NotificationsTest(testtools.TestCase):
                 oslo_messaging_notifications={
                     'driver': 'messagingv2',
                     'transport_url': RABBITMQ.url('console-svc'),
+                    'topics': self.topic,
                 }
             )
         )
@@ -183,13 +249,14 @@ class NotificationsTest(testtools.TestCase):
 
         class Endpoint:
             def info(self, ctxt, publisher, event_type, payload, meta) -> None:
-                events.put((event_type, {**payload, 'context': ctxt}))
+                events.put(('info', event_type, (ctxt, publisher, payload)))
 
-            warn = info
+            def warn(self, ctxt, publisher, event_type, payload, meta) -> None:
+                events.put(('warn', event_type, (ctxt, publisher, payload)))
 
         server = oslo_messaging.get_notification_listener(
             transport(),
-            [oslo_messaging.Target(topic='notifications')],
+            [oslo_messaging.Target(topic=self.topic)],
             [Endpoint()],
             executor='threading',
         )
@@ -212,17 +279,31 @@ class NotificationsTest(testtools.TestCase):
         self.listen()
         service = self.serve()
         token = self.issue(service)
-        service.request('DELETE', f'{TOKENS}/{token}', 'joe:demo')
-        seen = [self.events.get(timeout=process.PATIENCE) for _ in range(2)]
+        way = f'{TOKENS}/{token}'
+        service.request('POST', f'{way}/sessions', 'admin:admin')
+        service.request('DELETE', way, 'joe:demo')
+        service.request('GET', way, 'admin:admin', '2.31')
+        issued = service.issue()
+        seen = [self.events.get(timeout=process.PATIENCE) for _ in range(6)]
+        # They come from several processes, in any order.
         self.assertEqual(
-            {'console_auth_token.issue', 'console_auth_token.revoke'},
-            {event_type for event_type, _ in seen},
+            [
+                ('info', 'console_auth_token.issue', 'joe'),
+                ('info', 'console_auth_token.issue', 'operator'),
+                ('info', 'console_auth_token.revoke', 'joe'),
+                ('info', 'console_session.end', 'joe'),
+                ('info', 'console_session.open', 'admin'),
+                ('warn', 'console_auth_token.validate', 'admin'),
+            ],
+            sorted(
+                (priority, event_type, payload['initiator']['id'])
+                for priority, event_type, (_, _, payload) in seen
+            ),
         )
-        for _, event in seen:
-            self.assertEqual('joe', event['initiator']['id'])
-            self.assertEqual('success', event['outcome'])
-        self.assertNotIn(token, str(seen))
-        self.assertNotIn('joe:demo', str(seen))
+        publishers = {publisher for _, _, (_, publisher, _) in seen}
+        self.assertEqual({f'console-svc.{socket.gethostname()}'}, publishers)
+        for secret in (token, issued, 'joe:demo', 'admin:admin'):
+            self.assertNotIn(secret, str(seen))
 
     def test_a_bus_that_is_away_is_nobodys_trouble(self) -> None:
         RABBITMQ.stop()
@@ -234,5 +315,5 @@ class NotificationsTest(testtools.TestCase):
             RABBITMQ.start()
         self.listen()
         self.issue(service)
-        event_type, _ = self.events.get(timeout=process.PATIENCE)
+        _, event_type, _ = self.events.get(timeout=process.PATIENCE)
         self.assertEqual('console_auth_token.issue', event_type)

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+from unittest import mock
+
+import oslo_messaging
+import testtools
+from oslo_config import cfg
+from oslo_messaging.notify import _impl_test
+
+from console_svc import notifications
+from console_svc.consoles.housekeeping import everybody
+from console_svc.tests import fixtures
+
+PATIENCE = 60
+
+
+def event(outcome: str = 'success') -> dict[str, Any]:
+    return {'outcome': outcome}
+
+
+class Bus:
+    """oslo.messaging's Notifier; takes events once it may."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+        self.taken: list[tuple[str, str]] = []
+        self.took = threading.Semaphore(0)
+        self.error: Exception | None = None
+
+    def info(self, ctxt: Any, event_type: str, payload: Any) -> None:
+        self._take('info', event_type)
+
+    def warn(self, ctxt: Any, event_type: str, payload: Any) -> None:
+        self._take('warn', event_type)
+
+    def _take(self, priority: str, event_type: str) -> None:
+        assert self.may.wait(PATIENCE)
+        self.taken.append((priority, event_type))
+        self.took.release()
+        if self.error is not None:
+            raise self.error
+
+    def wait(self, count: int) -> None:
+        for _ in range(count):
+            assert self.took.acquire(timeout=PATIENCE)
+
+
+class NotifierTest(testtools.TestCase):
+    def make(self, **options: str) -> Any:
+        section = {notifications.SECTION: options} if options else {}
+        conf = self.useFixture(fixtures.Configuration(**section)).conf
+        return notifications.notifier(conf)
+
+    def test_nothing_configured_needs_no_library(self) -> None:
+        # Importing it would be an ImportError.
+        with mock.patch.dict(sys.modules, {'oslo_messaging': None}):
+            self.assertIsNone(self.make())
+            self.assertIsNone(self.make(driver='noop'))
+            self.assertIsNone(self.make(driver=''))
+            self.assertIsNone(self.make(transport_url='fake:///'))
+
+    def test_a_library_that_is_missing(self) -> None:
+        with mock.patch.dict(sys.modules, {'oslo_messaging': None}):
+            error = self.assertRaises(
+                cfg.Error, self.make, driver='messagingv2'
+            )
+        self.assertIn('install console-svc[notifications]', str(error))
+
+
+class ApiTest(testtools.TestCase):
+    """The API's events, through oslo.messaging's driver for tests."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        _impl_test.reset()
+        self.addCleanup(_impl_test.reset)
+
+    def api(self) -> fixtures.Api:
+        return self.useFixture(
+            fixtures.Api(
+                oslo_messaging_notifications={
+                    'driver': 'test',
+                    'transport_url': 'fake:///',
+                }
+            )
+        )
+
+    def sent(self, count: int) -> list[Mapping[str, Any]]:
+        waiting = threading.Event()
+        for _ in range(PATIENCE * 100):
+            if len(_impl_test.NOTIFICATIONS) >= count:
+                break
+            waiting.wait(0.01)
+        return [message for _, message, *_ in _impl_test.NOTIFICATIONS]
+
+    def test_what_is_sent(self) -> None:
+        api = self.api()
+        token = api.issue('novnc')
+        api.request('GET', '/v2.1/os-console-auth-tokens/x', fixtures.ADMIN)
+        issued, refused = self.sent(2)
+        self.assertEqual(
+            ('INFO', 'console_auth_token.issue', 'success'),
+            (
+                issued['priority'],
+                issued['event_type'],
+                issued['payload']['outcome'],
+            ),
+        )
+        self.assertEqual(fixtures.SERVER, issued['payload']['target']['id'])
+        self.assertRegex(issued['publisher_id'], r'^console-svc\..')
+        self.assertEqual(
+            ('WARN', 'console_auth_token.validate', 'failure'),
+            (
+                refused['priority'],
+                refused['event_type'],
+                refused['payload']['outcome'],
+            ),
+        )
+        for secret in (token, fixtures.MEMBER, fixtures.ADMIN):
+            self.assertNotIn(secret, str(_impl_test.NOTIFICATIONS))
+
+    def test_a_bus_that_hangs_holds_up_no_request(self) -> None:
+        bus = Bus()
+        self.addCleanup(bus.may.set)
+        with mock.patch.object(oslo_messaging, 'Notifier', return_value=bus):
+            api = self.api()
+        for _ in range(3):
+            api.issue('novnc')
+        self.assertEqual([], bus.taken)
+        bus.may.set()
+        bus.wait(3)
+
+
+class OutboxTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.bus = Bus()
+        self.addCleanup(self.bus.may.set)
+        self.outbox = notifications.Outbox(self.bus)
+
+    def put(self, name: str = 'x', outcome: str = 'success') -> None:
+        self.outbox.put(everybody(), name, event(outcome))
+
+    def test_in_their_order(self) -> None:
+        self.bus.may.set()
+        for number in range(5):
+            self.put(str(number))
+        self.put('5', outcome='failure')
+        self.bus.wait(6)
+        self.assertEqual(
+            [*(('info', str(number)) for number in range(5)), ('warn', '5')],
+            self.bus.taken,
+        )
+
+    def test_what_does_not_fit_is_dropped(self) -> None:
+        with (
+            mock.patch.object(notifications, '_WAITING', 3),
+            mock.patch.object(notifications.LOG, 'warning') as said,
+        ):
+            # One may be with the bus already.
+            for number in range(5):
+                self.put(str(number))
+        self.assertIn(said.call_count, (1, 2))
+        self.bus.may.set()
+        self.bus.wait(5 - said.call_count)
+        self.put('later')
+        self.bus.wait(1)
+        self.assertEqual(('info', 'later'), self.bus.taken[-1])
+
+    def test_what_the_bus_refuses(self) -> None:
+        self.bus.may.set()
+        self.bus.error = OSError('no bus')
+        self.put('a')
+        self.put('b')
+        self.bus.wait(2)
+
+    def test_a_thread_of_its_own_after_a_fork(self) -> None:
+        self.bus.may.set()
+        self.put('parent')
+        self.bus.wait(1)
+        pid = os.fork()
+        if not pid:
+            try:
+                self.put('child')
+                self.bus.wait(1)
+                os._exit(self.bus.taken[-1] != ('info', 'child'))
+            finally:
+                os._exit(2)
+        self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+    def test_a_process_that_ends_sends_what_waits(self) -> None:
+        with mock.patch('atexit.register') as at_exit:
+            self.put('last')
+        self.bus.may.set()
+        function, *arguments = at_exit.call_args.args
+        function(*arguments)
+        self.assertEqual([('info', 'last')], self.bus.taken)
+
+    def test_but_not_for_ever(self) -> None:
+        with (
+            mock.patch('atexit.register') as at_exit,
+            mock.patch.object(notifications, '_LAST_SECONDS', 0.01),
+        ):
+            self.put('last')
+            function, *arguments = at_exit.call_args.args
+            function(*arguments)
+        self.assertEqual([], self.bus.taken)

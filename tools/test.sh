@@ -4,19 +4,20 @@
 #   tools/test.sh                 all parts
 #   tools/test.sh unit pep8       these parts
 #
-# Parts: unit, functional, integration, pep8, docs, releasenotes, api-ref.
-# Distribution packages that are missing (bindep.txt, profile "test") are
-# installed where this runs as root; everything else is kept below .test and
-# .tox. The last line is "N passed, N failed".
+# Parts: pep8, docs, releasenotes, api-ref, samples, unit, functional,
+# integration. Distribution packages that are missing (bindep.txt, profile
+# "test") are installed where this runs as root; everything else is kept below
+# .test. The last line is "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tools/python.sh
 
+all=(pep8 docs releasenotes api-ref samples unit functional integration)
 parts=("$@")
-[ $# -gt 0 ] || parts=(pep8 docs releasenotes api-ref unit functional integration)
+[ $# -gt 0 ] || parts=("${all[@]}")
 for part in "${parts[@]}"; do
-    case $part in
-        unit | functional | integration | pep8 | docs | releasenotes | api-ref) ;;
+    case " ${all[*]} " in
+        *" $part "*) ;;
         *) sed -n '2,11s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
 done
@@ -24,15 +25,19 @@ done
 work=$PWD/.test
 venv=$work/venv
 mkdir -p "$work"
+trap 'exit 130' INT TERM
 
 say() { printf '\n=== %s\n' "$*"; }
 
 install_tools() {
-    [ -x "$venv/bin/tox" ] && [ -x "$venv/bin/bindep" ] && return
+    local tools=(bindep stestr subunit-stats tox) tool missing=
+    for tool in "${tools[@]}"; do
+        "$venv/bin/$tool" --help >/dev/null 2>&1 || missing=1
+    done
+    [ "$missing" ] || return 0
     say "tox and bindep, in $venv"
-    # A machine without the venv module's pip has no ensurepip: say so.
-    "$python" -m venv "$venv" &&
-        "$venv/bin/pip" install -q --disable-pip-version-check tox bindep python-subunit
+    "$python" -m venv --clear "$venv" &&
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check bindep python-subunit stestr tox
 }
 
 install_packages() {
@@ -53,11 +58,15 @@ install_packages() {
 passed=0 failed=0 skipped=0
 broken=()
 
-# Adds what stestr has recorded of a part.
+# Where stestr records a part.
+results() { echo "$work/results/$1"; }
+
+# Adds what stestr has recorded of a part, which ended with this status.
 count() {
-    local part=$1 env=$2 ok=$3 line name number stats
-    stats=$("$PWD/.tox/$env/bin/stestr" last --subunit 2>/dev/null | "$venv/bin/subunit-stats" 2>/dev/null)
+    local part=$1 status=$2 name number stats
     local -A of=()
+    stats=$("$venv/bin/stestr" --repo-url "$(results "$part")" last --subunit 2>/dev/null |
+        "$venv/bin/subunit-stats" 2>/dev/null)
     while IFS=: read -r name number; do
         of[${name%% *}]=${number//[^0-9]/}
     done <<<"$stats"
@@ -69,7 +78,7 @@ count() {
     passed=$((passed + ${of[Passed]:-0}))
     failed=$((failed + ${of[Failed]:-0}))
     skipped=$((skipped + ${of[Skipped]:-0}))
-    if [ "$ok" -ne 0 ]; then
+    if [ "$status" -ne 0 ]; then
         broken+=("$part")
         # A worker that died has failed, though none of its tests says so.
         [ "${of[Failed]:-0}" -gt 0 ] || failed=$((failed + 1))
@@ -77,13 +86,18 @@ count() {
 }
 
 run() {
-    local part=$1 env=$1 status=0 started=$SECONDS
-    [ "$part" = unit ] && env=py3
-    say "$part"
-    rm -rf .stestr
-    TOX_PYTHON=$python "$venv/bin/tox" run -q -e "$env" || status=$?
+    local part=$1 envs=$1 status=0 started=$SECONDS
     case $part in
-        unit | functional | integration) count "$part" "$env" $status ;;
+        unit) envs=py3 ;;
+        samples) envs=genconfig,genpolicy ;;
+    esac
+    say "$part"
+    rm -rf "$(results "$part")"
+    mkdir -p "$(results "$part")"
+    TOX_PYTHON=$python STESTR_REPOSITORY=$(results "$part") \
+        "$venv/bin/tox" run -q --workdir "$work/tox" -e "$envs" || status=$?
+    case $part in
+        unit | functional | integration) count "$part" $status ;;
         *)
             if [ $status -eq 0 ]; then passed=$((passed + 1)); else
                 failed=$((failed + 1)) broken+=("$part")
@@ -94,7 +108,7 @@ run() {
 
 install_tools || { echo "0 passed, 1 failed"; exit 1; }
 case " ${parts[*]} " in
-    *" integration "*) install_packages || failed=$((failed + 1)) ;;
+    *" integration "*) install_packages || failed=$((failed + 1)) broken+=(bindep) ;;
 esac
 for part in "${parts[@]}"; do run "$part"; done
 

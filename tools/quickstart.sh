@@ -18,6 +18,7 @@ case "${1:-}" in
     *) sed -n '2,9s/^# \?//p' "$0" >&2; exit 2 ;;
 esac
 command -v curl >/dev/null || { echo "curl is needed." >&2; exit 1; }
+command -v git >/dev/null || { echo "git is needed: the version comes from it." >&2; exit 1; }
 
 home=$PWD/.quickstart
 bin=$home/venv/bin
@@ -26,8 +27,10 @@ config=$home/console-svc.conf
 mkdir -p "$home"
 
 echo "--- Installing into .quickstart/venv"
-[ -x "$bin/pip" ] || "$python" -m venv "$home/venv"
-"$bin/pip" install -q --disable-pip-version-check .
+"$bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$home/venv"
+# What an earlier build has left there would be installed again.
+rm -rf build/lib
+"$bin/python" -m pip install -q --disable-pip-version-check .
 
 port=$("$bin/python" - "${PORT:-8775}" <<'END'
 import socket
@@ -60,6 +63,9 @@ cp etc/console_svc/servers.yaml "$home/servers.yaml"
 echo "--- Bringing the database up to date"
 "$bin/console-svc-manage" --config-file "$config" db sync
 
+# The service is here: no proxy is asked for it.
+export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
+
 "$bin/console-svc-api" --config-file "$config" --port "$port" >"$log" 2>&1 &
 service=$!
 stop() {
@@ -70,11 +76,11 @@ trap stop EXIT
 trap 'exit 130' INT TERM
 
 for _ in $(seq 150); do
-    curl -fs -o /dev/null "$url/healthcheck" && break
+    curl -fs -m 5 -o /dev/null "$url/healthcheck" && break
     kill -0 "$service" 2>/dev/null || { cat "$log"; echo "The service has not started." >&2; exit 1; }
     sleep 0.2
 done
-curl -fs -o /dev/null "$url/healthcheck" || { cat "$log"; echo "The service does not answer." >&2; exit 1; }
+curl -fs -m 5 -o /dev/null "$url/healthcheck" || { cat "$log"; echo "The service does not answer." >&2; exit 1; }
 echo "--- The service runs at $url, its log is .quickstart/console-svc.log"
 
 body=$home/answer
@@ -96,7 +102,7 @@ ask() {
     local expected=$1 status; shift
     echo
     printf '$ curl'; quoted "$@"; echo
-    status=$(curl -s -o "$body" -w '%{http_code}' "$@")
+    status=$(curl -s -m 30 -o "$body" -w '%{http_code}' "$@") || { echo "No answer." >&2; exit 1; }
     printf '%s %s\n' "$status" "$(cat "$body")"
     [ "$status" = "$expected" ] || { echo "Expected $expected." >&2; exit 1; }
 }
@@ -113,6 +119,7 @@ print(value)' "$body" "$1"
 server=$url/v2.1/servers/5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001
 user='X-Auth-Token: joe:demo'
 proxy='X-Auth-Token: proxy:service:service'
+admin='X-Auth-Token: admin:admin'
 
 echo
 echo "--- A member of the project opens a native console of a server"
@@ -134,13 +141,18 @@ echo "--- A console proxy asks where the token leads"
 ask 200 -H "$proxy" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
 
 echo
-echo "--- Nobody else may ask, and other projects' servers don't exist"
+echo "--- An administrator may ask"
+ask 200 -H "$admin" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
+
+echo
+echo "--- Nobody else may, and other projects' servers don't exist"
 ask 403 -H "$user" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
 ask 404 -H 'X-Auth-Token: eve:other' "$server/consoles"
 
 echo
 echo "--- The member closes the console"
 ask 202 -X DELETE -H "$user" "$server/consoles/$id"
+ask 404 -H "$user" "$server/consoles/$id"
 
 echo
 echo "--- That was the walk."
@@ -155,7 +167,9 @@ Try next, in another terminal:
   curl -s -H '$user' $server/consoles
 
   Edit .quickstart/servers.yaml: it is read again when it changes.
-  .quickstart/venv/bin/console-svc-manage --config-file .quickstart/console-svc.conf --help
+  .quickstart/venv/bin/console-svc-manage --config-file .quickstart/console-svc.conf token issue \\
+      --server 5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001 --type serial
+  curl -s -H '$admin' -H 'OpenStack-API-Version: compute 2.99' $url/v2.1/os-console-auth-tokens/THAT
 
 Ctrl-C ends the service.
 END

@@ -2,9 +2,14 @@
 
 """A real keystone: SQLite, fernet tokens, uWSGI."""
 
+import atexit
 import functools
 import pathlib
+import signal
 import subprocess
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
 from typing import Any
 
 import fixtures
@@ -13,7 +18,8 @@ from keystoneauth1.session import Session
 
 from console_svc.tests.integration import process
 
-PASSWORD = 'integration'
+#: Of every user. No other word of a log is like it.
+PASSWORD = 'keystones-users-have-this-one'
 
 _CONFIGURATION = """\
 [DEFAULT]
@@ -31,6 +37,15 @@ enabled = false
 """
 
 
+@functools.cache
+def shared() -> 'Keystone':
+    """The keystone of all tests of a run; ended with the run."""
+    keystone = Keystone()
+    keystone.setUp()
+    atexit.register(keystone.cleanUp)
+    return keystone
+
+
 class Keystone(fixtures.Fixture):
     """Keystone with projects demo and other, and a user for each role.
 
@@ -46,10 +61,14 @@ class Keystone(fixtures.Fixture):
         short.write_text('[token]\nexpiration = 2\n')
         self._port = process.free_port()
         self.url = f'http://127.0.0.1:{self._port}/v3'
-        self._manage('db_sync')
         root = ('--keystone-user', 'root', '--keystone-group', 'root')
-        self._manage('fernet_setup', *root)
-        self._manage('credential_setup', *root)
+        with futures.ThreadPoolExecutor() as pool:
+            for done in (
+                pool.submit(self._manage, 'db_sync'),
+                pool.submit(self._manage, 'fernet_setup', *root),
+                pool.submit(self._manage, 'credential_setup', *root),
+            ):
+                done.result()
         self._manage(
             'bootstrap',
             *('--bootstrap-password', PASSWORD),
@@ -60,9 +79,11 @@ class Keystone(fixtures.Fixture):
         )
         self.server = self._serve(self._port, str(self.file))
         port = process.free_port()
-        self._serve(port, f'{self.file};{short}')
+        expiring = self._serve(port, f'{self.file};{short}')
         self.expiring_url = f'http://127.0.0.1:{port}/v3'
+        self.wait_until_it_answers(self.server)
         self._populate()
+        self.wait_until_it_answers(expiring, port)
 
     def _manage(self, *arguments: str) -> None:
         subprocess.run(
@@ -77,7 +98,7 @@ class Keystone(fixtures.Fixture):
         )
 
     def _serve(self, port: int, files: str) -> process.Program:
-        server = self.useFixture(
+        return self.useFixture(
             process.Program(
                 [
                     'uwsgi',
@@ -93,8 +114,6 @@ class Keystone(fixtures.Fixture):
                 {'OS_KEYSTONE_CONFIG_FILES': files},
             )
         )
-        self.wait_until_it_answers(server, port)
-        return server
 
     def wait_until_it_answers(
         self, server: process.Program, port: int | None = None
@@ -102,6 +121,25 @@ class Keystone(fixtures.Fixture):
         """Wait for a process of keystone."""
         port = port or self._port
         server.wait_for(lambda: process.listens(port), 'keystone')
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Keystone ends, and comes back."""
+        self.server.stop()
+        try:
+            yield
+        finally:
+            self.server.start()
+            self.wait_until_it_answers(self.server)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Keystone takes connections, but answers nobody."""
+        self.server.signal_all(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.signal_all(signal.SIGCONT)
 
     def _populate(self) -> None:
         self.projects = {}

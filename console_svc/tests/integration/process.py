@@ -107,6 +107,18 @@ class Program(fixtures.Fixture):
         """Send the program a signal."""
         self._process.send_signal(number)
 
+    def signal_all(self, number: int) -> None:
+        """Send the program and all that it has started a signal."""
+        os.killpg(self._process.pid, number)
+
+    def is_gone(self) -> bool:
+        """Whether neither it runs nor anything that it has started."""
+        try:
+            self.signal_all(0)
+        except ProcessLookupError:
+            return True
+        return False
+
     def wait(self) -> int:
         """Wait for its end; its status."""
         return self._process.wait(PATIENCE)

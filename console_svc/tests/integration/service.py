@@ -3,7 +3,9 @@
 """console-svc as it is deployed: installed, under a WSGI server."""
 
 import pathlib
+import re
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -13,6 +15,12 @@ from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import PASSWORD, Keystone
 
 MODULE = 'console_svc.wsgi.api:application'
+# Tokens and passwords in answers.
+_SECRETS = re.compile(r'(?:token%3D|token=|"password": ")([A-Za-z0-9_-]{8,})')
+
+# A request's log line: time, process, and what it says of the request.
+_REQUEST = re.compile(r'^\S+ \S+ (\d+) INFO .*"(\S+ \S+)" status: (\d+)')
+
 SAMPLE = pathlib.Path(__file__).parents[3] / 'etc/console_svc/uwsgi.ini'
 
 
@@ -91,30 +99,32 @@ class Service(fixtures.Configuration):
     """The service, and the commands beside it.
 
     :param server: :func:`uwsgi` or :func:`gunicorn`
-    :param project_id: who owns its servers
+    :param projects: project of the inventory -> its id at keystone
     :param options: group -> option -> value
     """
 
     def __init__(
         self,
         server: Any = uwsgi,
-        project_id: str = 'demo',
+        projects: Mapping[str, str] | None = None,
         **options: dict[str, Any],
     ) -> None:
         super().__init__(**options)
         self._server = server
-        self._project_id = project_id
+        self._projects = projects or {}
 
     def _setUp(self) -> None:
         super()._setUp()
         document = fixtures.inventory()
         for server in document['servers']:
-            if server['project_id'] == 'demo':
-                server['project_id'] = self._project_id
+            project = server['project_id']
+            server['project_id'] = self._projects.get(project, project)
         self.write_inventory(document)
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}'
         self.log: pathlib.Path = self.folder / 'service.log'
+        #: What was sent and answered and must not be in the log.
+        self.secrets: set[str] = {PASSWORD}
         self.process = self.useFixture(
             process.Program(self._server(self.port, self.file), self.log)
         )
@@ -144,13 +154,36 @@ class Service(fixtures.Configuration):
             headers['X-Auth-Token'] = token
         if version is not None:
             headers['OpenStack-API-Version'] = f'compute {version}'
-        return requests.request(
+        answer = requests.request(
             method,
             f'{self.url}{path}',
             headers=headers,
             timeout=process.PATIENCE,
             **arguments,
         )
+        self.secrets.update(
+            headers[name]
+            for name in ('X-Auth-Token', 'X-Service-Token')
+            if name in headers
+        )
+        self.secrets.update(_SECRETS.findall(answer.text))
+        return answer
+
+    def processes(
+        self, request: str, status: int = 200, since: int = 0
+    ) -> set[str]:
+        """Which of its processes have answered a request so.
+
+        :param request: method and path
+        :param since: where to begin in the log
+        """
+        return {
+            match[1]
+            for match in map(
+                _REQUEST.match, self.log.read_text()[since:].splitlines()
+            )
+            if match and match[2] == request and match[3] == str(status)
+        }
 
     def manage(self, *arguments: str) -> str:
         """Run console-svc-manage; its output."""
@@ -158,4 +191,6 @@ class Service(fixtures.Configuration):
 
     def issue(self, console_type: str = 'novnc') -> str:
         """A console token."""
-        return command_token(self.file, console_type)
+        token = command_token(self.file, console_type)
+        self.secrets.add(token)
+        return token

@@ -13,7 +13,7 @@ from openstack import exceptions
 
 from console_svc.tests import fixtures
 from console_svc.tests.integration import process
-from console_svc.tests.integration.keystone import PASSWORD, Keystone
+from console_svc.tests.integration.keystone import PASSWORD, shared
 from console_svc.tests.integration.service import (
     MODULE,
     Service,
@@ -22,16 +22,6 @@ from console_svc.tests.integration.service import (
 )
 
 FRONT = 'console_svc.tests.integration.front:application'
-
-KEYSTONE = Keystone()
-
-
-def setUpModule() -> None:
-    KEYSTONE.setUp()
-
-
-def tearDownModule() -> None:
-    KEYSTONE.cleanUp()
 
 
 def front(port: int, file: pathlib.Path) -> list[str]:
@@ -46,20 +36,27 @@ class ClientsTest(testtools.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
+        cls.keystone = shared()
         cls.service = Service(
             front,
-            project_id=KEYSTONE.projects['demo'],
+            projects=cls.keystone.projects,
             api={'auth_strategy': 'keystone'},
-            keystone_authtoken=authtoken(KEYSTONE),
+            keystone_authtoken=authtoken(cls.keystone),
         )
         cls.service.setUp()
         cls.addClassCleanup(cls.service.cleanUp)
-        compute = KEYSTONE.api(
+        compute = cls.keystone.api(
             'POST',
             '/services',
             json={'service': {'type': 'compute', 'name': 'nova'}},
         )
-        KEYSTONE.api(
+        # With its endpoint, as others share this keystone.
+        cls.addClassCleanup(
+            cls.keystone.api,
+            'DELETE',
+            f'/services/{compute["service"]["id"]}',
+        )
+        cls.keystone.api(
             'POST',
             '/endpoints',
             json={
@@ -76,7 +73,7 @@ class ClientsTest(testtools.TestCase):
         self, user: str, project: str, version: str | None = None
     ) -> openstack.connection.Connection:
         return openstack.connection.Connection(
-            session=KEYSTONE.session(user, project),
+            session=self.keystone.session(user, project),
             region_name='RegionOne',
             compute_default_microversion=version,
         )
@@ -88,7 +85,7 @@ class ClientsTest(testtools.TestCase):
             [process.program('openstack'), *arguments],
             env={
                 **os.environ,
-                'OS_AUTH_URL': KEYSTONE.url,
+                'OS_AUTH_URL': self.keystone.url,
                 'OS_USERNAME': user,
                 'OS_PASSWORD': PASSWORD,
                 'OS_PROJECT_NAME': project,

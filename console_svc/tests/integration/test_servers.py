@@ -2,11 +2,9 @@
 
 """Under uWSGI, gunicorn and the development server."""
 
-import os
 import pathlib
 import signal
 import socket
-import threading
 from collections.abc import Callable
 
 import testtools
@@ -45,9 +43,18 @@ class ServersTest(testtools.TestCase):
         )
         self.assertEqual(413, refused.status_code)
 
-    def stops_gracefully(self, service: Service) -> None:
-        """A request whose body is on its way at SIGTERM is answered."""
-        workers = _children(service.process.pid)
+    def both_processes_answer(self, service: Service) -> None:
+        def answered() -> bool:
+            service.request('GET', CONSOLES, 'joe:demo')
+            return len(service.processes(f'GET {CONSOLES}')) == 2
+
+        service.process.wait_for(answered, 'both processes to answer')
+
+    def stops_gracefully(self, service: Service, told: str) -> None:
+        """A request whose body is on its way at SIGTERM is answered.
+
+        :param told: what the server logs when it has heard of it
+        """
         with socket.create_connection(('127.0.0.1', service.port)) as client:
             client.settimeout(process.PATIENCE)
             client.sendall(
@@ -56,12 +63,15 @@ class ServersTest(testtools.TestCase):
             )
             self._wait_until_it_is_read(service)
             service.process.signal(signal.SIGTERM)
-            threading.Timer(1, client.sendall, [b'}']).start()
+            service.process.wait_for(
+                lambda: told in service.log.read_text(), told
+            )
+            client.sendall(b'}')
             answer = client.recv(65536)
         self.assertIn(b' 200 ', answer.splitlines()[0])
         self.assertEqual(0, service.process.wait())
-        for worker in workers:
-            self.assertFalse(os.path.exists(f'/proc/{worker}'))
+        self.assertTrue(service.process.is_gone())
+        self.assertFalse(process.listens(service.port))
 
     def _wait_until_it_is_read(self, service: Service) -> None:
         """The server has taken the request's bytes off the socket."""
@@ -81,12 +91,14 @@ class ServersTest(testtools.TestCase):
     def test_uwsgi(self) -> None:
         service = self.serve(uwsgi)
         self.main_job(service)
-        self.stops_gracefully(service)
+        self.both_processes_answer(service)
+        self.stops_gracefully(service, 'Gracefully killing worker 2')
 
     def test_gunicorn(self) -> None:
         service = self.serve(gunicorn)
         self.main_job(service)
-        self.stops_gracefully(service)
+        self.both_processes_answer(service)
+        self.stops_gracefully(service, 'Handling signal: term')
 
     def test_a_wrong_configuration_is_no_start(self) -> None:
         for server in (uwsgi, gunicorn):
@@ -119,8 +131,3 @@ class DevelopmentServerTest(testtools.TestCase):
         program.signal(signal.SIGTERM)
         self.assertEqual(0, program.wait())
         self.assertIn('For development only', program.log.read_text())
-
-
-def _children(pid: int) -> list[str]:
-    with open(f'/proc/{pid}/task/{pid}/children') as file:
-        return file.read().split()

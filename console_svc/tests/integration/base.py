@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What tests with a real keystone have in common."""
+
+from typing import Any, ClassVar
+
+import requests
+import testtools
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration.keystone import Keystone, shared
+from console_svc.tests.integration.service import Service, authtoken, uwsgi
+
+CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
+TOKENS = '/v2.1/os-console-auth-tokens'
+
+
+class KeystoneTest(testtools.TestCase):
+    """On one service for the whole class, whose log is read at its end."""
+
+    #: Of the service's configuration: group -> option -> value.
+    OPTIONS: ClassVar[dict[str, dict[str, object]]] = {}
+    keystone: ClassVar[Keystone]
+    service: ClassVar[Service]
+    admin: ClassVar[str]
+    member: ClassVar[str]
+    reader: ClassVar[str]
+    stranger: ClassVar[str]
+    proxy: ClassVar[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.keystone = shared()
+        cls.service = cls.start()
+        cls.admin = cls.keystone.token()
+        cls.member = cls.keystone.token('member', 'demo')
+        cls.reader = cls.keystone.token('reader', 'demo')
+        cls.stranger = cls.keystone.token('stranger', 'other')
+        cls.proxy = cls.keystone.token('proxy', 'service')
+
+    @classmethod
+    def start(cls, server: Any = uwsgi) -> Service:
+        """A service beside keystone, ended with the class."""
+        options = {name: {**it} for name, it in cls.OPTIONS.items()}
+        authentication = options.pop('keystone_authtoken', {})
+        service = Service(
+            server,
+            projects=cls.keystone.projects,
+            api={'auth_strategy': 'keystone'},
+            keystone_authtoken=authtoken(cls.keystone, **authentication),
+            **options,
+        )
+        service.setUp()
+        cls.addClassCleanup(service.cleanUp)
+        cls.addClassCleanup(cls.read_log, service)
+        return service
+
+    @classmethod
+    def read_log(cls, service: Service) -> None:
+        """See that requests are in the log, but nothing that is secret."""
+        log = service.log.read_text()
+        assert 'request_log' in log
+        for secret in (*service.secrets, 'Traceback'):
+            at = log.find(secret)
+            around = log[max(0, at - 800) : at + 800]
+            assert at < 0, f'{secret} is in the log: {around}'
+
+    def get(
+        self, token: str | None, service: Service | None = None, **more: Any
+    ) -> requests.Response:
+        """Ask for the consoles of demo's server."""
+        return (service or self.service).request(
+            'GET', CONSOLES, token, **more
+        )
+
+    def check_headers(
+        self, answer: requests.Response, version: str = '2.1'
+    ) -> None:
+        """See what every answer has."""
+        headers = answer.headers
+        self.assertEqual('application/json', headers['Content-Type'][:16])
+        self.assertEqual(
+            f'compute {version}', headers['OpenStack-API-Version']
+        )
+        self.assertEqual(version, headers['X-OpenStack-Nova-API-Version'])
+        self.assertIn('OpenStack-API-Version', headers['Vary'])
+        self.assertIn('X-OpenStack-Nova-API-Version', headers['Vary'])
+        self.assertRegex(headers['X-OpenStack-Request-Id'], '^req-.{36}$')
+        self.assertEqual(
+            headers['X-OpenStack-Request-Id'], headers['X-Compute-Request-Id']
+        )

@@ -1,261 +1,293 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The api-ref says what the code does, and its samples are real answers."""
+"""The api-ref says what the code does."""
 
-import json
-import os
-import pathlib
 import re
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
+import fixtures as fixtures_
+import jsonschema
 import testtools
 import webob
-import yaml
 
+from console_svc.api import app, microversion, schemas
 from console_svc.api.controllers import base, root, servers
-from console_svc.api.controllers.console_auth_tokens import (
-    ConsoleAuthTokenController,
-)
-from console_svc.api.controllers.console_sessions import (
-    ConsoleSessionController,
-)
-from console_svc.api.controllers.consoles import ConsoleController
-from console_svc.api.controllers.token_sessions import (
-    TokenSessionController,
-    TokenSessionsController,
-)
+from console_svc.consoles import passwords
+from console_svc.db import models
 from console_svc.tests import fixtures
+from console_svc.tests.functional import api_ref
+from console_svc.tests.functional.api_ref import Operation, ReadyApi
 
-ROOT = pathlib.Path(__file__).parents[3]
-SAMPLES = ROOT / 'doc/api_samples'
-SOURCE = ROOT / 'api-ref/source'
+OPERATIONS = api_ref.read()
 
-SERVER = f'/v2.1/servers/{fixtures.SERVER}'
-TOKENS = '/v2.1/os-console-auth-tokens'
-
-#: The URL tree: path -> controller.
-TREE: dict[str, type[base.Resource]] = {
-    '/': root.RootController,
-    '/v2.1': root.VersionController,
-    '/os-console-auth-tokens/{console_token}': ConsoleAuthTokenController,
-    '/os-console-auth-tokens/{console_token}/sessions': (
-        TokenSessionsController
-    ),
-    '/os-console-auth-tokens/{console_token}/sessions/{session_id}': (
-        TokenSessionController
-    ),
-    '/servers/{server_id}/consoles/{console_id}': ConsoleController,
-    '/servers/{server_id}/console-sessions/{session_id}': (
-        ConsoleSessionController
-    ),
-} | {
-    f'/servers/{{server_id}}/{name}': controller
-    for name, controller in {**servers.CHILDREN, **servers.EXTENSIONS}.items()
+#: What checks the bodies that requests bring.
+SCHEMAS = {
+    'POST /servers/{server_id}/remote-consoles': [
+        schemas.remote_consoles(microversion.MAX)
+    ],
+    'POST /servers/{server_id}/action': [*schemas.ACTIONS.values()],
+    'POST /os-console-auth-tokens/{console_token}/sessions': [schemas.SESSION],
 }
 
-#: What differs from one answer to the next.
-_RANDOM = {
-    'password': 'Yx4cB8eJ',
-    'created_at': 1795521600,
-}
-_SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
-_TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
-
-
-def _controllers(of: type[Any]) -> set[type[Any]]:
-    found = set()
-    for child in of.__subclasses__():
-        found |= _controllers(child) | {child}
-    return found
+# A request, and what is wrong with it; the last one with nothing.
+_WRONG: list[dict[str, Any]] = [
+    {'token': None},
+    {'token': 'nina:demo:'},
+    {'server_id': fixtures.STOPPED},
+    {
+        'server_id': fixtures.UNKNOWN,
+        'console_token': 'unknown',
+        'console_id': '2',
+        'session_id': 'unknown',
+    },
+    {'query': '?x=1'},
+    {},
+]
+_WRONG_BODY: list[dict[str, Any]] = [
+    {'body': '{'},
+    {'body': '{}', 'Content_Type': 'text/plain'},
+    {'body': ' ' * 200_000},
+]
 
 
 class RoutesTest(testtools.TestCase):
-    def test_every_route_is_documented_and_no_other(self) -> None:
-        documented = set()
-        for path in SOURCE.glob('*.inc'):
-            documented |= set(
-                re.findall(r'rest_method:: (\w+) (\S+)', path.read_text())
+    def test_every_method_of_a_path_is_documented_and_no_other(self) -> None:
+        api = self.useFixture(ReadyApi())
+        for documented in OPERATIONS:
+            answer = api.request(
+                'OPTIONS', api.path(documented), token=fixtures.ADMIN
             )
-        served = {
-            (method, path)
-            for path, controller in TREE.items()
-            for method in controller.index._pecan['allowed_methods']
-        }
-        self.assertEqual(served, documented)
-
-    def test_every_controller_is_in_the_tree(self) -> None:
-        resources = {
-            controller
-            for controller in _controllers(base.Resource)
-            if controller.index is not None
-        }
-        self.assertEqual(resources, set(TREE.values()))
-
-    def test_every_parameter_is_used_and_defined(self) -> None:
-        defined = set(yaml.safe_load((SOURCE / 'parameters.yaml').read_text()))
-        used = set()
-        for path in SOURCE.glob('*.inc'):
-            used |= set(
-                re.findall(r'^   - \S+: (\w+)$', path.read_text(), re.M)
+            self.assertEqual(
+                {
+                    operation.method
+                    for operation in OPERATIONS
+                    if operation.path == documented.path
+                },
+                set(answer.headers['Allow'].split(', ')) - {'HEAD'},
+                documented.path,
             )
-        used -= {
-            word
-            for status in yaml.safe_load(
-                (SOURCE / 'status.yaml').read_text()
-            ).values()
-            for word in status
+
+    def test_every_controller_has_a_path(self) -> None:
+        api = self.useFixture(ReadyApi())
+        reached = set()
+        route = app.Application.route
+
+        def recorded(*args: Any) -> base.Resource:
+            resource = route(*args)
+            reached.add(type(resource))
+            return resource
+
+        with mock.patch.object(app.Application, 'route', recorded):
+            for operation in OPERATIONS:
+                api.send(operation)
+        self.assertEqual(
+            {
+                controller
+                for controller in _below(base.Resource)
+                if controller.index is not None
+            },
+            reached,
+        )
+
+    def test_every_segment_is_documented_and_no_other(self) -> None:
+        paths = {operation.path for operation in OPERATIONS}
+        names = servers.CHILDREN | servers.EXTENSIONS
+        self.assertEqual(
+            set(names),
+            {path.split('/')[3] for path in paths if 'servers/' in path},
+        )
+        self.assertEqual(
+            set(root.RESOURCES),
+            {path.split('/')[1] for path in paths} - {'', 'v2.1'},
+        )
+
+    def test_every_microversion_that_changes_something(self) -> None:
+        changes = {
+            str(value)
+            for value in vars(microversion).values()
+            if isinstance(value, microversion.Version)
         }
-        self.assertEqual(defined, used)
+        ends = {str(microversion.MIN), str(microversion.MAX)}
+        self.assertEqual(changes - ends, api_ref.microversions())
 
 
-class SamplesTest(testtools.TestCase):
-    """UPDATE_SAMPLES=1 writes the files instead of reading them."""
+class StatusesTest(testtools.TestCase):
+    """Each operation, with everything that may be wrong."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.api = self.useFixture(fixtures.Api())
+        self.useFixture(fixtures_.FakeLogger())
 
-    def check(self, name: str, answer: webob.Response) -> None:
-        """The answer is the sample, but for what is random."""
-        got = _settled(answer.json)
-        path = SAMPLES / name
-        if os.environ.get('UPDATE_SAMPLES'):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f'{json.dumps(got, indent=4)}\n')
-        self.assertEqual(json.loads(path.read_text()), got)
-        self._documented(name, got)
+    def test_every_status_of_a_request(self) -> None:
+        for operation in OPERATIONS:
+            got = set()
+            for answer in self.answers(operation):
+                got.add(answer.status_int)
+                if answer.status_int < 300:
+                    self.assertEqual(
+                        bool(operation.response.samples),
+                        bool(answer.body),
+                        f'{operation}: the body of its answer',
+                    )
+            self.assertEqual(set(operation.statuses), got, str(operation))
 
-    def _documented(self, name: str, document: Any) -> None:
-        """The section that shows the sample names just its members."""
-        (text,) = (
-            text
-            for path in SOURCE.glob('*.inc')
-            if f'/{name}' in (text := path.read_text())
-        )
-        before = text[: text.index(f'/{name}')]
-        table = before.rpartition('rest_parameters:: parameters.yaml')[2]
-        names = set(re.findall(r'^   - (\S+):', table, re.M))
-        members = set(_members(document)) - {'rel', 'href', 'base', 'type'}
-        # tls_port is spice-direct's alone: one table for both samples.
-        self.assertEqual(members | (names & {'type', 'tls_port'}), names)
+    def answers(self, operation: Operation) -> Iterator[webob.Response]:
+        """By the oldest and by the newest microversion."""
+        wrong = _WRONG
+        if operation.method == 'POST':
+            wrong = _WRONG_BODY + _WRONG
+        for version in '2.1', 'latest':
+            # The token has opened a session, and can open one more.
+            api = self.useFixture(ReadyApi(consoleauth={'max_uses': 2}))
+            for request in wrong:
+                yield api.send(operation, **request, version=version)
+            # From here on the request is not to blame.
+            api.key_file.unlink()
+            passwords.create_key_file(api.key_file)
+            yield api.send(operation, version=version)
+            models.metadata.drop_all(api.database.engine)
+            yield api.send(operation, version=version)
 
-    def request_sample(self, name: str) -> str:
-        return (SAMPLES / name).read_text()
-
-    def test_versions(self) -> None:
-        self.check(
-            'versions/versions-get-resp.json', self.api.request('GET', '/')
-        )
-        self.check(
-            'versions/v21-version-get-resp.json',
-            self.api.request('GET', '/v2.1'),
-        )
-
-    def test_consoles(self) -> None:
-        self.api.request('POST', f'{SERVER}/consoles')
-        self.check(
-            'consoles/consoles-list-get-resp.json',
-            self.api.request('GET', f'{SERVER}/consoles'),
-        )
-        self.check(
-            'consoles/consoles-get-resp.json',
-            self.api.request('GET', f'{SERVER}/consoles/1'),
-        )
-
-    def test_remote_consoles(self) -> None:
-        self.check(
-            'os-remote-consoles/create-vnc-console-resp.json',
-            self.api.request(
-                'POST',
-                f'{SERVER}/remote-consoles',
-                version='2.6',
-                body=self.request_sample(
-                    'os-remote-consoles/create-vnc-console-req.json'
-                ),
-            ),
-        )
-
-    def test_action(self) -> None:
-        self.check(
-            'servers/get-vnc-console-post-resp.json',
-            self.api.request(
-                'POST',
-                f'{SERVER}/action',
-                body=self.request_sample(
-                    'servers/get-vnc-console-post-req.json'
-                ),
-            ),
-        )
-
-    def test_look_up(self) -> None:
-        folder = 'os-console-auth-tokens'
-        name = 'get-console-connect-info-get-resp.json'
-        for console_type, version, sample in (
-            ('novnc', '2.31', f'{folder}/{name}'),
-            ('spice-direct', '2.99', f'{folder}/v2.99/{name}'),
-        ):
-            token = self.api.issue(console_type)
-            self.check(
-                sample,
-                self.api.request(
-                    'GET',
-                    f'{TOKENS}/{token}',
-                    token=fixtures.SERVICE,
-                    version=version,
-                ),
+    def test_what_any_request_may_get(self) -> None:
+        documented = set(api_ref.general_statuses())
+        api = self.useFixture(ReadyApi())
+        for operation in OPERATIONS:
+            if operation.path in ('/', '/v2.1'):
+                continue
+            path = api.path(operation)
+            with mock.patch.object(
+                app.Application, 'route', side_effect=RuntimeError
+            ):
+                broken = api.send(operation)
+            answers = [
+                broken,
+                api.send(operation, version='9.9'),
+                api.send(operation, version='nonsense'),
+                api.request('PATCH', path),
+                api.request(operation.method, path, body=' ' * 200_000),
+            ]
+            self.assertEqual(
+                documented,
+                {answer.status_int for answer in answers},
+                str(operation),
             )
 
-    def test_sessions(self) -> None:
-        sessions = f'{TOKENS}/{self.api.issue("novnc")}/sessions'
-        opened = self.api.request(
-            'POST',
-            sessions,
-            token=fixtures.SERVICE,
-            body=self.request_sample(
-                'console-sessions/session-create-req.json'
-            ),
-        )
-        self.check('console-sessions/session-create-resp.json', opened)
-        self.check(
-            'console-sessions/session-keep-resp.json',
-            self.api.request(
-                'PUT',
-                f'{sessions}/{opened.json["session"]["id"]}',
-                token=fixtures.SERVICE,
-            ),
-        )
-        self.check(
-            'console-sessions/sessions-list-resp.json',
-            self.api.request('GET', f'{SERVER}/console-sessions'),
+    def test_every_text_is_used(self) -> None:
+        used = [operation.statuses for operation in OPERATIONS]
+        used.append(api_ref.general_statuses())
+        self.assertEqual(
+            {
+                (code, word)
+                for code, texts in api_ref.STATUS.items()
+                for word in texts
+            },
+            {item for statuses in used for item in statuses.items()},
         )
 
 
-def _members(document: Any) -> list[str]:
-    if isinstance(document, dict):
-        return [
-            name
-            for key, value in document.items()
-            for name in (key, *_members(value))
-        ]
-    if isinstance(document, list):
-        return [name for item in document for name in _members(item)]
-    return []
-
-
-def _settled(document: Any) -> Any:
-    """An answer with what is random in it replaced."""
-    if isinstance(document, dict):
-        return {
-            key: _RANDOM[key] if key in _RANDOM else _settled(value)
-            for key, value in document.items()
+class ParametersTest(testtools.TestCase):
+    def test_every_parameter_is_used_and_defined(self) -> None:
+        used = {
+            key
+            for operation in OPERATIONS
+            for message in (operation.request, operation.response)
+            for _, key in message.parameters
         }
-    if isinstance(document, list):
-        return [_settled(item) for item in document]
-    if isinstance(document, str):
-        text = re.sub(
-            r'(token(?:=|%3D))[\w-]{43}', rf'\g<1>{_TOKEN}', document
-        )
-        if re.fullmatch(r'[0-9a-f-]{36}', text) and text != fixtures.SERVER:
-            return _SESSION_ID
-        return text
-    return document
+        self.assertEqual(set(api_ref.PARAMETERS), used)
+
+    def test_the_path_of_a_request(self) -> None:
+        for operation in OPERATIONS:
+            self.assertEqual(
+                set(re.findall(r'{(\w+)}', operation.path)),
+                set(operation.request.described('path')),
+                str(operation),
+            )
+
+    def test_the_body_of_a_request(self) -> None:
+        for operation in OPERATIONS:
+            described = operation.request.described('body')
+            validators = SCHEMAS.get(str(operation), [])
+            self.assertEqual(
+                {
+                    name
+                    for validator in validators
+                    for name in _properties(validator.schema)
+                },
+                set(described),
+                str(operation),
+            )
+            for name, (description,) in described.items():
+                self.property(
+                    f'{operation}: {name}',
+                    description,
+                    [_properties(it.schema).get(name) for it in validators],
+                )
+            for sample in operation.request.samples:
+                self.assertTrue(
+                    any(
+                        it.is_valid(api_ref.document(sample))
+                        for it in validators
+                    ),
+                    f'{sample} is no body of {operation}',
+                )
+
+    def property(
+        self,
+        what: str,
+        documented: dict[str, Any],
+        found: list[tuple[bool, dict[str, Any]] | None],
+    ) -> None:
+        """A property is described as the schemas have it."""
+        required = all(item is not None and item[0] for item in found)
+        self.assertEqual(required, documented['required'], what)
+        for _, rules in filter(None, found):
+            self.assertEqual(documented['type'], rules['type'], what)
+            for value in rules.get('enum', ()):
+                self.assertIn(f'``{value}``', documented['description'], what)
+
+    def test_the_body_of_an_answer(self) -> None:
+        for operation in OPERATIONS:
+            described = operation.response.described('body')
+            members = [
+                member
+                for sample in operation.response.samples
+                for member in _members(api_ref.document(sample))
+            ]
+            self.assertEqual(
+                {name for name, _ in members}, set(described), str(operation)
+            )
+            for name, value in members:
+                types = [it['type'] for it in described[name]]
+                if value is not None:
+                    jsonschema.validate(value, {'type': types})
+
+
+def _below(parent: type[Any]) -> set[type[Any]]:
+    """The subclasses, and theirs."""
+    children = set(parent.__subclasses__())
+    return children.union(*map(_below, children))
+
+
+def _properties(
+    schema: dict[str, Any],
+) -> dict[str, tuple[bool, dict[str, Any]]]:
+    """Name -> whether it is required, and its rules; nested ones too."""
+    found = {}
+    for name, rules in schema.get('properties', {}).items():
+        found[name] = (name in schema.get('required', ()), rules)
+        found |= _properties(rules)
+    return found
+
+
+def _members(document: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values, nested ones too; links are not taken apart."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield name, value
+            if name not in ('links', 'media-types'):
+                yield from _members(value)
+    elif isinstance(document, list):
+        for item in document:
+            yield from _members(item)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The api-ref's sources, and requests as they describe them."""
+
+import dataclasses
+import json
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import webob
+import yaml
+
+from console_svc.tests import fixtures
+
+ROOT = pathlib.Path(__file__).parents[3]
+SAMPLES = ROOT / 'doc/api_samples'
+SOURCE = ROOT / 'api-ref/source'
+
+SERVER = f'/v2.1/servers/{fixtures.SERVER}'
+TOKENS = '/v2.1/os-console-auth-tokens'
+
+PARAMETERS: Mapping[str, Any] = yaml.safe_load(
+    (SOURCE / 'parameters.yaml').read_text()
+)
+STATUS: Mapping[int, Mapping[str, str]] = yaml.safe_load(
+    (SOURCE / 'status.yaml').read_text()
+)
+
+# '   - name: key', a line of a rest_parameters or rest_status_code.
+_ITEM = r'^   - ([\w-]+)(?:: (\w+))?$'
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """What is said of a request, or of its answer.
+
+    :param parameters: names, and their keys in parameters.yaml
+    :param samples: files below SAMPLES
+    """
+
+    parameters: Sequence[tuple[str, str]]
+    samples: Sequence[str]
+
+    def described(self, place: str) -> Mapping[str, Sequence[Any]]:
+        """Name -> descriptions of what is in the path or in the body."""
+        found: dict[str, list[Any]] = {}
+        for name, key in self.parameters:
+            if PARAMETERS[key]['in'] == place:
+                found.setdefault(name, []).append(PARAMETERS[key])
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """A section: what ``rest_method`` begins."""
+
+    method: str
+    path: str
+    statuses: Mapping[int, str]
+    request: Message
+    response: Message
+
+    def __str__(self) -> str:
+        return f'{self.method} {self.path}'
+
+
+class ReadyApi(fixtures.Api):
+    """An API with every type of console, and one of all that has an id."""
+
+    def _setUp(self) -> None:
+        super()._setUp()
+        document = fixtures.inventory()
+        document['servers'][0]['consoles'] += [
+            {'type': 'spice-html5', 'host': '192.0.2.10', 'port': 5904},
+            {'type': 'webmks', 'host': '192.0.2.12', 'port': 902},
+        ]
+        self.write_inventory(document)
+        self.request('POST', f'{SERVER}/consoles')
+        token = self.issue('novnc')
+        opened = self.request(
+            'POST',
+            f'{TOKENS}/{token}/sessions',
+            token=fixtures.SERVICE,
+            body=sample('console-sessions/session-create-req.json'),
+        )
+        self.ids = {
+            'server_id': fixtures.SERVER,
+            'console_id': '1',
+            'console_token': token,
+            'session_id': opened.json.get('session', {}).get('id'),
+        }
+
+    def path(self, operation: Operation, **ids: str) -> str:
+        """The operation's path, with ids in their places."""
+        if operation.path in ('/', '/v2.1'):
+            return operation.path
+        return '/v2.1' + operation.path.format(**{**self.ids, **ids})
+
+    def send(
+        self, operation: Operation, query: str = '', **request: Any
+    ) -> webob.Response:
+        """Do it as an administrator, with the sample's body."""
+        ids = {name: request.pop(name) for name in self.ids if name in request}
+        if operation.request.samples:
+            request.setdefault('body', sample(operation.request.samples[0]))
+        request.setdefault('token', fixtures.ADMIN)
+        path = self.path(operation, **ids) + query
+        return self.request(operation.method, path, **request)
+
+
+def sample(name: str) -> str:
+    """A file of samples."""
+    return (SAMPLES / name).read_text()
+
+
+def document(name: str) -> Any:
+    """The same, parsed."""
+    return json.loads(sample(name))
+
+
+def read() -> Sequence[Operation]:
+    """Every section, in the order of the files."""
+    return [
+        _operation(text)
+        for path in sorted(SOURCE.glob('*.inc'))
+        for text in path.read_text().split('.. rest_method:: ')[1:]
+    ]
+
+
+def general_statuses() -> Mapping[int, str]:
+    """What any request may be answered with."""
+    return _statuses((SOURCE / 'index.rst').read_text())
+
+
+def microversions() -> set[str]:
+    """Those that change something, as the introduction lists them."""
+    text = (SOURCE / 'index.rst').read_text()
+    return set(re.findall(r'^(2\.\d+) ', text, re.M))
+
+
+def _operation(text: str) -> Operation:
+    method, path = text.split(None, 2)[:2]
+    request, _, response = text.partition('\nResponse\n--------\n')
+    return Operation(
+        method, path, _statuses(text), _message(request), _message(response)
+    )
+
+
+def _message(text: str) -> Message:
+    parameters = [
+        item
+        for table in _blocks(text, 'rest_parameters')
+        for item in re.findall(_ITEM, table, re.M)
+    ]
+    samples = re.findall(r'literalinclude:: \S+/api_samples/(\S+)', text)
+    return Message(parameters, samples)
+
+
+def _statuses(text: str) -> Mapping[int, str]:
+    return {
+        int(code): key or 'default'
+        for table in _blocks(text, 'rest_status_code')
+        for code, key in re.findall(_ITEM, table, re.M)
+    }
+
+
+def _blocks(text: str, directive: str) -> Sequence[str]:
+    """What is indented below each directive of this name."""
+    return re.findall(rf'^\.\. {directive}::.*\n((?:\n|   .*\n)*)', text, re.M)

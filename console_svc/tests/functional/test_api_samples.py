@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The api-ref's samples are real answers."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import testtools
+import webob
+
+from console_svc.tests import fixtures
+from console_svc.tests.functional import api_ref
+from console_svc.tests.functional.api_ref import SERVER, TOKENS, ReadyApi
+
+
+class SamplesTest(testtools.TestCase):
+    """UPDATE_SAMPLES=1 writes the files of answers first."""
+
+    def test_every_file_is_shown(self) -> None:
+        shown = {
+            name
+            for operation in api_ref.read()
+            for message in (operation.request, operation.response)
+            for name in message.samples
+        }
+        there = {
+            str(path.relative_to(api_ref.SAMPLES))
+            for path in api_ref.SAMPLES.rglob('*.json')
+        }
+        self.assertEqual(shown, there)
+
+    def test_every_answer_is_the_sample(self) -> None:
+        answers = dict(_answers(self.useFixture(ReadyApi())))
+        self.assertEqual(
+            {
+                name
+                for operation in api_ref.read()
+                for name in operation.response.samples
+            },
+            set(answers),
+        )
+        for name, answer in answers.items():
+            self.assertEqual(2, answer.status_int // 100, name)
+            got = _settled(answer.json)
+            path = api_ref.SAMPLES / name
+            if os.environ.get('UPDATE_SAMPLES'):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(f'{json.dumps(got, indent=4)}\n')
+            self.assertEqual(api_ref.document(name), got, name)
+
+
+def _answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
+    """The name of each sample, and the answer that it shows."""
+    yield 'versions/versions-get-resp.json', api.request('GET', '/')
+    yield 'versions/v21-version-get-resp.json', api.request('GET', '/v2.1')
+    consoles = f'{SERVER}/consoles'
+    yield (
+        'consoles/consoles-list-get-resp.json',
+        api.request('GET', consoles),
+    )
+    yield (
+        'consoles/consoles-get-resp.json',
+        api.request('GET', f'{consoles}/1'),
+    )
+    for version, path, sample in (
+        ('2.1', 'action', 'get-vnc-console-post'),
+        ('2.1', 'action', 'get-spice-console-post'),
+        ('2.1', 'action', 'get-serial-console-post'),
+        ('2.1', 'action', 'get-rdp-console-post'),
+        ('2.6', 'remote-consoles', 'v2.6/create-vnc-console'),
+        ('2.8', 'remote-consoles', 'v2.8/create-mks-console'),
+        ('2.99', 'remote-consoles', 'v2.99/create-spice-direct-console'),
+    ):
+        sample = f'os-remote-consoles/{sample}'
+        body = api_ref.sample(f'{sample}-req.json')
+        yield (
+            f'{sample}-resp.json',
+            api.request(
+                'POST', f'{SERVER}/{path}', version=version, body=body
+            ),
+        )
+    for version, console_type, folder in (
+        ('2.1', 'rdp-html5', ''),
+        ('2.31', 'serial', 'v2.31/'),
+        ('2.99', 'spice-direct', 'v2.99/'),
+    ):
+        yield (
+            f'os-console-auth-tokens/{folder}'
+            'get-console-connect-info-get-resp.json',
+            api.request(
+                'GET',
+                f'{TOKENS}/{api.issue(console_type)}',
+                token=fixtures.SERVICE,
+                version=version,
+            ),
+        )
+    yield (
+        'console-sessions/sessions-list-resp.json',
+        api.request('GET', f'{SERVER}/console-sessions'),
+    )
+    sessions = f'{TOKENS}/{api.ids["console_token"]}/sessions'
+    yield (
+        'console-sessions/session-create-resp.json',
+        api.request(
+            'POST',
+            sessions,
+            token=fixtures.SERVICE,
+            body=api_ref.sample('console-sessions/session-create-req.json'),
+        ),
+    )
+    yield (
+        'console-sessions/session-keep-resp.json',
+        api.request(
+            'PUT',
+            f'{sessions}/{api.ids["session_id"]}',
+            token=fixtures.SERVICE,
+        ),
+    )
+
+
+#: What differs from one answer to the next.
+_RANDOM = {
+    'password': 'Yx4cB8eJ',
+    'created_at': 1795521600,
+}
+_SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
+_TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
+
+
+def _settled(document: Any) -> Any:
+    """An answer with what is random in it replaced."""
+    if isinstance(document, dict):
+        return {
+            key: _RANDOM[key] if key in _RANDOM else _settled(value)
+            for key, value in document.items()
+        }
+    if isinstance(document, list):
+        return [_settled(item) for item in document]
+    if isinstance(document, str):
+        text = re.sub(
+            r'(token(?:=|%3D))[\w-]{43}', rf'\g<1>{_TOKEN}', document
+        )
+        if re.fullmatch(r'[0-9a-f-]{36}', text) and text != fixtures.SERVER:
+            return _SESSION_ID
+        return text
+    return document

@@ -4,6 +4,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import keystonemiddleware.opts
 import pecan.core
 from keystonemiddleware import auth_token
 from oslo_config import cfg
@@ -76,6 +77,11 @@ def authentication(
     """The middleware that says who is asking."""
     if conf.api.auth_strategy == 'noauth2':
         return NoAuth2(app)
+    for group, options in keystonemiddleware.opts.list_auth_token_opts():
+        conf.register_opts(options, group)
+    # Its own default is to wait for ever: one keystone that hangs would take
+    # every thread.
+    conf.set_default('http_connect_timeout', 10, 'keystone_authtoken')
     settings = {'oslo_config_config': conf}
     middleware: WSGIApplication = auth_token.AuthProtocol(app, settings)
     return middleware

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import sqlalchemy.exc
+from keystoneauth1.exceptions import connection as keystone_connection
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
@@ -134,9 +134,14 @@ def _domain_error(error: Exception) -> exception.ConsoleSvcError:
     if isinstance(error, exception.ConsoleSvcError):
         LOG.debug('%s', error)
         return error
-    if isinstance(error, db_exception.DBError | sqlalchemy.exc.TimeoutError):
+    if isinstance(error, db_exception.DBError):
         LOG.error('The database failed: %s', error)
         return exception.ServiceUnavailable('The database is unavailable.')
+    if isinstance(error, keystone_connection.ConnectionError):
+        # auth_token answers for a keystone that refuses connections, but not
+        # for one that takes them and says nothing.
+        LOG.error('Keystone failed: %s', error)
+        return exception.ServiceUnavailable('Keystone is unavailable.')
     LOG.error('Unexpected error', exc_info=error)
     return exception.ConsoleSvcError()
 

@@ -18,7 +18,6 @@ from oslo_db import exception as db_exception
 from oslo_messaging.notify import dispatcher
 from oslo_messaging.notify import listener as notify_listener
 from oslo_utils import uuidutils
-from sqlalchemy import exc as sa_exception
 
 from console_svc.consoles.housekeeping import everybody
 from console_svc.consoles.tokens import ConsoleAuthTokens
@@ -77,8 +76,7 @@ class Endpoint:
             return oslo_messaging.NotificationResult.HANDLED
         try:
             self._tokens.revoke_server(everybody(), server_id)
-        # The second for a connection that the pool could not give.
-        except (db_exception.DBError, sa_exception.SQLAlchemyError) as error:
+        except db_exception.DBError as error:
             LOG.warning('%s is put off: %s', event_type, error)
             time.sleep(_PAUSE)
             return oslo_messaging.NotificationResult.REQUEUE

@@ -5,7 +5,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy.exc
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_middleware import healthcheck
@@ -35,7 +34,7 @@ class DatabaseHealthcheck(pluginbase.HealthcheckBaseExtension):
             self.database = Database(self.oslo_conf)
         try:
             self.database.ping()
-        except (db_exception.DBError, sqlalchemy.exc.SQLAlchemyError):
+        except db_exception.DBError:
             return pluginbase.HealthcheckResult(
                 available=False, reason='The database does not answer.'
             )

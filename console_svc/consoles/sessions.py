@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
+from oslo_utils import uuidutils
 
 from console_svc import audit, exception
 from console_svc.consoles.models import (
@@ -92,7 +93,7 @@ class ConsoleSessions:
         """
         now = int(self._clock())
         row = self._database.keep_session(
-            session_id,
+            _known(session_id),
             hash_of(token),
             now,
             now + self._conf.consoleauth.session_lapse,
@@ -179,10 +180,22 @@ class ConsoleSessions:
         value: str,
         reason: str,
     ) -> None:
-        ended = self._database.delete_session(session_id, column, value)
+        ended = self._database.delete_session(
+            _known(session_id), column, value
+        )
         if not ended:
             raise exception.SessionNotFound(session_id=session_id)
         self._audit.ends(context, ended, reason)
+
+
+def _known(session_id: str) -> str:
+    """The id, if a session can have it: not every database takes any text.
+
+    :raises console_svc.exception.SessionNotFound: none can
+    """
+    if not uuidutils.is_uuid_like(session_id):
+        raise exception.SessionNotFound(session_id=session_id)
+    return session_id
 
 
 def _same_address(one: str | None, other: str | None) -> bool:

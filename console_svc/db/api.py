@@ -30,8 +30,8 @@ class Full(Exception):
 class Database(Connections):
     """All that is stored.
 
-    Every method may raise :class:`oslo_db.exception.DBError` when the
-    database is away.
+    Every method may raise :class:`oslo_db.exception.DBError`: the database
+    is away, or cannot do it.
     """
 
     def ping(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import api as oslo_db_api
+from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
@@ -51,15 +52,34 @@ class Connections:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection for one SELECT: no BEGIN, no ROLLBACK around it."""
-        with self.engine.connect() as connection:
+        """A connection for one SELECT: no BEGIN, no ROLLBACK around it.
+
+        :raises oslo_db.exception.DBError: whatever the database says
+        """
+        with _translated(), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level='AUTOCOMMIT')
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction: all that is written, or nothing."""
-        with self.engine.begin() as connection:
+        """A connection in a transaction: all that is written, or nothing.
+
+        :raises oslo_db.exception.DBError: whatever the database says
+        """
+        with _translated(), self.engine.begin() as connection:
             yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Makes oslo.db's error of what oslo.db leaves alone.
+
+    That is a full disk or a missing table on some engines, and a pool that
+    had no connection to give.
+    """
+    try:
+        yield
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        raise db_exception.DBError(error) from error
 
 
 def _prepare(engine: sa.Engine) -> None:

@@ -11,6 +11,7 @@ import alembic.config
 import alembic.migration
 import alembic.script
 import sqlalchemy as sa
+from oslo_db import exception as db_exception
 
 from console_svc.db.api import Database
 
@@ -26,37 +27,59 @@ def sync(database: Database, version: str = 'head') -> None:
 
     :param version: a revision of alembic's; default: the newest
     :raises alembic.util.CommandError: there is no such revision
+    :raises oslo_db.exception.DBError: also where somebody else's migration
+        does not end
     """
     config = _config()
-    with database.engine.begin() as connection, _alone(connection):
+    with _alone(database), database.writing() as connection:
         config.attributes['connection'] = connection
         alembic.command.upgrade(config, version)
 
 
 @contextmanager
-def _alone(connection: sa.Connection) -> Iterator[None]:
+def _alone(database: Database) -> Iterator[None]:
     """Waits until nobody else migrates this database.
 
     Hosts that start together all call ``db sync``. SQLite needs no lock:
-    there the transaction has begun as a writer's.
+    there the migration's transaction begins as a writer's.
     """
-    dialect = connection.dialect.name
-    if dialect == 'postgresql':
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    if dialect == 'mysql':
-        name = f'console-svc-{_LOCK}'
-        connection.execute(sa.select(sa.func.get_lock(name, _PATIENCE)))
+    locks = _LOCKS.get(database.engine.dialect.name)
+    if locks is None:
+        yield
+        return
+    take, release = locks
+    # On a connection of its own: whoever is next must not begin before this
+    # migration is committed, version and all.
+    with database.reading() as connection:
+        # MySQL says 1; PostgreSQL nothing, and waits for ever.
+        if connection.execute(take).scalar() not in (1, ''):
+            raise db_exception.DBError(
+                f'Another migration has not ended within {_PATIENCE} seconds'
+            )
         try:
             yield
         finally:
-            connection.execute(sa.select(sa.func.release_lock(name)))
-        return
-    yield
+            connection.execute(release)
+
+
+_NAME = f'console-svc-{_LOCK}'
+
+# Engine -> how its lock is taken, and how it is given back.
+_LOCKS = {
+    'mysql': (
+        sa.select(sa.func.get_lock(_NAME, _PATIENCE)),
+        sa.select(sa.func.release_lock(_NAME)),
+    ),
+    'postgresql': (
+        sa.select(sa.func.pg_advisory_lock(_LOCK)),
+        sa.select(sa.func.pg_advisory_unlock(_LOCK)),
+    ),
+}
 
 
 def version(database: Database) -> str | None:
     """The schema's revision; None: there is no schema."""
-    with database.engine.connect() as connection:
+    with database.reading() as connection:
         context = alembic.migration.MigrationContext.configure(connection)
         return context.get_current_revision()
 

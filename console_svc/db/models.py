@@ -2,6 +2,8 @@
 
 """The tables. Seconds are integers of the UTC epoch."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -17,6 +19,9 @@ _Id = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 _UUID = sa.String(36)
 _Name = sa.String(255)
 _Address = sa.String(45)
+
+# Ids and hosts are compared to the letter, as other engines do unasked.
+_TEXT: Any = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
 
 consoles = sa.Table(
     'consoles',
@@ -34,6 +39,7 @@ consoles = sa.Table(
     sa.UniqueConstraint('server_id', 'server_host'),
     # Ids must never be given twice: an old link would show a new password.
     sqlite_autoincrement=True,
+    **_TEXT,
 )
 
 console_auth_tokens = sa.Table(
@@ -62,6 +68,7 @@ console_auth_tokens = sa.Table(
     # For the purge, which deletes by time.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
+    **_TEXT,
 )
 
 console_sessions = sa.Table(
@@ -87,6 +94,7 @@ console_sessions = sa.Table(
     # For the purge.
     sa.Index(None, 'alive_until'),
     sqlite_autoincrement=True,
+    **_TEXT,
 )
 
 # What only one process may do at a time, and until when it does.
@@ -95,4 +103,5 @@ leases = sa.Table(
     metadata,
     sa.Column('name', sa.String(64), primary_key=True),
     sa.Column('expires', sa.BigInteger, nullable=False),
+    **_TEXT,
 )

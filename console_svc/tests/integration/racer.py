@@ -1,58 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""One of several processes that do the same at the same second.
+"""One of several processes that do the same at the same moment.
 
-    python -m console_svc.tests.integration.racer CONFIG AT WHAT [TOKEN]
+    python -m console_svc.tests.integration.racer
 
-Prints what came of it: ``done``, or the name of the exception.
+Reads what to do, a JSON list a line: a configuration file, an action, its
+arguments. Gets ready, says so, and does it at the next line. Then says what
+came of it: ``done``, or the name of the exception.
 """
 
+import json
+import logging
+import pathlib
 import sys
 import time
+import traceback
+from collections.abc import Callable
 
-from console_svc import audit, compute
+import sqlalchemy as sa
+
+from console_svc import audit
 from console_svc import conf as configuration
+from console_svc.compute.static import StaticDriver
+from console_svc.consoles import housekeeping
 from console_svc.consoles.housekeeping import everybody
+from console_svc.consoles.models import Endpoint, Server
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.sessions import ConsoleSessions
-from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
+from console_svc.context import RequestContext
 from console_svc.db import migration
 from console_svc.db.api import Database
 from console_svc.tests import fixtures
 
 
+class SlowDriver(StaticDriver):
+    """Takes a moment to set a password, and keeps it in a file."""
+
+    def open_native_console(
+        self, context: RequestContext, server: Server, password: str
+    ) -> Endpoint:
+        time.sleep(0.01)
+        password_file(self.conf.state_path).write_text(password)
+        time.sleep(0.01)
+        return super().open_native_console(context, server, password)
+
+
+def password_file(folder: str) -> pathlib.Path:
+    """Where :class:`SlowDriver` keeps the password."""
+    return pathlib.Path(folder) / 'password-at-the-driver'
+
+
+class Racer:
+    """What racers do, each on a configuration that another has made.
+
+    :param file: the configuration
+    """
+
+    def __init__(self, file: str) -> None:
+        conf = configuration.load(files=[file])
+        self.database = Database(conf)
+        self._driver = SlowDriver(conf)
+        events = audit.Audit()
+        self._tokens = ConsoleAuthTokens(
+            conf, self.database, self._driver, events
+        )
+        self._sessions = ConsoleSessions(
+            conf, self.database, self._tokens, events
+        )
+        self._consoles = NativeConsoles(conf, self.database, self._driver)
+        self._audit = events
+        self._context = everybody()
+        self._server = self._driver.get_server(self._context, fixtures.SERVER)
+
+    def sync(self) -> None:
+        """Migrate, with the slowest commit there is."""
+
+        def wait(connection: sa.Connection) -> None:
+            time.sleep(0.05)
+
+        sa.event.listen(self.database.engine, 'commit', wait)
+        migration.sync(self.database)
+
+    def console(self) -> None:
+        """Open the native console."""
+        self._consoles.open(self._context, self._server)
+
+    def session(self, token: str) -> None:
+        """Open a session."""
+        self._sessions.open(self._context, token, None)
+
+    def revoke(self) -> None:
+        """Revoke all tokens of the server."""
+        self._tokens.revoke_server(self._context, fixtures.SERVER)
+
+    def lease(self, now: int) -> None:
+        """Take the lease of the purge for a minute."""
+        if not self.database.take_lease('purge', now, now + 60):
+            raise LookupError
+
+    def issue(self, number: int) -> None:
+        """Issue tokens that expire at once, and others; look them up."""
+        for _ in range(number):
+            self._issue(ttl=0)
+            token = self._issue(ttl=600)
+            found = self._tokens.validate(self._context, token)
+            if found.hash != hash_of(token):
+                raise ValueError(found)
+
+    def purge(self, number: int) -> None:
+        """Purge again and again, in small batches."""
+        for _ in range(number):
+            housekeeping.purge(
+                self.database, self._audit, int(time.time()), batch=3
+            )
+
+    def _issue(self, ttl: int) -> str:
+        return self._tokens.issue(
+            self._context, self._server, 'novnc', ttl=ttl
+        )
+
+
 def main() -> None:
-    """Wait for the second, then do it."""
-    path, at, what, *arguments = sys.argv[1:]
-    conf = configuration.load(files=[path])
-    database = Database(conf)
-    driver = compute.load(conf)
-    events = audit.Audit()
-    tokens = ConsoleAuthTokens(conf, database, driver, events)
-    sessions = ConsoleSessions(conf, database, tokens, events)
-    consoles = NativeConsoles(conf, database, driver)
-    context = everybody()
-    server = driver.get_server(context, fixtures.SERVER)
-    if what != 'sync':
-        database.ping()
-    actions = {
-        'sync': lambda: migration.sync(database),
-        'console': lambda: consoles.open(context, server),
-        'session': lambda: sessions.open(context, arguments[0], None),
-        'lease': lambda: _lease(database, int(arguments[0])),
-    }
-    time.sleep(max(0, float(at) - time.time()))
-    try:
-        actions[what]()
-    except Exception as error:
-        print(type(error).__name__)
-    else:
-        print('done')
-
-
-def _lease(database: Database, now: int) -> None:
-    if not database.take_lease('purge', now, now + 60):
-        raise LookupError
+    """Do as the lines say, until there are none."""
+    logging.disable()
+    for line in sys.stdin:
+        file, what, *arguments = json.loads(line)
+        racer = Racer(file)
+        action: Callable[..., None] = getattr(racer, what)
+        # Connected, so that the moment is the same for all.
+        with racer.database.engine.connect():
+            print('ready', flush=True)
+            sys.stdin.readline()
+        try:
+            action(*arguments)
+        except Exception as error:
+            traceback.print_exc()
+            print(type(error).__name__, flush=True)
+        else:
+            print('done', flush=True)
+        racer.database.engine.dispose()
 
 
 if __name__ == '__main__':

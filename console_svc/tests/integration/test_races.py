@@ -1,90 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Processes that do the same at the same second, on real databases."""
+"""Processes that do the same at the same moment, on real databases."""
 
+import atexit
+import functools
+import json
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import sqlalchemy as sa
 import testtools
 
 from console_svc import audit, compute
-from console_svc.consoles.housekeeping import everybody
+from console_svc import conf as configuration
+from console_svc.consoles.housekeeping import everybody, purge
+from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.db import migration, models
+from console_svc.db.api import Database
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
-from console_svc.tests.integration.mariadb import MariaDB
+from console_svc.tests.integration.databases import (
+    OnDatabase,
+    OnMariaDB,
+    OnPostgreSQL,
+    OnSQLite,
+)
+from console_svc.tests.integration.racer import password_file
 
-MARIADB = MariaDB()
-
-
-def setUpModule() -> None:
-    MARIADB.setUp()
-
-
-def tearDownModule() -> None:
-    MARIADB.cleanUp()
+RACERS = 8
 
 
-class Races:
-    """On whichever database :meth:`database` names."""
-
-    RACERS: ClassVar[int] = 8
-
-    def database(self) -> dict[str, Any]:
-        """[database]"""
-        raise NotImplementedError
-
-    def configuration(self, **consoleauth: Any) -> fixtures.Configuration:
-        return self.useFixture(
-            fixtures.Configuration(
-                consoleauth=consoleauth, database=self.database()
-            )
+@functools.cache
+def racers() -> list[subprocess.Popen[str]]:
+    """The processes of all races of a run; they end with the run."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, '-m', 'console_svc.tests.integration.racer'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        for _ in range(RACERS)
+    ]
+    atexit.register(end, started)
+    return started
+
+
+def end(started: list[subprocess.Popen[str]]) -> None:
+    """Their input ends, and so do they."""
+    for racer in started:
+        racer.communicate()
+
+
+class Races(OnDatabase):
+    #: How often a race is run whose loser is a matter of microseconds.
+    ROUNDS = 5
 
     def race(
         self,
-        configuration: fixtures.Configuration,
-        what: str,
-        arguments: Sequence[str] = (),
+        configured: fixtures.Configuration,
+        *orders: Sequence[Any],
     ) -> Counter[str]:
         """What came of it, and how often.
 
-        :param arguments: one for each racer
+        :param orders: an action and its arguments, one a racer
         """
-        at = time.time() + 4
-        racers = [
-            subprocess.Popen(
-                [
-                    *(sys.executable, '-m'),
-                    'console_svc.tests.integration.racer',
-                    *(str(configuration.file), str(at), what, *more),
-                ],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for more in ([[word] for word in arguments] or [[]] * self.RACERS)
-        ]
-        return Counter(
-            racer.communicate(timeout=process.PATIENCE)[0].strip()
-            for racer in racers
-        )
+        running = list(zip(racers(), orders, strict=False))
+        self.assertEqual(len(orders), len(running))
+        for racer, order in running:
+            self.tell(racer, json.dumps([str(configured.file), *order]))
+        for racer, _ in running:
+            self.assertEqual('ready\n', racer.stdout.readline())
+        for racer, _ in running:
+            self.tell(racer, 'go')
+        return Counter(racer.stdout.readline().strip() for racer, _ in running)
+
+    def tell(self, racer: subprocess.Popen[str], line: str) -> None:
+        racer.stdin.write(f'{line}\n')
+        racer.stdin.flush()
 
     def issue(
-        self, configuration: fixtures.Configuration, number: int
+        self, configured: fixtures.Configuration, number: int
     ) -> list[str]:
         """Tokens of one server."""
-        driver = compute.load(configuration.conf)
+        driver = compute.load(configured.conf)
         tokens = ConsoleAuthTokens(
-            configuration.conf,
-            configuration.database,
-            driver,
-            audit.Audit(),
+            configured.conf, configured.database, driver, audit.Audit()
         )
         server = driver.get_server(everybody(), fixtures.SERVER)
         return [
@@ -92,65 +97,138 @@ class Races:
         ]
 
     def count(
-        self, configuration: fixtures.Configuration, table: sa.Table
+        self, configured: fixtures.Configuration, table: sa.Table
     ) -> int:
-        with configuration.database.engine.connect() as connection:
+        with configured.database.engine.connect() as connection:
             return connection.execute(
                 sa.select(sa.func.count()).select_from(table)
             ).scalar_one()
 
-    def test_creates_leave_one_console(self) -> None:
-        configuration = self.configuration()
-        came = self.race(configuration, 'console')
-        self.assertEqual({'done': self.RACERS}, came)
-        self.assertEqual(1, self.count(configuration, models.consoles))
+    def clear(self, configured: fixtures.Configuration) -> None:
+        """Another round begins."""
+        with configured.database.engine.begin() as connection:
+            for table in (
+                models.consoles,
+                models.console_auth_tokens,
+                models.console_sessions,
+            ):
+                connection.execute(table.delete())
+
+    def test_creates_leave_one_console_with_the_drivers_password(
+        self,
+    ) -> None:
+        configured = self.configuration()
+        driver = compute.load(configured.conf)
+        consoles = NativeConsoles(configured.conf, configured.database, driver)
+        server = driver.get_server(everybody(), fixtures.SERVER)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            came = self.race(configured, *[['console']] * RACERS)
+            self.assertEqual({'done': RACERS}, came)
+            (row,) = consoles.list(server)
+            self.assertEqual(
+                password_file(configured.folder).read_text(),
+                consoles.get(server, row['id']).password,
+            )
 
     def test_one_uses_a_token_for_a_single_use(self) -> None:
-        configuration = self.configuration(max_uses=1)
-        (token,) = self.issue(configuration, 1)
-        came = self.race(configuration, 'session', [token] * self.RACERS)
-        self.assertEqual({'done': 1, 'TokenUsedUp': self.RACERS - 1}, came)
-        self.assertEqual(1, self.count(configuration, models.console_sessions))
+        configured = self.configuration(max_uses=1)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            (token,) = self.issue(configured, 1)
+            came = self.race(configured, *[['session', token]] * RACERS)
+            self.assertEqual({'done': 1, 'TokenUsedUp': RACERS - 1}, came)
+            self.assertEqual(
+                1, self.count(configured, models.console_sessions)
+            )
 
     def test_a_limit_of_sessions_holds(self) -> None:
-        configuration = self.configuration(max_sessions_per_server=2)
-        tokens = self.issue(configuration, self.RACERS)
-        came = self.race(configuration, 'session', tokens)
-        self.assertEqual({'done': 2, 'TooManySessions': self.RACERS - 2}, came)
-        self.assertEqual(2, self.count(configuration, models.console_sessions))
+        configured = self.configuration(max_sessions_per_server=2)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            tokens = self.issue(configured, RACERS)
+            came = self.race(
+                configured, *[['session', token] for token in tokens]
+            )
+            self.assertEqual({'done': 2, 'TooManySessions': RACERS - 2}, came)
+            self.assertEqual(
+                2, self.count(configured, models.console_sessions)
+            )
 
     def test_or_the_newest_win(self) -> None:
-        configuration = self.configuration(
+        configured = self.configuration(
             max_sessions_per_server=2, when_sessions_are_full='replace'
         )
-        tokens = self.issue(configuration, self.RACERS)
-        came = self.race(configuration, 'session', tokens)
-        self.assertEqual({'done': self.RACERS}, came)
-        self.assertEqual(2, self.count(configuration, models.console_sessions))
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            tokens = self.issue(configured, RACERS)
+            came = self.race(
+                configured, *[['session', token] for token in tokens]
+            )
+            self.assertEqual({'done': RACERS}, came)
+            self.assertEqual(
+                2, self.count(configured, models.console_sessions)
+            )
 
-    def test_one_takes_a_lease(self) -> None:
-        configuration = self.configuration()
-        now = str(int(time.time()))
-        came = self.race(configuration, 'lease', [now] * self.RACERS)
-        self.assertEqual({'done': 1, 'LookupError': self.RACERS - 1}, came)
+    def test_no_session_outlives_a_revoked_token(self) -> None:
+        for limit in (0, RACERS):
+            configured = self.configuration(max_sessions_per_server=limit)
+            for _ in range(self.ROUNDS):
+                self.clear(configured)
+                tokens = self.issue(configured, RACERS - 2)
+                came = self.race(
+                    configured,
+                    *[['session', token] for token in tokens],
+                    *[['revoke']] * 2,
+                )
+                self.assertLessEqual(
+                    came.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
+                )
+                self.assertEqual(
+                    0, self.count(configured, models.console_auth_tokens)
+                )
+                self.assertEqual(
+                    0, self.count(configured, models.console_sessions)
+                )
 
-    def test_syncs_end_well(self) -> None:
-        configuration = self.configuration()
-        with configuration.database.engine.begin() as connection:
-            models.metadata.drop_all(connection)
-            connection.execute(sa.text('DROP TABLE alembic_version'))
-        came = self.race(configuration, 'sync')
-        self.assertEqual({'done': self.RACERS}, came)
+    def test_the_purge_beside_issue_and_look_up(self) -> None:
+        configured = self.configuration(recheck_target=False)
+        number = 20
+        came = self.race(
+            configured, *[['issue', number]] * 5, *[['purge', number]] * 3
+        )
+        self.assertEqual({'done': RACERS}, came)
+        purge(configured.database, audit.Audit(), int(time.time()))
         self.assertEqual(
-            migration.head(), migration.version(configuration.database)
+            5 * number, self.count(configured, models.console_auth_tokens)
         )
 
+    def test_one_takes_a_lease_an_interval(self) -> None:
+        configured = self.configuration()
+        for round_ in range(self.ROUNDS):
+            now = 1_000_000 + round_ * 60
+            came = self.race(configured, *[['lease', now]] * 4)
+            self.assertEqual({'done': 1, 'LookupError': 3}, came)
 
-class SQLiteRaces(Races, testtools.TestCase):
-    def database(self) -> dict[str, Any]:
-        return {}
+    def test_migrations_end_well(self) -> None:
+        file = self.empty()
+        database = Database(configuration.load(files=[str(file)]))
+        self.addCleanup(lambda: database.engine.dispose())
+        for _ in range(2):
+            configured = self.useFixture(fixtures.Configuration())
+            configured.file = file
+            came = self.race(configured, *[['sync']] * RACERS)
+            self.assertEqual({'done': RACERS}, came)
+            self.assertEqual(migration.head(), migration.version(database))
 
 
-class MariaDBRaces(Races, testtools.TestCase):
-    def database(self) -> dict[str, Any]:
-        return {'connection': MARIADB.database(f'd{time.time_ns()}')}
+class SQLiteRaces(OnSQLite, Races, testtools.TestCase):
+    pass
+
+
+class MariaDBRaces(OnMariaDB, Races, testtools.TestCase):
+    pass
+
+
+class PostgreSQLRaces(OnPostgreSQL, Races, testtools.TestCase):
+    pass

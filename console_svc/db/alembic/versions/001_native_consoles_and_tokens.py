@@ -14,6 +14,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# Ids and hosts are compared to the letter, as other engines do unasked.
+_TEXT = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
+
 
 def upgrade() -> None:
     identity = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
@@ -35,6 +38,7 @@ def upgrade() -> None:
             name='uq_consoles_server_id_server_host',
         ),
         sqlite_autoincrement=True,
+        **_TEXT,
     )
     op.create_table(
         'console_auth_tokens',
@@ -55,6 +59,7 @@ def upgrade() -> None:
             'token_hash', name='uq_console_auth_tokens_token_hash'
         ),
         sqlite_autoincrement=True,
+        **_TEXT,
     )
     op.create_index(
         'ix_console_auth_tokens_expires', 'console_auth_tokens', ['expires']

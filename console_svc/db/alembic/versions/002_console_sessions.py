@@ -14,6 +14,8 @@ down_revision = '001'
 branch_labels = None
 depends_on = None
 
+_TEXT = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
+
 
 def upgrade() -> None:
     identity = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
@@ -48,6 +50,7 @@ def upgrade() -> None:
             'session_id', name='uq_console_sessions_session_id'
         ),
         sqlite_autoincrement=True,
+        **_TEXT,
     )
     for column in ('token_hash', 'server_id', 'alive_until'):
         op.create_index(
@@ -58,5 +61,6 @@ def upgrade() -> None:
         sa.Column('name', sa.String(64), nullable=False),
         sa.Column('expires', sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint('name', name='pk_leases'),
+        **_TEXT,
     )
     op.bulk_insert(leases, [{'name': 'purge', 'expires': 0}])

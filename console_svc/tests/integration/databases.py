@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The engines that tests run on: each test class mixes one of them in."""
+
+import pathlib
+
+import fixtures
+
+from console_svc.tests.fixtures import Configuration
+from console_svc.tests.integration import mariadb, postgresql
+
+
+class OnDatabase:
+    """A test case on whichever engine :meth:`url` names."""
+
+    def url(self) -> str:
+        """The URL of a new, empty database."""
+        raise NotImplementedError
+
+    def empty(self) -> pathlib.Path:
+        """A configuration whose database is still empty; its file."""
+        file = self.useFixture(Configuration()).file
+        with file.open('a') as lines:
+            lines.write(f'[database]\nconnection = {self.url()}\n')
+        return file
+
+    def configuration(self, **consoleauth: object) -> Configuration:
+        """A configuration whose database has this schema."""
+        return self.useFixture(
+            Configuration(
+                consoleauth=consoleauth, database={'connection': self.url()}
+            )
+        )
+
+
+class OnSQLite(OnDatabase):
+    def url(self) -> str:
+        folder = self.useFixture(fixtures.TempDir()).path
+        return f'sqlite:///{folder}/console-svc.sqlite'
+
+
+class OnMariaDB(OnDatabase):
+    def url(self) -> str:
+        return mariadb.shared().database()
+
+
+class OnPostgreSQL(OnDatabase):
+    def url(self) -> str:
+        return postgresql.shared().database()

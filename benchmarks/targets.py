@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is measured: the service, the floors below it, and nova."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import console_svc
+from benchmarks.load import Request, Server
+from console_svc.tests import fixtures
+from console_svc.tests.integration import keystone as real_keystone
+from console_svc.tests.integration import mariadb, process
+from console_svc.tests.integration.service import (
+    MODULE,
+    Service,
+    authtoken,
+    uwsgi,
+)
+
+#: This checkout.
+HERE = pathlib.Path(console_svc.__file__).parents[1]
+
+# Seconds; a token must live as long as the benchmark.
+_TTL = 86400
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One thing to measure.
+
+    :param server: who answers
+    """
+
+    name: str
+    server: Server
+    request: Request
+
+
+class Stage:
+    """The real parts that all targets stand on.
+
+    :param exits: ends them
+    """
+
+    def __init__(self, exits: ExitStack) -> None:
+        self._exits = exits
+        self.keystone = real_keystone.shared()
+        self.mariadb = mariadb.shared()
+        port = process.free_port()
+        memcached = process.Program(
+            ['memcached', '-l', '127.0.0.1', '-p', str(port), '-u', 'root'],
+            self.keystone.folder / 'memcached.log',
+        )
+        self.use(memcached)
+        memcached.wait_for(lambda: process.listens(port), 'memcached')
+        self._memcached = f'127.0.0.1:{port}'
+        self._tokens: dict[str, str] = {}
+
+    def use(self, fixture: Any) -> None:
+        """Set a fixture up, and clean it up at the end."""
+        fixture.setUp()
+        self._exits.callback(fixture.cleanUp)
+
+    def token(self, user: str, project: str) -> str:
+        """A token of keystone's, the same each time."""
+        if user not in self._tokens:
+            self._tokens[user] = self.keystone.token(user, project)
+        return self._tokens[user]
+
+    def authtoken(self) -> dict[str, Any]:
+        """[keystone_authtoken], with a cache for all processes."""
+        return authtoken(self.keystone, memcached_servers=self._memcached)
+
+
+class Subject(Service):
+    """The service of a checkout, on a stage."""
+
+    def __init__(
+        self, stage: Stage, checkout: pathlib.Path = HERE, **options: Any
+    ) -> None:
+        self.url_of_database = options.pop(
+            'database_url', None
+        ) or stage.mariadb.database()
+        self._stage = stage
+
+        def server(port: int, file: pathlib.Path) -> list[str]:
+            # Found before what is installed.
+            return [
+                *uwsgi(port, file),
+                *('--pythonpath', str(checkout)),
+            ]
+
+        super().__init__(
+            server,
+            projects=stage.keystone.projects,
+            api={'auth_strategy': 'keystone'},
+            database={'connection': self.url_of_database},
+            consoleauth={'token_ttl': _TTL},
+            keystone_authtoken=stage.authtoken(),
+            **options,
+        )
+
+    @property
+    def server(self) -> Server:
+        """Its processes."""
+        return Server(self.process.pid)
+
+    def lookup(self, token: str) -> Request:
+        """A proxy's look-up of a console token."""
+        return Request(
+            f'{self.url}/v2.1/os-console-auth-tokens/{token}',
+            self._headers('proxy', 'service', '2.31'),
+        )
+
+    def requests(self) -> Mapping[str, Request]:
+        """The requests of the table, by their names."""
+        consoles = f'/v2.1/servers/{fixtures.SERVER}/consoles'
+        keystone_token = self._stage.token('member', 'demo')
+        self.request('POST', consoles, keystone_token)
+        listed = self.request('GET', consoles, keystone_token).json()
+        number = listed['consoles'][0]['console']['id']
+        headers = self._headers('member', 'demo', '2.31')
+        return {
+            'token look-up': self.lookup(self.issue()),
+            'console show': Request(
+                f'{self.url}{consoles}/{number}', headers
+            ),
+            'console list': Request(f'{self.url}{consoles}', headers),
+            'token issue': Request(
+                f'{self.url}/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+                {**headers, 'Content-Type': 'application/json'},
+                'POST',
+                json.dumps(
+                    {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
+                ),
+            ),
+        }
+
+    def _headers(
+        self, user: str, project: str, version: str
+    ) -> dict[str, str]:
+        return {
+            'X-Auth-Token': self._stage.token(user, project),
+            'OpenStack-API-Version': f'compute {version}',
+        }
+
+
+def floors(stage: Stage, subject: Subject) -> Iterator[Target]:
+    """A SELECT without a framework, and Pecan without a SELECT."""
+    token = subject.issue()
+    for name in ('plain', 'pecan'):
+        port = process.free_port()
+        command = uwsgi(port, subject.folder / f'{name}.conf')
+        ini = pathlib.Path(command[-1])
+        own = ini.with_name(f'{name}.ini')
+        ini.rename(own)
+        settings = own.read_text()
+        assert MODULE in settings
+        own.write_text(
+            settings.replace(MODULE, 'benchmarks.floors:application')
+            # Its connection is one of a process.
+            .replace('threads = 4', 'threads = 1')
+        )
+        program = process.Program(
+            ['uwsgi', '--ini', str(own), '--pythonpath', str(HERE)],
+            subject.folder / f'{name}.log',
+            {'FLOOR': name, 'FLOOR_DATABASE': subject.url_of_database},
+        )
+        stage.use(program)
+        program.wait_for(lambda port=port: process.listens(port), name)
+        yield Target(
+            {'plain': 'floor: WSGI + PyMySQL', 'pecan': 'floor: Pecan'}[name],
+            Server(program.pid),
+            Request(
+                f'http://127.0.0.1:{port}/v2.1/os-console-auth-tokens/{token}'
+            ),
+        )
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Keystone, MariaDB and memcached, for as long as they are needed."""
+    with ExitStack() as exits:
+        os.environ.pop('OS_CONSOLE_SVC_CONFIG_FILES', None)
+        yield Stage(exits)

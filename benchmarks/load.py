@@ -100,7 +100,7 @@ def wrk(
     ]
     for name, value in request.headers.items():
         command += ['--header', f'{name}: {value}']
-    output = subprocess.run(  # noqa: S603
+    output = subprocess.run(
         [*command, '--', request.method, request.body],
         check=True,
         capture_output=True,
@@ -127,7 +127,8 @@ def _group(pid: int) -> int | None:
 
 def _pss(pid: int) -> int:
     """KiB."""
-    for line in pathlib.Path(f'/proc/{pid}/smaps_rollup').open():
+    rollup = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text()
+    for line in rollup.splitlines():
         if line.startswith('Pss:'):
             return int(line.split()[1])
     raise LookupError(pid)

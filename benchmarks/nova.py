@@ -71,7 +71,7 @@ def target(
     shutil.copy(venv / 'etc/nova/api-paste.ini', folder)
 
     def manage(*arguments: str) -> None:
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [venv / 'bin/nova-manage', '--config-file', file, *arguments],
             check=True,
             capture_output=True,

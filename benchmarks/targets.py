@@ -83,9 +83,9 @@ class Subject(Service):
     def __init__(
         self, stage: Stage, checkout: pathlib.Path = HERE, **options: Any
     ) -> None:
-        self.url_of_database = options.pop(
-            'database_url', None
-        ) or stage.mariadb.database()
+        self.url_of_database = (
+            options.pop('database_url', None) or stage.mariadb.database()
+        )
         self._stage = stage
 
         def server(port: int, file: pathlib.Path) -> list[str]:
@@ -127,9 +127,7 @@ class Subject(Service):
         headers = self._headers('member', 'demo', '2.31')
         return {
             'token look-up': self.lookup(self.issue()),
-            'console show': Request(
-                f'{self.url}{consoles}/{number}', headers
-            ),
+            'console show': Request(f'{self.url}{consoles}/{number}', headers),
             'console list': Request(f'{self.url}{consoles}', headers),
             'token issue': Request(
                 f'{self.url}/v2.1/servers/{fixtures.SERVER}/remote-consoles',

@@ -4,7 +4,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,6 +13,9 @@ from oslo_config import cfg
 from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
+
+# setup.cfg names it.
+_PLUGIN = 'console_svc_reading'
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
@@ -29,6 +32,17 @@ def retried(function: _Function) -> _Function:
     return decorated
 
 
+def _repeated(function: _Function) -> _Function:
+    """Repeat a read: on a new connection, if the old one has died."""
+    decorated: _Function = oslo_db_api.wrap_db_retry(
+        max_retries=2,
+        retry_interval=0.05,
+        retry_on_deadlock=True,
+        retry_on_disconnect=True,
+    )(function)
+    return decorated
+
+
 class Connections:
     """What queries run on.
 
@@ -36,28 +50,42 @@ class Connections:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._facade = enginefacade.transaction_context()
-        self._facade.configure(**dict(conf.database))
-        self._facade.append_on_engine_create(_prepare)
+        self._conf = conf
+        # Each is made at first use, so that the start needs no database.
         self._lock = threading.Lock()
-        self._engine: sa.Engine | None = None
+        self._engines: dict[bool, sa.Engine] = {}
 
     @property
     def engine(self) -> sa.Engine:
-        """The engine; made at first use, so that the start needs none."""
-        if self._engine is None:
-            with self._lock:
-                self._engine = self._facade.writer.get_engine()
-        return self._engine
+        """The engine that writes."""
+        return self._engine(reading=False)
+
+    @property
+    def reader(self) -> sa.Engine:
+        """The engine that reads."""
+        return self._engine(reading=True)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection for one SELECT: no BEGIN, no ROLLBACK around it.
+        """A connection for single statements: each is sent as it stands.
 
         :raises oslo_db.exception.DBError: whatever the database says
         """
-        with _translated(), self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level='AUTOCOMMIT')
+        with _translated(), self.reader.connect() as connection:
+            yield connection
+
+    @_repeated
+    def read(
+        self,
+        query: sa.Select[Any],
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Sequence[sa.RowMapping]:
+        """The rows that one SELECT finds.
+
+        :raises oslo_db.exception.DBError: whatever the database says
+        """
+        with self.reading() as connection:
+            return connection.execute(query, parameters).mappings().all()
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -67,6 +95,56 @@ class Connections:
         """
         with _translated(), self.engine.begin() as connection:
             yield connection
+
+    def dispose(self) -> None:
+        """Close all connections that nobody uses."""
+        for engine in self._engines.values():
+            engine.dispose()
+
+    def _engine(self, reading: bool) -> sa.Engine:
+        if reading not in self._engines:
+            with self._lock:
+                if reading not in self._engines:
+                    self._engines[reading] = _make(self._conf, reading)
+        return self._engines[reading]
+
+
+class ReadingPlugin(sa.CreateEnginePlugin):
+    """Makes of an engine one for reading: a SELECT is one round trip.
+
+    Else there would be five more: a ping, autocommit on, twice ROLLBACK,
+    autocommit off.
+    """
+
+    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
+        super().__init__(url, kwargs)
+        kwargs['isolation_level'] = 'AUTOCOMMIT'
+        kwargs['skip_autocommit_rollback'] = True
+        # A connection that has died is found out by the query itself.
+        kwargs['pool_pre_ping'] = False
+
+    def update_url(self, url: sa.URL) -> sa.URL:
+        return url
+
+
+def _make(conf: cfg.ConfigOpts, reading: bool) -> sa.Engine:
+    """An engine as [database] says."""
+    options = dict(conf.database)
+    if reading:
+        url = sa.make_url(options['connection']).update_query_pairs(
+            [('plugin', _PLUGIN)], append=True
+        )
+        options['connection'] = url.render_as_string(hide_password=False)
+    facade = enginefacade.transaction_context()
+    # Threads don't have to be told to let others run.
+    facade.configure(**options, thread_checkin=False)
+    facade.append_on_engine_create(_prepare)
+    engine: sa.Engine = facade.writer.get_engine()
+    if engine.dialect.name == 'sqlite' and not reading:
+        sa.event.listen(
+            engine, 'before_cursor_execute', _begin_writing, retval=True
+        )
+    return engine
 
 
 @contextmanager
@@ -86,9 +164,6 @@ def _prepare(engine: sa.Engine) -> None:
     """What an engine needs before its first connection."""
     if engine.dialect.name == 'sqlite':
         sa.event.listen(engine, 'connect', _prepare_sqlite)
-        sa.event.listen(
-            engine, 'before_cursor_execute', _begin_writing, retval=True
-        )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
@@ -109,7 +184,6 @@ def _begin_writing(
     # oslo.db begins each transaction by this statement. A writer is to wait
     # there for the other writer: begun as a reader, it would be refused at
     # its first write if another had written since.
-    options = connection.get_execution_options()
-    if statement == 'BEGIN' and options.get('isolation_level') != 'AUTOCOMMIT':
+    if statement == 'BEGIN':
         statement = 'BEGIN IMMEDIATE'
     return statement, parameters

@@ -105,7 +105,7 @@ class Configuration(fixtures.Fixture):
         )
         self.conf = configuration.load(files=[str(self.file)])
         self.database = Database(self.conf)
-        self.addCleanup(lambda: self.database.engine.dispose())
+        self.addCleanup(self.database.dispose)
         migration.sync(self.database)
 
     def write_inventory(self, document: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ class MissingPartTest(OperationTest):
         api = self.api()
         there = api.folder / 'console-svc.sqlite'
         away = api.folder / 'away'
-        api.database.engine.dispose()
+        api.database.dispose()
         there.rename(away)
         there.mkdir()
         self.unavailable(api.request('GET', CONSOLES))
@@ -128,7 +128,7 @@ class MissingPartTest(OperationTest):
 
     def test_an_empty_database(self) -> None:
         api = self.api()
-        api.database.engine.dispose()
+        api.database.dispose()
         for path in api.folder.glob('console-svc.sqlite*'):
             path.unlink()
         self.unavailable(api.request('GET', CONSOLES))

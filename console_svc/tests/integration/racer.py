@@ -139,7 +139,7 @@ def main() -> None:
             print(type(error).__name__, flush=True)
         else:
             print('done', flush=True)
-        racer.database.engine.dispose()
+        racer.database.dispose()
 
 
 if __name__ == '__main__':

@@ -213,7 +213,7 @@ class Races(OnDatabase):
     def test_migrations_end_well(self) -> None:
         file = self.empty()
         database = Database(configuration.load(files=[str(file)]))
-        self.addCleanup(lambda: database.engine.dispose())
+        self.addCleanup(database.dispose)
         for _ in range(2):
             configured = self.useFixture(fixtures.Configuration())
             configured.file = file

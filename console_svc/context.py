@@ -18,10 +18,3 @@ class RequestContext(context.RequestContext):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.client_address = client_address
-
-    def can_see(self, project_id: str) -> bool:
-        """Whether resources of a project exist for this caller.
-
-        :param project_id: the project that owns the resource
-        """
-        return bool(self.is_admin) or self.project_id == project_id

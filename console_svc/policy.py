@@ -4,6 +4,9 @@
 
 import logging
 import sys
+import threading
+import time
+from typing import Final
 
 from oslo_config import cfg
 from oslo_policy import policy
@@ -13,6 +16,9 @@ from console_svc import exception, policies
 from console_svc.context import RequestContext
 
 LOG = logging.getLogger(__name__)
+
+#: How often policy.yaml is looked at.
+REREAD_SECONDS: Final = 1
 
 
 class Policy:
@@ -27,10 +33,18 @@ class Policy:
         # A policy file that cannot be read must stop the start, not open
         # or close doors later.
         self._enforcer.load_rules()
+        self._lock = threading.Lock()
+        self._reread_at = time.monotonic() + REREAD_SECONDS
+        self._enforcer.use_conf = False
 
-    def is_admin(self, context: RequestContext) -> bool:
-        """Whether the caller administrates every project."""
-        return self._check('context_is_admin', context, None)
+    def can_see(self, context: RequestContext, project_id: str) -> bool:
+        """Whether resources of a project exist for this caller.
+
+        :param project_id: the project that owns the resource
+        """
+        return context.project_id == project_id or self._check(
+            'context_is_admin', context, None
+        )
 
     def authorize(
         self,
@@ -52,16 +66,37 @@ class Policy:
     def _check(
         self, rule: str, context: RequestContext, project_id: str | None
     ) -> bool:
+        if time.monotonic() >= self._reread_at:
+            self._reread()
         target = {'project_id': project_id}
         try:
             return self._enforcer.authorize(rule, target, context)
         except policy.InvalidScope:
             return False
-        except (OSError, ValueError, policy.InvalidDefinitionError) as error:
-            # A broken edit: oslo.policy tells it once, at the first check
-            # that follows, and has kept the rules it had.
-            LOG.error('The policy file is ignored until mended: %s', error)
-            return self._enforcer.authorize(rule, target, context)
+
+    def _reread(self) -> None:
+        """Read what has changed.
+
+        Asked to (use_conf), oslo.policy searches its folders for every check
+        anew, which takes longer than the check.
+        """
+        with self._lock:
+            if time.monotonic() < self._reread_at:
+                return
+            self._reread_at = time.monotonic() + REREAD_SECONDS
+            try:
+                self._enforcer.use_conf = True
+                self._enforcer.load_rules()
+            except (
+                OSError,
+                ValueError,
+                policy.InvalidDefinitionError,
+            ) as error:
+                # A broken edit: oslo.policy tells it once, and has kept the
+                # rules it had.
+                LOG.error('The policy file is ignored until mended: %s', error)
+            finally:
+                self._enforcer.use_conf = False
 
 
 def get_enforcer() -> policy.Enforcer:

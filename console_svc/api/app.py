@@ -2,6 +2,7 @@
 
 """Assembly of the API. Read this first: it is the way of every request."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keystonemiddleware.opts
@@ -15,6 +16,7 @@ from console_svc.api import healthcheck
 from console_svc.api.controllers.base import Resource, Services
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.background import InBackground
+from console_svc.api.middleware.body import WhereBody
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
 from console_svc.api.middleware.microversion import Microversion
@@ -44,7 +46,7 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     services = Services(
         conf=conf,
         policy=rules,
-        servers=Servers(driver),
+        servers=Servers(driver, rules),
         consoles=consoles,
         tokens=tokens,
         sessions=ConsoleSessions(conf, database, tokens, events),
@@ -56,15 +58,16 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     # for what the middleware itself refuses.
     app: Any = Application(RootController(services))
     app = Faults(app, conf)
-    app = ExceptPublic(authentication(conf, Context(app, rules)), app)
-    app = sizelimit.RequestBodySizeLimiter(app, conf)
+    app = ExceptPublic(authentication(conf, Context(app)), app)
+    app = WhereBody(sizelimit.RequestBodySizeLimiter(app, conf), app)
     app = Faults(app, conf)
     app = Microversion(app)
     if conf.cors.allowed_origin:
         app = cors.CORS(app, conf)
     app = RequestLog(app)
     app = RequestId(app, conf)
-    app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
+    if conf.oslo_middleware.enable_proxy_headers_parsing:
+        app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
     if conf.consoleauth.purge_interval:
         keeper = Housekeeper(conf, database, consoles, events)
         app = InBackground(app, keeper.start)
@@ -82,6 +85,9 @@ def authentication(
     # Its own default is to wait for ever: one keystone that hangs would take
     # every thread.
     conf.set_default('http_connect_timeout', 10, 'keystone_authtoken')
+    # Nobody here reads the catalogue: it would be most of what is cached and
+    # parsed for a request.
+    conf.set_default('include_service_catalog', False, 'keystone_authtoken')
     settings = {'oslo_config_config': conf}
     middleware: WSGIApplication = auth_token.AuthProtocol(app, settings)
     return middleware
@@ -134,8 +140,25 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         handlers = resource.index._pecan['generic_handlers']
         method = 'GET' if req.method == 'HEAD' else req.method
         state.controller = handlers.get(method, handlers['DEFAULT'])
-        req.pecan['content_type'] = 'application/json'
         return state.controller, [resource, req, state.response], {}
+
+    def invoke_controller(
+        self,
+        controller: Callable[..., Any],
+        args: list[Any],
+        kwargs: dict[str, Any],
+        state: Any,
+    ) -> None:
+        """Call the function, and render what it returns.
+
+        Pecan would drop arguments of the query that the function doesn't
+        take, for which it looks into its signature each time; find_controller
+        passes none.
+        """
+        result = controller(*args)
+        state.response.content_type = 'application/json'
+        if result is not None:
+            state.response.text = self.render('json', result)
 
     def _handle_empty_response_body(self, state: Any) -> None:
         """Leave the status alone: an empty 200 is no 204 here."""

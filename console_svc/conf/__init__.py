@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_log import log
-from oslo_middleware import cors
+from oslo_middleware import cors, http_proxy_to_wsgi
 
 from console_svc import version
 from console_svc.conf import (
@@ -48,6 +48,7 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
         conf.register_opts(options, group=group)
     conf.register_opts(db_options.database_opts, 'database')
     conf.register_opts(cors.OPTS, 'cors')
+    conf.register_opts(http_proxy_to_wsgi.OPTS, 'oslo_middleware')
 
 
 def set_library_defaults() -> None:

@@ -3,7 +3,8 @@
 """The personas that the other rules are made of.
 
 They follow OpenStack's secure RBAC. Member is named beside reader because
-some clouds have roles that don't imply each other.
+some clouds have roles that don't imply each other. Who asks most often
+stands first: a check ends with the first part that holds.
 """
 
 from oslo_policy import policy
@@ -21,18 +22,18 @@ RULES = [
     ),
     policy.RuleDefault(
         'admin_or_service',
-        'rule:context_is_admin or role:service',
+        'role:service or rule:context_is_admin',
         'Administrators, and services such as the console proxy.',
     ),
     policy.RuleDefault(
         'project_reader_or_admin',
-        'rule:context_is_admin or '
-        '((role:reader or role:member) and project_id:%(project_id)s)',
+        '((role:member or role:reader) and project_id:%(project_id)s) or '
+        'rule:context_is_admin',
         "Readers and members of the server's project, and administrators.",
     ),
     policy.RuleDefault(
         'project_member_or_admin',
-        'rule:context_is_admin or (role:member and project_id:%(project_id)s)',
+        '(role:member and project_id:%(project_id)s) or rule:context_is_admin',
         "Members of the server's project, and administrators.",
     ),
 ]

@@ -60,7 +60,7 @@ class ConsoleAuthTokenController(Resource):
     def delete(self, req: Request, resp: webob.Response) -> None:
         self._extensions()
         project_id = self.services.tokens.project_of(self.console_token)
-        if not req.caller.can_see(project_id):
+        if not self.services.policy.can_see(req.caller, project_id):
             raise exception.TokenNotFound
         self.services.policy.authorize(
             req.caller, session_policies.REVOKE, project_id

@@ -64,7 +64,9 @@ class ProjectController(Resource):
     project_id: str
 
     def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment not in RESOURCES or not req.caller.can_see(self.project_id):
+        if segment not in RESOURCES or not self.services.policy.can_see(
+            req.caller, self.project_id
+        ):
             raise exception.NotFound
         return _resource(segment, self.services)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from console_svc import exception
 from console_svc.api.request import CALLER
 from console_svc.context import RequestContext
-from console_svc.policy import Policy
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import (
@@ -25,18 +24,15 @@ class Context:
         pass without being sure (delay_auth_decision); this API never does
     """
 
-    def __init__(self, app: 'WSGIApplication', policy: Policy) -> None:
+    def __init__(self, app: 'WSGIApplication') -> None:
         self._app = app
-        self._policy = policy
 
     def __call__(
         self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
     ) -> Iterable[bytes]:
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             raise exception.NotAuthenticated
-        context = RequestContext.from_environ(
+        environ[CALLER] = RequestContext.from_environ(
             environ, client_address=environ.get('REMOTE_ADDR')
         )
-        context.is_admin = self._policy.is_admin(context)
-        environ[CALLER] = context
         return self._app(environ, start_response)

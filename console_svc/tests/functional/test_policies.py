@@ -4,11 +4,12 @@
 
 import json
 import os
+import time
 from typing import Any
 
 import testtools
 
-from console_svc import policies
+from console_svc import policies, policy
 from console_svc.tests import fixtures
 
 PERSONAS = {
@@ -263,3 +264,4 @@ class PolicyTest(testtools.TestCase):
         state = self.api.policy.stat()
         later = state.st_mtime + self._writes
         os.utime(self.api.policy, (later, later))
+        time.sleep(policy.REREAD_SECONDS)

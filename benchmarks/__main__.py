@@ -44,6 +44,11 @@ def main() -> int:
         'uWSGI, whose look-up is measured beside',
     )
     parser.add_argument(
+        '--mysqlclient',
+        action='store_true',
+        help='the service with this driver, too, beside PyMySQL',
+    )
+    parser.add_argument(
         '--growth',
         metavar='ROWS,...',
         help='instead: look-ups among so many rows, and during a purge',
@@ -63,9 +68,12 @@ def _compare(stage: targets.Stage, arguments: argparse.Namespace) -> None:
     subject = targets.Subject(stage)
     stage.use(subject)
     subjects = {'': subject}
+    if arguments.mysqlclient:
+        subjects['mysqlclient: '] = targets.Subject(stage, driver='mysqldb')
     if arguments.against:
         subjects['before: '] = targets.Subject(stage, arguments.against)
-        stage.use(subjects['before: '])
+    for it in list(subjects.values())[1:]:
+        stage.use(it)
     memory = {
         name or 'now: ': it.server.memory() for name, it in subjects.items()
     }

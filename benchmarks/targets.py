@@ -78,14 +78,18 @@ class Stage:
 
 
 class Subject(Service):
-    """The service of a checkout, on a stage."""
+    """The service of a checkout, on a stage.
+
+    :param driver: of MariaDB: pymysql, or mysqldb (mysqlclient)
+    """
 
     def __init__(
-        self, stage: Stage, checkout: pathlib.Path = HERE, **options: Any
+        self,
+        stage: Stage,
+        checkout: pathlib.Path = HERE,
+        driver: str = 'pymysql',
     ) -> None:
-        self.url_of_database = (
-            options.pop('database_url', None) or stage.mariadb.database()
-        )
+        self.url_of_database = stage.mariadb.database()
         self._stage = stage
 
         def server(port: int, file: pathlib.Path) -> list[str]:
@@ -99,10 +103,11 @@ class Subject(Service):
             server,
             projects=stage.keystone.projects,
             api={'auth_strategy': 'keystone'},
-            database={'connection': self.url_of_database},
+            database={
+                'connection': self.url_of_database.replace('pymysql', driver)
+            },
             consoleauth={'token_ttl': _TTL},
             keystone_authtoken=stage.authtoken(),
-            **options,
         )
 
     @property

@@ -3,16 +3,16 @@
 """Assembly of the API. Read this first: it is the way of every request."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import keystonemiddleware.opts
 import pecan.core
 from keystonemiddleware import auth_token
 from oslo_config import cfg
-from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
+from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
 from console_svc import audit, compute, exception, notifications, policy
-from console_svc.api import healthcheck
+from console_svc.api import healthcheck, microversion
 from console_svc.api.controllers.base import Resource, Services
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.background import InBackground
@@ -22,6 +22,8 @@ from console_svc.api.middleware.faults import Faults
 from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.public import ExceptPublic
+from console_svc.api.middleware.recent import Recent, RecentCallers
+from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
 from console_svc.api.request import Request
 from console_svc.consoles.housekeeping import Housekeeper
@@ -33,6 +35,16 @@ from console_svc.db.api import Database
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+
+# Where auth_token's own defaults don't suit this service.
+_AUTH_TOKEN_DEFAULTS: Final = {
+    # It would wait for ever: one keystone that hangs would take every thread.
+    'http_connect_timeout': 10,
+    # What access rules of application credentials call this API. They need the
+    # catalogue, too: include_service_catalog must stay on.
+    'service_type': microversion.SERVICE_TYPE,
+}
 
 
 def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
@@ -58,14 +70,14 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     # for what the middleware itself refuses.
     app: Any = Application(RootController(services))
     app = Faults(app, conf)
-    app = ExceptPublic(authentication(conf, Context(app)), app)
+    app = ExceptPublic(authentication(conf, app), app)
     app = WhereBody(sizelimit.RequestBodySizeLimiter(app, conf), app)
     app = Faults(app, conf)
     app = Microversion(app)
     if conf.cors.allowed_origin:
         app = cors.CORS(app, conf)
     app = RequestLog(app)
-    app = RequestId(app, conf)
+    app = RequestId(app)
     if conf.oslo_middleware.enable_proxy_headers_parsing:
         app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
     if conf.consoleauth.purge_interval:
@@ -79,24 +91,22 @@ def authentication(
 ) -> 'WSGIApplication':
     """The middleware that says who is asking."""
     if conf.api.auth_strategy == 'noauth2':
-        return NoAuth2(app)
+        return NoAuth2(Context(app, RecentCallers(0)))
     for group, options in keystonemiddleware.opts.list_auth_token_opts():
         conf.register_opts(options, group)
-    # Its own default is to wait for ever: one keystone that hangs would take
-    # every thread.
-    conf.set_default('http_connect_timeout', 10, 'keystone_authtoken')
-    # Nobody here reads the catalogue: it would be most of what is cached and
-    # parsed for a request.
-    conf.set_default('include_service_catalog', False, 'keystone_authtoken')
-    settings = {'oslo_config_config': conf}
-    middleware: WSGIApplication = auth_token.AuthProtocol(app, settings)
-    return middleware
-
-
-class RequestId(request_id.RequestId):
-    """oslo.middleware's, with the compute API's header beside its own."""
-
-    compat_headers = ['x-compute-request-id']
+    for name, default in _AUTH_TOKEN_DEFAULTS.items():
+        conf.set_default(name, default, 'keystone_authtoken')
+    callers = RecentCallers(
+        # Who has auth_token cache nothing wants nothing cached.
+        min(
+            conf.api.remember_callers,
+            max(0, conf.keystone_authtoken.token_cache_time),
+        )
+    )
+    middleware = auth_token.AuthProtocol(
+        Context(app, callers), {'oslo_config_config': conf}
+    )
+    return Recent(callers, middleware, app)
 
 
 class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]

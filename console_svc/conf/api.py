@@ -31,6 +31,15 @@ OPTIONS = [
         'and revoking tokens. Without them they are a 404.',
     ),
     cfg.IntOpt(
+        'remember_callers',
+        default=5,
+        min=0,
+        help='Seconds that a caller whom keystonemiddleware has accepted is '
+        'let in again with the same token without asking it; 0: none. A token '
+        'that is revoked works as much longer, beyond [keystone_authtoken] '
+        'token_cache_time; one that expires does not.',
+    ),
+    cfg.IntOpt(
         'retry_after',
         default=5,
         min=1,

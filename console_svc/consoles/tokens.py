@@ -119,7 +119,7 @@ class ConsoleAuthTokens:
         """
         token_hash = hash_of(token)
         row = self._database.get_token(token_hash, int(self._clock()))
-        found = None if row is None else _token(row)
+        found = None if row is None else _token(token_hash, row)
         if found is None or not self._leads_there(context, found):
             error = exception.TokenNotFound()
             self._audit.refusal(
@@ -192,9 +192,9 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _token(row: sa.RowMapping) -> ConsoleAuthToken:
+def _token(token_hash: str, row: sa.RowMapping) -> ConsoleAuthToken:
     return ConsoleAuthToken(
-        hash=row['token_hash'],
+        hash=token_hash,
         server_id=row['server_id'],
         project_id=row['project_id'],
         user_id=row['user_id'],

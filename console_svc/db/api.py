@@ -356,7 +356,7 @@ _GET_TOKEN = sa.select(
     *(
         column
         for column in console_auth_tokens.c
-        if column.name not in ('id', 'created_at', 'uses')
+        if column.name not in ('id', 'token_hash', 'created_at', 'uses')
     )
 ).where(
     console_auth_tokens.c.token_hash == sa.bindparam('hash'),

@@ -14,6 +14,10 @@ from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 
+# What oslo.db leaves alone: a full disk or a missing table on some engines,
+# and a pool that had no connection to give.
+_UNTRANSLATED = sa.exc.DBAPIError, sa.exc.TimeoutError
+
 # setup.cfg names it.
 _PLUGIN = 'console_svc_reading'
 
@@ -84,8 +88,11 @@ class Connections:
 
         :raises oslo_db.exception.DBError: whatever the database says
         """
-        with self.reading() as connection:
-            return connection.execute(query, parameters).mappings().all()
+        try:
+            with self.reader.connect() as connection:
+                return connection.execute(query, parameters).mappings().all()
+        except _UNTRANSLATED as error:
+            raise db_exception.DBError(error) from error
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -149,14 +156,9 @@ def _make(conf: cfg.ConfigOpts, reading: bool) -> sa.Engine:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Makes oslo.db's error of what oslo.db leaves alone.
-
-    That is a full disk or a missing table on some engines, and a pool that
-    had no connection to give.
-    """
     try:
         yield
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+    except _UNTRANSLATED as error:
         raise db_exception.DBError(error) from error
 
 

@@ -10,7 +10,7 @@ stands first: a check ends with the first part that holds.
 from oslo_policy import policy
 
 ADMIN = 'rule:context_is_admin'
-ADMIN_OR_SERVICE = 'rule:admin_or_service'
+SERVICE_OR_ADMIN = 'role:service or rule:context_is_admin'
 PROJECT_READER_OR_ADMIN = 'rule:project_reader_or_admin'
 PROJECT_MEMBER_OR_ADMIN = 'rule:project_member_or_admin'
 
@@ -19,11 +19,6 @@ RULES = [
         'context_is_admin',
         'role:admin',
         'Who sees and manages the consoles of every project.',
-    ),
-    policy.RuleDefault(
-        'admin_or_service',
-        'role:service or rule:context_is_admin',
-        'Administrators, and services such as the console proxy.',
     ),
     policy.RuleDefault(
         'project_reader_or_admin',

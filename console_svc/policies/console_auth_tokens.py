@@ -9,7 +9,7 @@ SHOW = 'os_compute_api:os-console-auth-tokens'
 RULES = [
     base.rule(
         SHOW,
-        base.ADMIN_OR_SERVICE,
+        base.SERVICE_OR_ADMIN,
         'Show where a console token leads',
         ('GET', '/os-console-auth-tokens/{console_token}'),
     ),

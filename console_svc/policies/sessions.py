@@ -17,13 +17,13 @@ _OF_SERVER = '/servers/{server_id}/console-sessions'
 RULES = [
     base.rule(
         CREATE,
-        base.ADMIN_OR_SERVICE,
+        base.SERVICE_OR_ADMIN,
         'Use a console token: open a session, as a console proxy does',
         ('POST', f'{_OF_TOKEN}/sessions'),
     ),
     base.rule(
         UPDATE,
-        base.ADMIN_OR_SERVICE,
+        base.SERVICE_OR_ADMIN,
         'Keep a session alive or close it, as the console proxy does that '
         'opened it',
         ('PUT', _SESSION),

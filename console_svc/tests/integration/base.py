@@ -47,7 +47,7 @@ class KeystoneTest(testtools.TestCase):
         service = Service(
             server,
             projects=cls.keystone.projects,
-            api={'auth_strategy': 'keystone'},
+            api={'auth_strategy': 'keystone', **options.pop('api', {})},
             keystone_authtoken=authtoken(cls.keystone, **authentication),
             **options,
         )

@@ -7,7 +7,7 @@ import functools
 import pathlib
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
@@ -197,6 +197,34 @@ class Keystone(fixtures.Fixture):
     def token(self, user: str = 'admin', project: str = 'admin') -> str:
         """A new token."""
         token = self.session(user, project).get_token()
+        assert token is not None
+        return token
+
+    def add_compute(self, url: str) -> Callable[[], None]:
+        """Register a service of type compute; how it is removed again."""
+        service = self.api(
+            'POST',
+            '/services',
+            json={'service': {'type': 'compute', 'name': 'nova'}},
+        )['service']['id']
+        endpoint = {
+            'service_id': service,
+            'interface': 'public',
+            'region_id': 'RegionOne',
+            'url': f'{url}/v2.1',
+        }
+        self.api('POST', '/endpoints', json={'endpoint': endpoint})
+        return functools.partial(self.api, 'DELETE', f'/services/{service}')
+
+    def application_token(self, credential: dict[str, Any]) -> str:
+        """A token that an application gets with its credential."""
+        token = Session(
+            v3.ApplicationCredential(
+                auth_url=self.url,
+                application_credential_id=credential['id'],
+                application_credential_secret=credential['secret'],
+            )
+        ).get_token()
         assert token is not None
         return token
 

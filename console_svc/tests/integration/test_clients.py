@@ -45,29 +45,8 @@ class ClientsTest(testtools.TestCase):
         )
         cls.service.setUp()
         cls.addClassCleanup(cls.service.cleanUp)
-        compute = cls.keystone.api(
-            'POST',
-            '/services',
-            json={'service': {'type': 'compute', 'name': 'nova'}},
-        )
-        # With its endpoint, as others share this keystone.
-        cls.addClassCleanup(
-            cls.keystone.api,
-            'DELETE',
-            f'/services/{compute["service"]["id"]}',
-        )
-        cls.keystone.api(
-            'POST',
-            '/endpoints',
-            json={
-                'endpoint': {
-                    'service_id': compute['service']['id'],
-                    'interface': 'public',
-                    'region_id': 'RegionOne',
-                    'url': f'{cls.service.url}/v2.1',
-                }
-            },
-        )
+        # Others share this keystone.
+        cls.addClassCleanup(cls.keystone.add_compute(cls.service.url))
 
     def connection(
         self, user: str, project: str, version: str | None = None

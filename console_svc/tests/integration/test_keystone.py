@@ -209,8 +209,10 @@ class TokensTest(KeystoneTest):
 
     def test_forged_roles_beside_a_token(self) -> None:
         forged = {'X-Roles': 'admin', 'X-Project-Id': 'demo'}
-        answer = self.get(self.stranger, headers=forged)
-        self.assertEqual(404, answer.status_code)
+        # Again and again: each process remembers whom it has seen.
+        for _ in range(6):
+            answer = self.get(self.stranger, headers=forged)
+            self.assertEqual(404, answer.status_code)
 
     def test_version_documents_need_none(self) -> None:
         for path in ('/', '/v2.1', '/v2.1/'):
@@ -218,19 +220,54 @@ class TokensTest(KeystoneTest):
             self.assertEqual(200, answer.status_code)
 
     def test_a_401_of_ours_has_the_header_too(self) -> None:
-        answer = self.service.request(
-            'GET', f'{TOKENS}/{self.service.issue()}', self.admin
-        )
-        self.assertEqual(401, answer.status_code)
-        self.assertEqual(
-            'The requested console type details are not accessible',
-            answer.json()['unauthorized']['message'],
-        )
-        self.assertEqual(
-            f'Keystone uri="{self.keystone.url}"',
-            answer.headers['WWW-Authenticate'],
-        )
-        self.check_headers(answer)
+        path = f'{TOKENS}/{self.service.issue()}'
+        for _ in range(6):
+            answer = self.service.request('GET', path, self.admin)
+            self.assertEqual(401, answer.status_code)
+            self.assertEqual(
+                'The requested console type details are not accessible',
+                answer.json()['unauthorized']['message'],
+            )
+            self.assertEqual(
+                f'Keystone uri="{self.keystone.url}"',
+                answer.headers['WWW-Authenticate'],
+            )
+            self.check_headers(answer)
+
+    def test_an_answer_has_its_own_request_id(self) -> None:
+        ids = [
+            self.get(self.member).headers['X-OpenStack-Request-Id']
+            for _ in range(6)
+        ]
+        self.assertEqual(6, len(set(ids)))
+        log = self.service.log.read_text()
+        for request_id in ids:
+            self.assertIn(f'[None {request_id} ', log)
+
+    def test_access_rules_hold_for_each_request(self) -> None:
+        self.addCleanup(self.keystone.add_compute(self.service.url))
+        # May list, and nothing else.
+        session = self.keystone.session('member', 'demo')
+        credential = session.post(
+            f'{self.keystone.url}/users/{session.get_user_id()}'
+            '/application_credentials',
+            json={
+                'application_credential': {
+                    'name': 'lister',
+                    'access_rules': [
+                        {
+                            'service': 'compute',
+                            'method': 'GET',
+                            'path': CONSOLES,
+                        }
+                    ],
+                }
+            },
+        ).json()['application_credential']
+        token = self.keystone.application_token(credential)
+        for _ in range(6):
+            self.assertEqual(200, self.get(token).status_code)
+            self.unauthenticated(self.service.request('POST', CONSOLES, token))
 
     def test_a_service_token_vouches_for_an_expired_one(self) -> None:
         expired = self.keystone.expired_token('member', 'demo')

@@ -91,10 +91,12 @@ class MemcachedTest(AwayTest):
         cls.addClassCleanup(cls.memcached.cleanUp)
         cls.memcached.wait_for(lambda: process.listens(cls.port), 'memcached')
         cls.OPTIONS = {
+            # So that each request reads the cache.
+            'api': {'remember_callers': 0},
             'keystone_authtoken': {
                 'memcached_servers': f'127.0.0.1:{cls.port}',
                 'memcache_pool_dead_retry': 1,
-            }
+            },
         }
         super().setUpClass()
 

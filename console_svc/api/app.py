@@ -49,7 +49,7 @@ _AUTH_TOKEN_DEFAULTS: Final = {
 
 def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     """The API as a WSGI application."""
-    database = Database(conf)
+    database = Database(conf, timeout=conf.api.database_timeout)
     driver = compute.load(conf)
     rules = policy.Policy(conf)
     events = audit.Audit(notifications.notifier(conf))

@@ -30,7 +30,7 @@ def main() -> int:
     configuration.setup_logging(conf)
     tokens = ConsoleAuthTokens(
         conf,
-        Database(conf),
+        Database(conf, timeout=conf.api.database_timeout),
         compute.load(conf),
         audit.Audit(notifications.notifier(conf)),
     )

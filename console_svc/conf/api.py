@@ -24,6 +24,14 @@ OPTIONS = [
         ],
         help='How callers are authenticated.',
     ),
+    cfg.IntOpt(
+        'database_timeout',
+        default=10,
+        min=1,
+        help='Seconds that the database may take to accept a connection, or '
+        'to answer a statement, before the request becomes a 503. What the '
+        'URL in [database] connection says of a time-out goes before.',
+    ),
     cfg.BoolOpt(
         'extensions',
         default=True,

@@ -39,7 +39,7 @@ def retried(function: _Function) -> _Function:
 def _repeated(function: _Function) -> _Function:
     """Repeat a read: on a new connection, if the old one has died."""
     decorated: _Function = oslo_db_api.wrap_db_retry(
-        max_retries=2,
+        max_retries=1,
         retry_interval=0.05,
         retry_on_deadlock=True,
         retry_on_disconnect=True,
@@ -51,10 +51,15 @@ class Connections:
     """What queries run on.
 
     :param conf: where [database] says which
+    :param timeout: seconds until a database that does not answer is given
+        up; None: never
     """
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    def __init__(
+        self, conf: cfg.ConfigOpts, timeout: int | None = None
+    ) -> None:
         self._conf = conf
+        self._timeout = timeout
         # Each is made at first use, so that the start needs no database.
         self._lock = threading.Lock()
         self._engines: dict[bool, sa.Engine] = {}
@@ -112,8 +117,52 @@ class Connections:
         if reading not in self._engines:
             with self._lock:
                 if reading not in self._engines:
-                    self._engines[reading] = _make(self._conf, reading)
+                    self._engines[reading] = self._make(reading)
         return self._engines[reading]
+
+    def _make(self, reading: bool) -> sa.Engine:
+        """An engine as [database] says."""
+        options = dict(self._conf.database)
+        url = sa.make_url(options['connection'])
+        if self._timeout is not None:
+            url = _with_timeout(url, self._timeout)
+        if reading:
+            url = url.update_query_pairs([('plugin', _PLUGIN)], append=True)
+        options['connection'] = url.render_as_string(hide_password=False)
+        facade = enginefacade.transaction_context()
+        # Threads don't have to be told to let others run.
+        facade.configure(**options, thread_checkin=False)
+        facade.append_on_engine_create(_prepare)
+        engine: sa.Engine = facade.writer.get_engine()
+        if engine.dialect.name == 'sqlite' and not reading:
+            sa.event.listen(
+                engine, 'before_cursor_execute', _begin_writing, retval=True
+            )
+        return engine
+
+
+def _with_timeout(url: sa.URL, seconds: int) -> sa.URL:
+    """A URL whose connections don't wait for ever.
+
+    What it says itself of a time-out holds. Other drivers than these are left
+    alone; SQLite waits for its lock only, and not for ever.
+    """
+    text = str(seconds)
+    timeouts = {
+        'mysql': {
+            'connect_timeout': text,
+            'read_timeout': text,
+            'write_timeout': text,
+        },
+        'postgresql': {
+            'connect_timeout': text,
+            # Milliseconds; the server's own, and the kernel's for a server
+            # that is gone.
+            'options': f'-c statement_timeout={seconds * 1000}',
+            'tcp_user_timeout': f'{seconds * 1000}',
+        },
+    }.get(url.get_backend_name(), {})
+    return url.update_query_dict({**timeouts, **url.query})
 
 
 class ReadingPlugin(sa.CreateEnginePlugin):
@@ -132,26 +181,6 @@ class ReadingPlugin(sa.CreateEnginePlugin):
 
     def update_url(self, url: sa.URL) -> sa.URL:
         return url
-
-
-def _make(conf: cfg.ConfigOpts, reading: bool) -> sa.Engine:
-    """An engine as [database] says."""
-    options = dict(conf.database)
-    if reading:
-        url = sa.make_url(options['connection']).update_query_pairs(
-            [('plugin', _PLUGIN)], append=True
-        )
-        options['connection'] = url.render_as_string(hide_password=False)
-    facade = enginefacade.transaction_context()
-    # Threads don't have to be told to let others run.
-    facade.configure(**options, thread_checkin=False)
-    facade.append_on_engine_create(_prepare)
-    engine: sa.Engine = facade.writer.get_engine()
-    if engine.dialect.name == 'sqlite' and not reading:
-        sa.event.listen(
-            engine, 'before_cursor_execute', _begin_writing, retval=True
-        )
-    return engine
 
 
 @contextmanager

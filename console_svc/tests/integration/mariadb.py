@@ -47,35 +47,49 @@ class MariaDB(fixtures.Fixture):
             check=True,
             capture_output=True,
         )
-        self._port = process.free_port()
-        server = self.useFixture(
+        self.port = process.free_port()
+        self.server = self.useFixture(
             process.Program(
                 [
                     'mariadbd',
                     *where,
-                    *('--bind-address=127.0.0.1', f'--port={self._port}'),
+                    *('--bind-address=127.0.0.1', f'--port={self.port}'),
                     f'--socket={data / "socket"}',
                     f'--pid-file={data / "pid"}',
                     # As the packages of Debian have it.
                     '--character-set-server=utf8mb4',
                     '--collation-server=utf8mb4_general_ci',
-                    # What is lost with the power is lost with the tests.
-                    '--innodb-flush-log-at-trx-commit=0',
+                    # What is lost with the power is lost with the tests; what
+                    # is lost with the process is not.
+                    '--innodb-flush-log-at-trx-commit=2',
                     '--innodb-flush-method=nosync',
                     '--skip-innodb-doublewrite',
                 ],
                 folder / 'mariadb.log',
             )
         )
-        server.wait_for(lambda: process.listens(self._port), 'MariaDB')
+        self.wait_until_it_answers()
         self._databases = 0
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for the server that was started."""
+        self.server.wait_for(lambda: process.listens(self.port), 'MariaDB')
+
+    def connections(self) -> int:
+        """How many clients it has now, besides the one that asks."""
+        with pymysql.connect(
+            host='127.0.0.1', port=self.port, user='root'
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SHOW STATUS LIKE 'Threads_connected'")
+            return int(cursor.fetchone()[1]) - 1
 
     def database(self) -> str:
         """A new, empty database; its URL."""
         self._databases += 1
         name = f'd{self._databases}'
         with pymysql.connect(
-            host='127.0.0.1', port=self._port, user='root'
+            host='127.0.0.1', port=self.port, user='root'
         ) as connection:
             connection.cursor().execute(f'CREATE DATABASE {name}')
-        return f'mysql+pymysql://root@127.0.0.1:{self._port}/{name}'
+        return f'mysql+pymysql://root@127.0.0.1:{self.port}/{name}'

@@ -62,7 +62,7 @@ class PostgreSQL(fixtures.Fixture):
             'full_page_writes': 'off',
             'deadlock_timeout': '100ms',
         }
-        server = self.useFixture(
+        self.server = self.useFixture(
             process.Program(
                 [
                     *as_user,
@@ -78,9 +78,13 @@ class PostgreSQL(fixtures.Fixture):
             )
         )
         # At SIGTERM it would wait for its clients to leave.
-        self.addCleanup(server.signal, signal.SIGINT)
-        server.wait_for(self._answers, 'PostgreSQL')
+        self.addCleanup(self.server.signal, signal.SIGINT)
+        self.wait_until_it_answers()
         self._databases = 0
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for the server that was started."""
+        self.server.wait_for(self._answers, 'PostgreSQL')
 
     def database(self) -> str:
         """A new, empty database; its URL."""

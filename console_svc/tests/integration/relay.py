@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A bad line to a server."""
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+
+import fixtures
+
+
+class Relay(fixtures.Fixture):
+    """Hands bytes on to a port of 127.0.0.1, as late as it is told.
+
+    :param target: the port
+    """
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        #: Seconds that each piece of an answer takes.
+        self.delay = 0.0
+        self._passing = threading.Event()
+        self._passing.set()
+
+    def _setUp(self) -> None:
+        self._listener = socket.create_server(('127.0.0.1', 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        self.addCleanup(self._close)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @contextlib.contextmanager
+    def hanging(self):
+        """Connections are taken, and nothing comes back."""
+        self._passing.clear()
+        try:
+            yield
+        finally:
+            self._passing.set()
+
+    def _close(self) -> None:
+        self._passing.set()
+        for open_ in (self._listener, *self._sockets):
+            with contextlib.suppress(OSError):
+                open_.shutdown(socket.SHUT_RDWR)
+            open_.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(
+                    target=self._relay, args=(client,), daemon=True
+                ).start()
+
+    def _relay(self, client: socket.socket) -> None:
+        with (
+            client,
+            contextlib.suppress(OSError),
+            socket.create_connection(('127.0.0.1', self._target)) as server,
+            selectors.DefaultSelector() as selector,
+        ):
+            self._sockets += [client, server]
+            other = {client: server, server: client}
+            for end in other:
+                selector.register(end, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    data = key.fileobj.recv(65536)
+                    if not data:
+                        return
+                    if key.fileobj is server:
+                        time.sleep(self.delay)
+                        self._passing.wait()
+                    other[key.fileobj].sendall(data)

@@ -195,6 +195,18 @@ def _prepare(engine: sa.Engine) -> None:
     """What an engine needs before its first connection."""
     if engine.dialect.name == 'sqlite':
         sa.event.listen(engine, 'connect', _prepare_sqlite)
+    if engine.dialect.name == 'mysql':
+        # Before oslo.db's listener, which raises.
+        sa.event.listen(engine, 'handle_error', _leave_node, insert=True)
+
+
+def _leave_node(context: sa.engine.ExceptionContext) -> None:
+    # A Galera node without quorum, or one that has just joined, refuses every
+    # statement (ER_UNKNOWN_COM_ERROR) on a connection that stays open. A new
+    # one may lead to another node.
+    arguments = getattr(context.original_exception, 'args', ())
+    if arguments[:1] == (1047,):
+        context.is_disconnect = True
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Several API hosts on a cluster of three database nodes."""
+
+import dataclasses
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent import futures
+from typing import Any, ClassVar
+
+import requests
+import testtools
+
+from console_svc.consoles.tokens import hash_of
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.galera import DATABASE, Galera
+from console_svc.tests.integration.service import Service
+
+TOKENS = '/v2.1/os-console-auth-tokens'
+WANTED = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
+SERVERS = [str(uuid.UUID(int=number)) for number in range(1, 401)]
+
+# Seconds after a node has died in which requests may fail: HAProxy notices,
+# the other nodes agree that it is gone, and lost connections are made anew.
+FAIL_OVER = 15
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """What came of a request that writes."""
+
+    what: str
+    at: float
+    status: int
+    #: The server of a console; a token, or a session's id.
+    name: str | None = None
+
+
+def inventory() -> dict[str, Any]:
+    """Many servers, all alike."""
+    one = fixtures.inventory()['servers'][0]
+    return {
+        'servers': [
+            one,
+            *({**one, 'id': server, 'name': server} for server in SERVERS),
+        ]
+    }
+
+
+class GaleraTest(testtools.TestCase):
+    cluster: ClassVar[Galera]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.cluster = Galera()
+        cls.cluster.setUp()
+        cls.addClassCleanup(cls.cluster.cleanUp)
+
+    def service(self, url: str, **consoleauth: object) -> Service:
+        """An API host; all hosts are alike but for their way in."""
+        service = self.useFixture(
+            Service(
+                consoleauth=consoleauth,
+                # SELECT, UPDATE and DELETE see what any node has committed.
+                database={'connection': url, 'mysql_wsrep_sync_wait': 3},
+            )
+        )
+        service.write_inventory(inventory())
+        process.wait_for(
+            lambda: self.listing(service, SERVERS[-1]).status_code == 200,
+            'the inventory',
+        )
+        return service
+
+    def listing(self, service: Service, server: str) -> requests.Response:
+        return service.request(
+            'GET', f'/v2.1/servers/{server}/consoles', fixtures.MEMBER
+        )
+
+    def issue(self, service: Service) -> requests.Response:
+        return service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            fixtures.MEMBER,
+            '2.6',
+            json=WANTED,
+        )
+
+    def open(self, service: Service, token: str) -> requests.Response:
+        return service.request(
+            'POST', f'{TOKENS}/{token}/sessions', fixtures.SERVICE, json={}
+        )
+
+    def look_up(self, service: Service, token: str) -> requests.Response:
+        return service.request(
+            'GET', f'{TOKENS}/{token}', fixtures.SERVICE, '2.31'
+        )
+
+    def at_once(
+        self, calls: Iterable[Callable[[], requests.Response]]
+    ) -> list[requests.Response]:
+        """The answers of requests that start together."""
+        calls = list(calls)
+        barrier = threading.Barrier(len(calls))
+
+        def call(each: Callable[[], requests.Response]) -> requests.Response:
+            barrier.wait()
+            return each()
+
+        with futures.ThreadPoolExecutor(len(calls)) as pool:
+            return list(pool.map(call, calls))
+
+    def conflicts(self) -> int:
+        """Transactions that lost against one of another node."""
+        return sum(
+            int(node.status(name))
+            for node in self.cluster.nodes
+            for name in ('wsrep_local_cert_failures', 'wsrep_local_bf_aborts')
+        )
+
+    def rows(self, node: Any, query: str) -> list[Any]:
+        return [row[0] for row in node.sql(query.format(database=DATABASE))]
+
+    def test_without_quorum(self) -> None:
+        host = self.service(self.cluster.url())
+        first, second, third = self.cluster.nodes
+        for node in (first, second):
+            node.kill()
+        process.wait_for(
+            lambda: third.status('wsrep_cluster_status') != 'Primary',
+            'the loss of quorum',
+        )
+        # The node takes connections, and even answers SELECT 1.
+        health = host.request('GET', '/healthcheck')
+        self.assertEqual(503, health.status_code)
+        for answer in (self.issue(host), self.listing(host, SERVERS[0])):
+            self.assertEqual(503, answer.status_code)
+        third.sql("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'")
+        third.wait_until_in_sync()
+        process.wait_for(
+            lambda: self.issue(host).status_code == 200, 'the service'
+        )
+        for node in (first, second):
+            node.rejoin()
+        self.assertEqual(200, self.issue(host).status_code)
+
+    def test_writes_to_all_nodes_at_once(self) -> None:
+        hosts = [
+            self.service(self.cluster.url(node.port), max_uses=1)
+            for node in self.cluster.nodes
+        ]
+        before = self.conflicts()
+        for server in SERVERS[:25]:
+            path = f'/v2.1/servers/{server}/consoles'
+            answers = self.at_once(
+                lambda host=host, path=path: host.request(
+                    'POST', path, fixtures.MEMBER
+                )
+                for host in hosts * 2
+            )
+            self.assertEqual({200}, {it.status_code for it in answers})
+            for host in hosts:
+                listed = self.listing(host, server).json()['consoles']
+                self.assertEqual(1, len(listed))
+        for _ in range(25):
+            token = token_in(self.issue(hosts[0]))
+            for host in hosts:
+                # Read after write, on another node.
+                self.assertEqual(200, self.look_up(host, token).status_code)
+            answers = self.at_once(
+                lambda host=host, token=token: self.open(host, token)
+                for host in hosts * 2
+            )
+            statuses = Counter(it.status_code for it in answers)
+            self.assertEqual({201: 1, 409: 5}, statuses)
+        # Else it was no test.
+        self.assertGreater(self.conflicts(), before)
+
+    def test_a_node_dies_and_comes_back(self) -> None:
+        hosts = [self.service(self.cluster.url()) for _ in range(2)]
+        events: list[Event] = []
+        done = threading.Event()
+        with futures.ThreadPoolExecutor(8) as pool:
+            writers = [
+                pool.submit(self.write, hosts[number % 2], part, events, done)
+                for number, part in enumerate(parts(SERVERS, 6))
+            ]
+            try:
+                killed = self.disturb(events)
+            finally:
+                done.set()
+            for writer in writers:
+                writer.result()
+        failed = [event for event in events if event.status not in (200, 201)]
+        self.assertLessEqual({it.status for it in failed}, {503})
+        late = [
+            (event.what, event.at - killed)
+            for event in failed
+            if not killed <= event.at <= killed + FAIL_OVER
+        ]
+        self.assertEqual([], late)
+        self.nothing_is_lost(hosts, events)
+
+    def disturb(self, events: list[Event]) -> float:
+        """Kill a node under load, have it rejoin; when it was killed."""
+
+        def more(number: int) -> None:
+            target = len(events) + number
+            process.wait_for(lambda: len(events) >= target, 'load')
+
+        more(100)
+        killed = time.monotonic()
+        self.cluster.nodes[0].kill()
+        more(100)
+        time.sleep(max(0, killed + FAIL_OVER - time.monotonic()))
+        self.cluster.nodes[0].rejoin()
+        more(100)
+        return killed
+
+    def write(
+        self,
+        host: Service,
+        servers: list[str],
+        events: list[Event],
+        done: threading.Event,
+    ) -> None:
+        """Consoles, tokens and sessions, until it is done."""
+        waiting = list(servers)
+        while not done.is_set():
+            if waiting:
+                server = waiting.pop()
+                path = f'/v2.1/servers/{server}/consoles'
+                answer = host.request('POST', path, fixtures.MEMBER)
+                events.append(event('console', answer, server))
+            answer = self.issue(host)
+            issued = event('token', answer)
+            if answer.status_code == 200:
+                token = token_in(answer)
+                issued = event('token', answer, token)
+                answer = self.open(host, token)
+                opened = event('session', answer)
+                if answer.status_code == 201:
+                    session_id = answer.json()['session']['id']
+                    opened = event('session', answer, session_id)
+                events.append(opened)
+            events.append(issued)
+
+    def nothing_is_lost(
+        self, hosts: list[Service], events: list[Event]
+    ) -> None:
+        """What was accepted is there, once, on each node."""
+        accepted = {
+            what: [it.name for it in events if it.what == what and it.name]
+            for what in ('console', 'token', 'session')
+        }
+        for names in accepted.values():
+            self.assertGreater(len(names), 20)
+        expected = {
+            'SELECT server_id FROM {database}.consoles': {
+                it.name
+                for it in events
+                if it.what == 'console' and it.status == 200
+            },
+            'SELECT token_hash FROM {database}.console_auth_tokens': {
+                hash_of(token) for token in accepted['token']
+            },
+            'SELECT session_id FROM {database}.console_sessions': set(
+                accepted['session']
+            ),
+        }
+        for node in self.cluster.nodes:
+            node.wait_until_in_sync()
+            for query, wanted in expected.items():
+                found = self.rows(node, query)
+                self.assertEqual(len(found), len(set(found)))
+                self.assertEqual(set(), wanted - set(found))
+        for token in accepted['token'][:100]:
+            for host in hosts:
+                self.assertEqual(200, self.look_up(host, token).status_code)
+
+
+def event(
+    what: str, answer: requests.Response, name: str | None = None
+) -> Event:
+    return Event(what, time.monotonic(), answer.status_code, name)
+
+
+def token_in(answer: requests.Response) -> str:
+    url: str = answer.json()['remote_console']['url']
+    return url.rpartition('token%3D')[2]
+
+
+def parts(names: list[str], number: int) -> list[list[str]]:
+    return [names[start::number] for start in range(number)]

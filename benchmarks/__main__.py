@@ -88,7 +88,7 @@ def _compare(stage: targets.Stage, arguments: argparse.Namespace) -> None:
         server, request = nova.target(stage, subject, arguments.nova)
         found.append(targets.Target('nova: token look-up', server, request))
     for target in found:
-        load.wrk(target.request, 1)
+        load.wrk(target.request, 1, connections=1)
     print('MiB (PSS) of a worker, at rest:')
     for name, mib in memory.items():
         print(f'  {name}{mib:.1f}')

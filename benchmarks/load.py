@@ -23,6 +23,8 @@ class Request:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     method: str = 'GET'
     body: str = ''
+    #: A prefix, and up to which number: each request ends in another one.
+    random: tuple[str, int] = ('', 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +103,10 @@ def wrk(
     for name, value in request.headers.items():
         command += ['--header', f'{name}: {value}']
     output = subprocess.run(
-        [*command, '--', request.method, request.body],
+        [
+            *(*command, '--', request.method, request.body),
+            *map(str, request.random),
+        ],
         check=True,
         capture_output=True,
         text=True,

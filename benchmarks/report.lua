@@ -1,8 +1,18 @@
--- Asks by the method and the body that stand behind --, and says what wrk has
--- measured as a line of JSON; see wrk's SCRIPTING.
+-- wrk -s report.lua ... -- METHOD BODY PREFIX NUMBER
+--
+-- With a number each request's path ends in the prefix and a random number up
+-- to it. Says what was measured as a line of JSON; see wrk's SCRIPTING.
 init = function(arguments)
+    local prefix, number = arguments[3], tonumber(arguments[4])
     wrk.method = arguments[1]
     wrk.body = arguments[2] ~= '' and arguments[2] or nil
+    if number > 0 then
+        math.randomseed(os.time())
+        request = function()
+            return wrk.format(
+                nil, wrk.path .. prefix .. math.random(number))
+        end
+    end
 end
 
 done = function(summary, latency)

@@ -88,6 +88,7 @@ class Subject(Service):
         stage: Stage,
         checkout: pathlib.Path = HERE,
         driver: str = 'pymysql',
+        consoleauth: Mapping[str, object] | None = None,
     ) -> None:
         self.url_of_database = stage.mariadb.database()
         self._stage = stage
@@ -106,7 +107,7 @@ class Subject(Service):
             database={
                 'connection': self.url_of_database.replace('pymysql', driver)
             },
-            consoleauth={'token_ttl': _TTL},
+            consoleauth={'token_ttl': _TTL, **(consoleauth or {})},
             keystone_authtoken=stage.authtoken(),
         )
 

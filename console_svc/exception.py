@@ -192,6 +192,15 @@ class NativeConsoleUnavailable(ConsoleSvcError):
     message = 'Instance {server_id} has no native console'
 
 
+class NativeConsoleUnprotected(ConsoleSvcError):
+    """The server's VNC server lets people in without a password."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = (
+        'The console of instance {server_id} cannot be protected by a password'
+    )
+
+
 class UnsupportedMediaType(ConsoleSvcError):
     """A body that says it is something else than JSON."""
 

@@ -21,6 +21,7 @@ from console_svc.conf import (
     compute,
     consoleauth,
     consoles,
+    libvirt,
     nova_notifications,
     paths,
     static,
@@ -36,6 +37,7 @@ MODULES = (
     static,
     consoles,
     consoleauth,
+    libvirt,
     nova_notifications,
 )
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What libvirt's XML says of a domain.
+
+https://libvirt.org/formatdomain.html, and nova's metadata element in it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+from xml.etree import ElementTree
+
+from console_svc.consoles.models import ConnectInfo, ConsoleType
+
+_NOVA: Final = (
+    '{http://openstack.org/xmlns/libvirt/nova/1.1}',
+    '{http://openstack.org/xmlns/libvirt/nova/1.0}',
+)
+
+# A server that listens on all addresses is found by its host's name.
+_ANYWHERE: Final = frozenset({'', '0.0.0.0', '::'})  # noqa: S104
+
+_GRAPHICS: Final = {
+    'vnc': (ConsoleType.NOVNC,),
+    'spice': (ConsoleType.SPICE_HTML5, ConsoleType.SPICE_DIRECT),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain.
+
+    :param name: the hypervisor's name for it
+    :param display_name: nova's name for the server; None: nova has none
+    :param project_id: None: it is nobody's
+    :param consoles: where each console is, of a domain that runs
+    :param vnc: the ``<graphics>`` element of its VNC server; None: none
+    """
+
+    id: str
+    name: str
+    display_name: str | None
+    project_id: str | None
+    consoles: Mapping[str, ConnectInfo]
+    vnc: str | None
+
+
+def parse(xml: str, host: str) -> Domain:
+    """Read a domain's live XML.
+
+    :param host: the name of the host it is on
+    """
+    root = ElementTree.fromstring(xml)  # noqa: S314
+    vnc = root.find("./devices/graphics[@type='vnc']")
+    display_name, project_id = _owner(root)
+    return Domain(
+        id=root.findtext('uuid', ''),
+        name=root.findtext('name', ''),
+        display_name=display_name,
+        project_id=project_id,
+        consoles=_graphics(root, host) | _serial(root, host),
+        vnc=None if vnc is None else ElementTree.tostring(vnc, 'unicode'),
+    )
+
+
+def with_password(graphics: str, password: str, valid_to: str) -> str:
+    """A ``<graphics>`` element with another password.
+
+    :param graphics: the element as it is
+    :param password: '' locks: nobody gets in
+    :param valid_to: UTC, as in 2026-07-01T12:00:00
+    """
+    element = ElementTree.fromstring(graphics)  # noqa: S314
+    element.set('passwd', password)
+    element.set('passwdValidTo', valid_to)
+    return ElementTree.tostring(element, 'unicode')
+
+
+def _owner(root: ElementTree.Element) -> tuple[str | None, str | None]:
+    """The server's name and its project, as nova has noted them."""
+    for namespace in _NOVA:
+        instance = root.find(f'./metadata/{namespace}instance')
+        if instance is not None:
+            project = instance.find(f'./{namespace}owner/{namespace}project')
+            return (
+                instance.findtext(f'{namespace}name'),
+                None if project is None else project.get('uuid'),
+            )
+    return None, None
+
+
+def _graphics(root: ElementTree.Element, host: str) -> dict[str, ConnectInfo]:
+    consoles: dict[str, ConnectInfo] = {}
+    for element in root.findall('./devices/graphics'):
+        port = _port(element.get('port'))
+        tls_port = _port(element.get('tlsPort'))
+        if port is None:
+            continue
+        info = ConnectInfo(
+            host=_address(element.get('listen'), host),
+            port=port,
+            tls_port=tls_port,
+        )
+        for console_type in _GRAPHICS.get(element.get('type', ''), ()):
+            consoles.setdefault(console_type, info)
+    return consoles
+
+
+def _serial(root: ElementTree.Element, host: str) -> dict[str, ConnectInfo]:
+    for kind in ('serial', 'console'):
+        source = root.find(
+            f"./devices/{kind}[@type='tcp']/source[@mode='bind']"
+        )
+        port = None if source is None else _port(source.get('service'))
+        if source is not None and port is not None:
+            address = _address(source.get('host'), host)
+            return {ConsoleType.SERIAL: ConnectInfo(address, port)}
+    return {}
+
+
+def _address(listen: str | None, host: str) -> str:
+    return host if listen is None or listen in _ANYWHERE else listen
+
+
+def _port(text: str | None) -> int | None:
+    """A port; libvirt says -1 of one that it has not chosen yet."""
+    number = int(text) if text and text.lstrip('-').isdigit() else -1
+    return number if number > 0 else None

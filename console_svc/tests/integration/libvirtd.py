@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A real libvirtd with QEMU domains, in a folder of its own."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+import fixtures
+import libvirt
+
+from console_svc.tests.integration import certificates, process
+
+_DAEMON = """\
+listen_tls = 0
+listen_tcp = 1
+listen_addr = "127.0.0.1"
+tcp_port = "{port}"
+auth_tcp = "none"
+"""
+
+_DOMAIN = """
+<domain type='qemu'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <metadata>{metadata}</metadata>
+  <memory unit='MiB'>32</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+    <video><model type='vga'/></video>
+    <graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'
+        {password}/>
+    {serial}
+  </devices>
+</domain>
+"""
+
+_METADATA = """
+<nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>
+  <nova:name>web-1</nova:name>
+  <nova:owner>
+    <nova:user uuid='joe'>joe</nova:user>
+    <nova:project uuid='{project}'>{project}</nova:project>
+  </nova:owner>
+</nova:instance>
+"""
+
+_SERIAL = """
+<serial type='tcp'>
+  <source mode='bind' host='127.0.0.1' service='{port}'/>
+  <protocol type='raw'/>
+  <target port='0'/>
+</serial>
+"""
+
+
+class Libvirtd(fixtures.Fixture):
+    """In session mode; QEMU emulates, so that it runs everywhere.
+
+    :param tls: whether its VNC servers speak TLS (VeNCrypt)
+    """
+
+    def __init__(self, tls: bool = False) -> None:
+        self._tls = tls
+
+    def _setUp(self) -> None:
+        outer = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        outer.chmod(0o755)
+        self._home = outer / 'libvirt'
+        for name in ('', 'run', 'config', 'config/libvirt', 'cache', 'pki'):
+            (self._home / name).mkdir(mode=0o700)
+        settings = self._home / 'config/libvirt/qemu.conf'
+        lines = ['stdio_handler = "file"']
+        if self._tls:
+            pki = self._home / 'pki'
+            certificates.write(pki)
+            lines += ['vnc_tls = 1', f'vnc_tls_x509_cert_dir = "{pki}"']
+        settings.write_text('\n'.join(lines))
+        self._port = process.free_port()
+        daemon = self._home / 'config/libvirtd.conf'
+        daemon.write_text(_DAEMON.format(port=self._port))
+        as_user = []
+        if os.geteuid() == 0:
+            # In session mode it is nobody's: not root's.
+            for path in (self._home, *self._home.rglob('*')):
+                shutil.chown(path, 'nobody', 'nogroup')
+            as_user = [
+                process.program('setpriv'),
+                *('--reuid=nobody', '--regid=nogroup', '--clear-groups'),
+            ]
+        self.server = self.useFixture(
+            process.Program(
+                [
+                    *as_user,
+                    process.program('libvirtd'),
+                    *('--listen', '--config', str(daemon)),
+                ],
+                outer / 'libvirtd.log',
+                {
+                    'HOME': str(self._home),
+                    'XDG_RUNTIME_DIR': str(self._home / 'run'),
+                    'XDG_CONFIG_HOME': str(self._home / 'config'),
+                    'XDG_CACHE_HOME': str(self._home / 'cache'),
+                    'XDG_DATA_HOME': str(self._home / 'data'),
+                    'XDG_STATE_HOME': str(self._home / 'state'),
+                },
+            )
+        )
+        self._domains: list[str] = []
+        self.addCleanup(self._destroy)
+        self.wait_until_it_answers()
+
+    @property
+    def remote_uri(self) -> str:
+        """As from another host."""
+        return f'qemu+tcp://127.0.0.1:{self._port}/session'
+
+    @property
+    def uri(self) -> str:
+        """Where it listens."""
+        socket = self._home / 'run/libvirt/libvirt-sock'
+        return f'qemu+unix:///session?socket={socket}'
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for the daemon that was started."""
+        self.server.wait_for(self._answers, 'libvirtd')
+
+    def _answers(self) -> bool:
+        try:
+            with self.connected():
+                return True
+        except libvirt.libvirtError:
+            return False
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[libvirt.virConnect]:
+        """A connection of the test's own."""
+        connection = libvirt.open(self.uri)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def domain(
+        self,
+        uuid: str,
+        name: str,
+        project: str | None = None,
+        password: str = "passwd=''",
+        serial_port: int | None = None,
+        started: bool = True,
+    ) -> None:
+        """Make a domain.
+
+        :param project: what nova has noted; None: it knows nothing of it
+        :param password: an attribute of graphics; '' for a QEMU without
+            password support
+        """
+        xml = _DOMAIN.format(
+            name=name,
+            uuid=uuid,
+            password=password,
+            metadata=_METADATA.format(project=project) if project else '',
+            serial=_SERIAL.format(port=serial_port) if serial_port else '',
+        )
+        with self.connected() as connection:
+            domain = connection.defineXML(xml)
+            self._domains.append(uuid)
+            if started:
+                domain.create()
+
+    def _destroy(self) -> None:
+        # Guests outlive their daemon.
+        if not self._answers():
+            self.server.start()
+            self.wait_until_it_answers()
+        with self.connected() as connection:
+            for uuid in self._domains:
+                domain = connection.lookupByUUIDString(uuid)
+                if domain.isActive():
+                    domain.destroy()
+
+
+def quiet() -> None:
+    """Have libvirt raise its errors, and not print them, too."""
+    libvirt.registerErrorHandler(lambda context, error: None, None)

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The driver libvirt, with a real libvirtd and QEMU."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from typing import Any, ClassVar
+
+import asyncvnc
+import requests
+import testtools
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import libvirtd, process
+from console_svc.tests.integration.libvirtd import Libvirtd
+from console_svc.tests.integration.service import Service
+
+BARE = fixtures.BARE
+MAPPED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c005'
+NOBODYS = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c006'
+
+
+class LibvirtTest(testtools.TestCase):
+    libvirtd: ClassVar[Libvirtd]
+    service: ClassVar[Service]
+    silent: ClassVar[socket.socket]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        libvirtd.quiet()
+        cls.libvirtd = Libvirtd()
+        cls.libvirtd.setUp()
+        cls.addClassCleanup(cls.libvirtd.cleanUp)
+        cls.serial_port = process.free_port()
+        for uuid, name, options in (
+            (
+                fixtures.SERVER,
+                'instance-00000001',
+                {'project': 'demo', 'serial_port': cls.serial_port},
+            ),
+            (
+                fixtures.STOPPED,
+                'instance-00000002',
+                {'project': 'demo', 'started': False},
+            ),
+            (BARE, 'instance-00000003', {'project': 'demo', 'password': ''}),
+            (fixtures.OTHERS, 'instance-00000004', {'project': 'other'}),
+            (MAPPED, 'pet', {}),
+            (NOBODYS, 'stray', {}),
+        ):
+            cls.libvirtd.domain(uuid, name, **options)
+        cls.service = cls.start(f'compute-1={cls.libvirtd.uri}')
+
+    @classmethod
+    def start(cls, hosts: str) -> Service:
+        service = Service(
+            compute={'driver': 'libvirt'},
+            libvirt={
+                'hosts': hosts,
+                'timeout': 3,
+                'projects': f'{MAPPED}:demo',
+            },
+        )
+        service.setUp()
+        cls.addClassCleanup(service.cleanUp)
+        return service
+
+    def consoles(
+        self,
+        method: str = 'GET',
+        server: str = fixtures.SERVER,
+        number: int | None = None,
+        service: Service | None = None,
+    ) -> requests.Response:
+        path = f'/v2.1/servers/{server}/consoles'
+        if number is not None:
+            path += f'/{number}'
+        service = service or self.service
+        return service.request(method, path, fixtures.MEMBER)
+
+    def remote(self, kind: str, server: str, protocol: str) -> Any:
+        """Where a new token leads, or why there is none."""
+        answer = self.service.request(
+            'POST',
+            f'/v2.1/servers/{server}/remote-consoles',
+            fixtures.MEMBER,
+            '2.6',
+            json={'remote_console': {'protocol': protocol, 'type': kind}},
+        )
+        if answer.status_code != 200:
+            return answer.status_code
+        url = answer.json()['remote_console']['url']
+        token = url.rpartition('token')[2].removeprefix('%3D').strip('=')
+        return self.service.request(
+            'GET',
+            f'/v2.1/os-console-auth-tokens/{token}',
+            fixtures.SERVICE,
+            '2.31',
+        ).json()['console']
+
+    def live(self, server: str) -> str:
+        """What libvirt says of a domain."""
+        with self.libvirtd.connected() as connection:
+            return connection.lookupByUUIDString(server).XMLDesc()
+
+    def test_servers(self) -> None:
+        for server, status in (
+            (fixtures.SERVER, 200),
+            (fixtures.STOPPED, 200),
+            (MAPPED, 200),
+            (fixtures.OTHERS, 404),
+            (NOBODYS, 404),
+            (fixtures.UNKNOWN, 404),
+        ):
+            self.assertEqual(
+                status, self.consoles(server=server).status_code, server
+            )
+
+    def test_where_consoles_are(self) -> None:
+        info = self.remote('novnc', fixtures.SERVER, 'vnc')
+        self.assertEqual('127.0.0.1', info['host'])
+        self.assertIn(f"port='{info['port']}'", self.live(fixtures.SERVER))
+        with socket.create_connection((info['host'], info['port'])) as vnc:
+            self.assertEqual(b'RFB 003.', vnc.recv(8))
+        info = self.remote('serial', fixtures.SERVER, 'serial')
+        self.assertEqual(self.serial_port, info['port'])
+        self.assertEqual(400, self.remote('serial', BARE, 'serial'))
+        self.assertEqual(
+            400, self.remote('spice-html5', fixtures.SERVER, 'spice')
+        )
+        self.assertEqual(409, self.remote('novnc', fixtures.STOPPED, 'vnc'))
+
+    def test_a_native_console(self) -> None:
+        self.assertEqual(200, self.consoles('POST').status_code)
+        ((number),) = [
+            it['console']['id'] for it in self.consoles().json()['consoles']
+        ]
+        console = self.consoles(number=number).json()['console']
+        self.assertEqual('instance-00000001', console['instance_name'])
+        self.assertEqual('vnc', console['console_type'])
+        where = console['host'], console['port']
+        asyncio.run(self.refused(*where, 'a-wrong-'))
+        asyncio.run(self.refused(*where, None))
+        asyncio.run(self.cut_by_delete(where, console['password'], number))
+        asyncio.run(self.refused(*where, console['password']))
+        self.assertEqual([], self.consoles().json()['consoles'])
+        # A new one has a password of its own.
+        self.consoles('POST')
+        (listed,) = self.consoles().json()['consoles']
+        new = self.consoles(number=listed['console']['id']).json()['console']
+        asyncio.run(self.refused(*where, console['password']))
+        asyncio.run(self.let_in(*where, new['password']))
+        self.consoles('DELETE', number=listed['console']['id'])
+
+    async def let_in(self, host: str, port: int, password: str) -> None:
+        async with asyncvnc.connect(host, port, password=password) as client:
+            self.assertGreater(client.video.width, 100)
+
+    async def refused(
+        self, host: str, port: int, password: str | None
+    ) -> None:
+        try:
+            await self.let_in(host, port, password or '')
+        except (PermissionError, ValueError, OSError, EOFError):
+            return
+        self.fail('let in')
+
+    async def cut_by_delete(
+        self, where: tuple[str, int], password: str, number: int
+    ) -> None:
+        """A client that is in is cut off when the console is deleted."""
+        async with asyncvnc.connect(*where, password=password) as client:
+            deleted = await asyncio.to_thread(
+                self.consoles, 'DELETE', number=number
+            )
+            self.assertEqual(202, deleted.status_code)
+            with contextlib.suppress(OSError):
+                async with asyncio.timeout(process.PATIENCE):
+                    while await client.reader.read(4096):
+                        pass
+
+    def test_what_cannot_be_protected_is_not_opened(self) -> None:
+        answer = self.consoles('POST', BARE)
+        self.assertEqual(409, answer.status_code)
+        self.assertIn(
+            'cannot be protected',
+            answer.json()['conflictingRequest']['message'],
+        )
+        self.assertEqual([], self.consoles(server=BARE).json()['consoles'])
+
+    def test_nor_what_is_stopped(self) -> None:
+        answer = self.consoles('POST', fixtures.STOPPED)
+        self.assertEqual(409, answer.status_code)
+
+    def test_a_host_that_says_nothing(self) -> None:
+        silent = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(silent.close)
+        port = silent.getsockname()[1]
+        service = self.start(
+            f'compute-1={self.libvirtd.uri},'
+            f'compute-2=qemu+tcp://127.0.0.1:{port}/system'
+        )
+        # Its servers, and those of which nobody knows whose they are.
+        answer = self.consoles(server=fixtures.UNKNOWN, service=service)
+        self.assertEqual(503, answer.status_code)
+        self.assertIn('Retry-After', answer.headers)
+        # Nobody else's.
+        for _ in range(4):
+            answer = self.consoles(service=service)
+            self.assertEqual(200, answer.status_code)
+
+    def test_libvirtd_goes_and_comes_back(self) -> None:
+        self.assertEqual(200, self.consoles().status_code)
+        self.libvirtd.server.signal(signal.SIGKILL)
+        self.libvirtd.server.wait()
+        self.assertEqual(503, self.consoles().status_code)
+        self.libvirtd.server.start()
+        self.libvirtd.wait_until_it_answers()
+        before = self.service.log.stat().st_size
+        request = f'GET /v2.1/servers/{fixtures.SERVER}/consoles'
+
+        def both() -> bool:
+            self.consoles()
+            return len(self.service.processes(request, since=before)) == 2
+
+        self.service.process.wait_for(both, 'both processes')
+
+
+class TlsTest(testtools.TestCase):
+    """The VNC servers of a remote hypervisor speak TLS."""
+
+    def test_only_what_asks_for_the_password_is_opened(self) -> None:
+        libvirtd.quiet()
+        daemon = self.useFixture(Libvirtd(tls=True))
+        daemon.domain(fixtures.SERVER, 'instance-00000001', 'demo')
+        # It takes a password, and asks for none.
+        daemon.domain(BARE, 'instance-00000002', 'demo', password='')
+        service = self.useFixture(
+            Service(
+                compute={'driver': 'libvirt'},
+                libvirt={'hosts': f'compute-1={daemon.remote_uri}'},
+            )
+        )
+        for server, status, number in (
+            (fixtures.SERVER, 200, 1),
+            (BARE, 409, 0),
+        ):
+            path = f'/v2.1/servers/{server}/consoles'
+            answer = service.request('POST', path, fixtures.MEMBER)
+            self.assertEqual(status, answer.status_code, answer.text)
+            listed = service.request('GET', path, fixtures.MEMBER).json()
+            self.assertEqual(number, len(listed['consoles']))
+        path = f'/v2.1/servers/{fixtures.SERVER}/consoles/1'
+        answer = service.request('DELETE', path, fixtures.MEMBER)
+        self.assertEqual(202, answer.status_code)

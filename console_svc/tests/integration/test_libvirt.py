@@ -177,7 +177,7 @@ class LibvirtTest(testtools.TestCase):
                 self.consoles, 'DELETE', number=number
             )
             self.assertEqual(202, deleted.status_code)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(ConnectionError):
                 async with asyncio.timeout(process.PATIENCE):
                     while await client.reader.read(4096):
                         pass

@@ -55,12 +55,12 @@ class LibvirtTest(testtools.TestCase):
         cls.service = cls.start(f'compute-1={cls.libvirtd.uri}')
 
     @classmethod
-    def start(cls, hosts: str) -> Service:
+    def start(cls, hosts: str, timeout: int = 20) -> Service:
         service = Service(
             compute={'driver': 'libvirt'},
             libvirt={
                 'hosts': hosts,
-                'timeout': 3,
+                'timeout': timeout,
                 'projects': f'{MAPPED}:demo',
             },
         )
@@ -201,7 +201,8 @@ class LibvirtTest(testtools.TestCase):
         port = silent.getsockname()[1]
         service = self.start(
             f'compute-1={self.libvirtd.uri},'
-            f'compute-2=qemu+tcp://127.0.0.1:{port}/system'
+            f'compute-2=qemu+tcp://127.0.0.1:{port}/system',
+            timeout=5,
         )
         # Its servers, and those of which nobody knows whose they are.
         answer = self.consoles(server=fixtures.UNKNOWN, service=service)
@@ -241,7 +242,10 @@ class TlsTest(testtools.TestCase):
         service = self.useFixture(
             Service(
                 compute={'driver': 'libvirt'},
-                libvirt={'hosts': f'compute-1={daemon.remote_uri}'},
+                libvirt={
+                    'hosts': f'compute-1={daemon.remote_uri}',
+                    'timeout': 20,
+                },
             )
         )
         for server, status, number in (

@@ -1,0 +1,65 @@
+CREATE TABLE console_auth_tokens (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    token_hash VARCHAR(64) NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    host VARCHAR(255) NOT NULL,
+    port INTEGER NOT NULL,
+    tls_port INTEGER,
+    internal_access_path VARCHAR(255),
+    created_at BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    uses INTEGER NOT NULL DEFAULT '0',
+    client_address VARCHAR(45),
+    CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
+    CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
+)CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_console_auth_tokens_expires ON console_auth_tokens (expires);
+
+CREATE INDEX ix_console_auth_tokens_server_id ON console_auth_tokens (server_id);
+
+CREATE TABLE console_sessions (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    session_id VARCHAR(36) NOT NULL,
+    token_hash VARCHAR(64) NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    client_address VARCHAR(45),
+    created_at BIGINT NOT NULL,
+    expires BIGINT,
+    alive_until BIGINT NOT NULL,
+    CONSTRAINT pk_console_sessions PRIMARY KEY (id),
+    CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
+)CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_console_sessions_alive_until ON console_sessions (alive_until);
+
+CREATE INDEX ix_console_sessions_server_id ON console_sessions (server_id);
+
+CREATE INDEX ix_console_sessions_token_hash ON console_sessions (token_hash);
+
+CREATE TABLE consoles (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    server_id VARCHAR(36) NOT NULL,
+    server_host VARCHAR(255) NOT NULL,
+    console_type VARCHAR(255) NOT NULL,
+    instance_name VARCHAR(255) NOT NULL,
+    host VARCHAR(255) NOT NULL,
+    port INTEGER NOT NULL,
+    encrypted_password VARCHAR(255) NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT pk_consoles PRIMARY KEY (id),
+    CONSTRAINT uq_consoles_server_id_server_host UNIQUE (server_id, server_host)
+)CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE leases (
+    name VARCHAR(64) NOT NULL,
+    expires BIGINT NOT NULL,
+    CONSTRAINT pk_leases PRIMARY KEY (name)
+)CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+

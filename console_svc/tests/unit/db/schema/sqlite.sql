@@ -1,0 +1,62 @@
+CREATE TABLE console_auth_tokens (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    token_hash VARCHAR(64) NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    host VARCHAR(255) NOT NULL,
+    port INTEGER NOT NULL,
+    tls_port INTEGER,
+    internal_access_path VARCHAR(255),
+    created_at BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    uses INTEGER DEFAULT '0' NOT NULL,
+    client_address VARCHAR(45),
+    CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
+);
+
+CREATE INDEX ix_console_auth_tokens_expires ON console_auth_tokens (expires);
+
+CREATE INDEX ix_console_auth_tokens_server_id ON console_auth_tokens (server_id);
+
+CREATE TABLE console_sessions (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    session_id VARCHAR(36) NOT NULL,
+    token_hash VARCHAR(64) NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    client_address VARCHAR(45),
+    created_at BIGINT NOT NULL,
+    expires BIGINT,
+    alive_until BIGINT NOT NULL,
+    CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
+);
+
+CREATE INDEX ix_console_sessions_alive_until ON console_sessions (alive_until);
+
+CREATE INDEX ix_console_sessions_server_id ON console_sessions (server_id);
+
+CREATE INDEX ix_console_sessions_token_hash ON console_sessions (token_hash);
+
+CREATE TABLE consoles (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    server_id VARCHAR(36) NOT NULL,
+    server_host VARCHAR(255) NOT NULL,
+    console_type VARCHAR(255) NOT NULL,
+    instance_name VARCHAR(255) NOT NULL,
+    host VARCHAR(255) NOT NULL,
+    port INTEGER NOT NULL,
+    encrypted_password VARCHAR(255) NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT uq_consoles_server_id_server_host UNIQUE (server_id, server_host)
+);
+
+CREATE TABLE leases (
+    name VARCHAR(64) NOT NULL,
+    expires BIGINT NOT NULL,
+    CONSTRAINT pk_leases PRIMARY KEY (name)
+);
+

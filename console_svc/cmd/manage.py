@@ -77,14 +77,20 @@ def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
     database = Database(conf)
     driver = compute.load(conf)
     batch = conf.command.batch
+    started = time.monotonic()
+    left = conf.command.max_seconds
     tokens, sessions = housekeeping.purge(
         database,
         audit.Audit(notifications.notifier(conf)),
         int(time.time()),
         batch,
-        conf.command.max_seconds,
+        left,
     )
-    consoles = NativeConsoles(conf, database, driver).purge(everybody(), batch)
+    if left is not None:
+        left = max(0, left - (time.monotonic() - started))
+    consoles = NativeConsoles(conf, database, driver).purge(
+        everybody(), batch, left
+    )
     print(f'{tokens} tokens, {sessions} sessions, {consoles} consoles purged')
 
 

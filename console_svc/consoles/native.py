@@ -108,18 +108,36 @@ class NativeConsoles:
         """
         self._close(self._find(server, console_id))
 
-    def purge(self, context: RequestContext, batch: int = 1000) -> int:
+    def purge(
+        self,
+        context: RequestContext,
+        batch: int = 1000,
+        max_seconds: float | None = None,
+    ) -> int:
         """Close the consoles of servers that are gone, or have moved.
+
+        A host that is away keeps its servers' consoles; the next purge tries
+        again.
 
         :param context: whom the driver is asked for; sees every server
         :param batch: servers looked at between two queries
+        :param max_seconds: begin with no server after these
         :returns: how many were closed
         """
+        started = time.monotonic()
         purged = 0
         last = ''
         while page := self._database.list_servers_with_consoles(last, batch):
             for last in page:
-                purged += self._purge_server(context, last)
+                if (
+                    max_seconds is not None
+                    and time.monotonic() - started >= max_seconds
+                ):
+                    return purged
+                try:
+                    purged += self._purge_server(context, last)
+                except exception.ServiceUnavailable as error:
+                    LOG.warning('Server %s is not looked at: %s', last, error)
         return purged
 
     def _purge_server(self, context: RequestContext, server_id: str) -> int:

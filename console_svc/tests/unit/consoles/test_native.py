@@ -147,6 +147,21 @@ class NativeConsolesTest(testtools.TestCase):
         self.assertEqual([], self.rows())
         self.assertEqual({}, self.driver.passwords)
 
+    def test_purge_has_no_time_for_more(self) -> None:
+        self.open()
+        self.driver.server = None
+        self.assertEqual(0, self.consoles.purge(CONTEXT, max_seconds=0))
+        self.assertEqual(1, len(self.rows()))
+
+    def test_purge_goes_on_past_a_dead_host(self) -> None:
+        self.open()
+        self.driver.server = None
+        self.driver.dead_hosts.add('compute-1')
+        self.assertEqual(0, self.consoles.purge(CONTEXT))
+        self.assertEqual(1, len(self.rows()))
+        self.driver.dead_hosts.clear()
+        self.assertEqual(1, self.consoles.purge(CONTEXT))
+
     def test_of_creates_that_race_one_is_left(self) -> None:
         # Everybody has looked, and found nothing, before anybody stores.
         start = threading.Barrier(8)

@@ -171,6 +171,9 @@ class Hosts:
         if last is not None:
             try:
                 return last, last.call(function)
+            except HostUnavailable:
+                # It may have been evacuated since.
+                pass
             except libvirt.libvirtError as error:
                 _raise_unless_absent(error)
         return self._search(server_id, function)

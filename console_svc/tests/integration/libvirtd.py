@@ -82,9 +82,9 @@ class Libvirtd(fixtures.Fixture):
             certificates.write(pki)
             lines += ['vnc_tls = 1', f'vnc_tls_x509_cert_dir = "{pki}"']
         settings.write_text('\n'.join(lines))
-        self._port = process.free_port()
+        self.port = process.free_port()
         daemon = self._home / 'config/libvirtd.conf'
-        daemon.write_text(_DAEMON.format(port=self._port))
+        daemon.write_text(_DAEMON.format(port=self.port))
         as_user = []
         if os.geteuid() == 0:
             # In session mode it is nobody's: not root's.
@@ -119,7 +119,7 @@ class Libvirtd(fixtures.Fixture):
     @property
     def remote_uri(self) -> str:
         """As from another host."""
-        return f'qemu+tcp://127.0.0.1:{self._port}/session'
+        return f'qemu+tcp://127.0.0.1:{self.port}/session'
 
     @property
     def uri(self) -> str:

@@ -12,9 +12,11 @@ import asyncvnc
 import requests
 import testtools
 
+from console_svc.compute.libvirt.hosts import Hosts
 from console_svc.tests import fixtures
 from console_svc.tests.integration import libvirtd, process
 from console_svc.tests.integration.libvirtd import Libvirtd
+from console_svc.tests.integration.relay import Relay
 from console_svc.tests.integration.service import Service
 
 BARE = fixtures.BARE
@@ -212,6 +214,33 @@ class LibvirtTest(testtools.TestCase):
         for _ in range(4):
             answer = self.consoles(service=service)
             self.assertEqual(200, answer.status_code)
+
+    def test_a_server_that_left_a_dead_host(self) -> None:
+        line = self.useFixture(Relay(self.libvirtd.port))
+        near = f'compute-1=qemu+tcp://127.0.0.1:{line.port}/session'
+        conf = self.useFixture(
+            fixtures.Configuration(
+                libvirt={
+                    'hosts': f'{near},compute-2={self.libvirtd.uri}',
+                    'timeout': 5,
+                }
+            )
+        ).conf
+
+        def name(connection: Any) -> str:
+            return connection.lookupByUUIDString(fixtures.SERVER).name()
+
+        def where(hosts: Hosts) -> str:
+            return hosts.find(fixtures.SERVER, name)[0].name
+
+        hosts = Hosts(conf)
+        while where(hosts) != 'compute-1':
+            # The other one was faster.
+            hosts = Hosts(conf)
+        self.assertEqual('compute-1', where(hosts))
+        with line.hanging():
+            self.assertEqual('compute-2', where(hosts))
+            self.assertEqual('compute-2', where(hosts))
 
     def test_libvirtd_goes_and_comes_back(self) -> None:
         self.assertEqual(200, self.consoles().status_code)

@@ -3,6 +3,7 @@
 """Who may do what: oslo.policy with the rules of console_svc.policies."""
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -17,8 +18,11 @@ from console_svc.context import RequestContext
 
 LOG = logging.getLogger(__name__)
 
-#: How often policy.yaml is looked at.
-REREAD_SECONDS: Final = 1
+# Seconds between two searches for policy files, in whichever folder.
+_SEARCH_SECONDS: Final = 1
+
+# A path, and what tells one version of its file from the next.
+_State = tuple[str, tuple[int, int, int] | None]
 
 
 class Policy:
@@ -28,14 +32,13 @@ class Policy:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._enforcer = policy.Enforcer(conf)
-        self._enforcer.register_defaults(policies.list_rules())
+        self._conf = conf
+        self._lock = threading.Lock()
         # A policy file that cannot be read must stop the start, not open
         # or close doors later.
-        self._enforcer.load_rules()
-        self._lock = threading.Lock()
-        self._reread_at = time.monotonic() + REREAD_SECONDS
-        self._enforcer.use_conf = False
+        self._enforcer = _load(conf)
+        self._states = _search(conf)
+        self._search_at = time.monotonic() + _SEARCH_SECONDS
 
     def can_see(self, context: RequestContext, project_id: str) -> bool:
         """Whether resources of a project exist for this caller.
@@ -66,7 +69,7 @@ class Policy:
     def _check(
         self, rule: str, context: RequestContext, project_id: str | None
     ) -> bool:
-        if time.monotonic() >= self._reread_at:
+        if self._may_have_changed():
             self._reread()
         target = {'project_id': project_id}
         try:
@@ -74,29 +77,60 @@ class Policy:
         except policy.InvalidScope:
             return False
 
-    def _reread(self) -> None:
-        """Read what has changed.
+    def _may_have_changed(self) -> bool:
+        # Of the file that was found, each request sees a change at once.
+        file = self._states[0]
+        return file != _state(file[0]) or time.monotonic() >= self._search_at
 
-        Asked to (use_conf), oslo.policy searches its folders for every check
-        anew, which takes longer than the check.
+    def _reread(self) -> None:
+        """Read what has changed, if anything has.
+
+        Into an enforcer of its own: others may check by this one meanwhile.
         """
         with self._lock:
-            if time.monotonic() < self._reread_at:
+            states = _search(self._conf)
+            self._search_at = time.monotonic() + _SEARCH_SECONDS
+            if states == self._states:
                 return
-            self._reread_at = time.monotonic() + REREAD_SECONDS
+            self._states = states
             try:
-                self._enforcer.use_conf = True
-                self._enforcer.load_rules()
+                self._enforcer = _load(self._conf)
             except (
                 OSError,
                 ValueError,
                 policy.InvalidDefinitionError,
             ) as error:
-                # A broken edit: oslo.policy tells it once, and has kept the
-                # rules it had.
                 LOG.error('The policy file is ignored until mended: %s', error)
-            finally:
-                self._enforcer.use_conf = False
+
+
+def _load(conf: cfg.ConfigOpts) -> policy.Enforcer:
+    enforcer = policy.Enforcer(conf)
+    enforcer.register_defaults(policies.list_rules())
+    enforcer.load_rules()
+    # Else it would search for its files at each check, which takes longer
+    # than the check.
+    enforcer.use_conf = False
+    return enforcer
+
+
+def _search(conf: cfg.ConfigOpts) -> list[_State]:
+    """All that the rules are read from; the main file is the first."""
+    options = conf.oslo_policy
+    main = conf.find_file(options.policy_file) or options.policy_file
+    states = [_state(main)]
+    for name in options.policy_dirs:
+        folder = conf.find_file(name)
+        if folder:
+            states += [_state(entry.path) for entry in os.scandir(folder)]
+    return [states[0], *sorted(states[1:])]
+
+
+def _state(path: str) -> _State:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return path, None
+    return path, (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def get_enforcer() -> policy.Enforcer:

@@ -9,7 +9,7 @@ from typing import Any
 
 import testtools
 
-from console_svc import policies, policy
+from console_svc import policies
 from console_svc.tests import fixtures
 
 PERSONAS = {
@@ -257,6 +257,29 @@ class PolicyTest(testtools.TestCase):
         self._write_policy('"os_compute_api:os-consoles:index": "@"')
         self.assertEqual(200, self.api.request('GET', listing).status_int)
 
+    def test_a_policy_file_that_goes_takes_its_rules_along(self) -> None:
+        listing = f'{SERVER}/consoles'
+        self._write_policy('"os_compute_api:os-consoles:index": "role:admin"')
+        self.assertEqual(403, self.api.request('GET', listing).status_int)
+        self.api.policy.unlink()
+        self.assertEqual(200, self.api.request('GET', listing).status_int)
+
+    def test_files_of_a_folder(self) -> None:
+        folder = self.api.folder / 'more-rules'
+        folder.mkdir()
+        api = self.useFixture(
+            fixtures.Api(oslo_policy={'policy_dirs': folder})
+        )
+        listing = f'{SERVER}/consoles'
+        self.assertEqual(200, api.request('GET', listing).status_int)
+        (folder / 'one.yaml').write_text(
+            '"os_compute_api:os-consoles:index": "role:admin"'
+        )
+        deadline = time.monotonic() + 60
+        while api.request('GET', listing).status_int != 403:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
     def _write_policy(self, text: str) -> None:
         # A later time stamp each time, however fast the test is.
         self._writes += 1
@@ -264,4 +287,3 @@ class PolicyTest(testtools.TestCase):
         state = self.api.policy.stat()
         later = state.st_mtime + self._writes
         os.utime(self.api.policy, (later, later))
-        time.sleep(policy.REREAD_SECONDS)

@@ -36,6 +36,7 @@ _DOMAIN = """
     <video><model type='vga'/></video>
     <graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'
         {password}/>
+    {spice}
     {serial}
   </devices>
 </domain>
@@ -49,6 +50,10 @@ _METADATA = """
     <nova:project uuid='{project}'>{project}</nova:project>
   </nova:owner>
 </nova:instance>
+"""
+
+_SPICE = """
+<graphics type='spice' autoport='yes' listen='127.0.0.1'/>
 """
 
 _SERIAL = """
@@ -153,6 +158,7 @@ class Libvirtd(fixtures.Fixture):
         name: str,
         project: str | None = None,
         password: str = "passwd=''",
+        spice: bool = False,
         serial_port: int | None = None,
         started: bool = True,
     ) -> None:
@@ -167,6 +173,7 @@ class Libvirtd(fixtures.Fixture):
             uuid=uuid,
             password=password,
             metadata=_METADATA.format(project=project) if project else '',
+            spice=_SPICE if spice else '',
             serial=_SERIAL.format(port=serial_port) if serial_port else '',
         )
         with self.connected() as connection:

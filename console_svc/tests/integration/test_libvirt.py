@@ -50,7 +50,7 @@ class LibvirtTest(testtools.TestCase):
             ),
             (BARE, 'instance-00000003', {'project': 'demo', 'password': ''}),
             (fixtures.OTHERS, 'instance-00000004', {'project': 'other'}),
-            (MAPPED, 'pet', {}),
+            (MAPPED, 'pet', {'spice': True}),
             (NOBODYS, 'stray', {}),
         ):
             cls.libvirtd.domain(uuid, name, **options)
@@ -130,6 +130,9 @@ class LibvirtTest(testtools.TestCase):
         info = self.remote('serial', fixtures.SERVER, 'serial')
         self.assertEqual(self.serial_port, info['port'])
         self.assertEqual(400, self.remote('serial', BARE, 'serial'))
+        info = self.remote('spice-html5', MAPPED, 'spice')
+        self.assertEqual('127.0.0.1', info['host'])
+        self.assertIn(f"type='spice' port='{info['port']}'", self.live(MAPPED))
         self.assertEqual(
             400, self.remote('spice-html5', fixtures.SERVER, 'spice')
         )

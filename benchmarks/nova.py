@@ -94,15 +94,17 @@ def target(
         cursor.execute(_INSTANCE, (fixtures.SERVER,))
         cursor.execute(_TOKEN, (token, fixtures.SERVER))
     port = process.free_port()
-    ini = pathlib.Path(uwsgi(port, folder / 'console-svc.conf')[-1])
-    settings = ini.read_text()
-    ini.write_text(
-        settings.replace(MODULE, 'nova.wsgi.osapi_compute:application')
-        # Nova's application has threads of its own.
-        .replace('lazy-apps = false', 'lazy-apps = true')
+    _, *options = uwsgi(
+        port,
+        folder / 'nova.conf',
+        {
+            MODULE: 'nova.wsgi.osapi_compute:application',
+            # It has threads of its own.
+            'lazy-apps = false': 'lazy-apps = true',
+        },
     )
     program = process.Program(
-        [str(venv / 'bin/uwsgi'), '--ini', str(ini)],
+        [str(venv / 'bin/uwsgi'), *options],
         folder / 'uwsgi.log',
         {'OS_NOVA_CONFIG_DIR': str(folder)},
     )

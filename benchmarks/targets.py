@@ -159,19 +159,17 @@ def floors(stage: Stage, subject: Subject) -> Iterator[Target]:
     token = subject.issue()
     for name in ('plain', 'pecan'):
         port = process.free_port()
-        command = uwsgi(port, subject.folder / f'{name}.conf')
-        ini = pathlib.Path(command[-1])
-        own = ini.with_name(f'{name}.ini')
-        ini.rename(own)
-        settings = own.read_text()
-        assert MODULE in settings
-        own.write_text(
-            settings.replace(MODULE, 'benchmarks.floors:application')
-            # Its connection is one of a process.
-            .replace('threads = 4', 'threads = 1')
+        command = uwsgi(
+            port,
+            subject.folder / f'{name}.conf',
+            {
+                MODULE: 'benchmarks.floors:application',
+                # Its connection is one of a process.
+                'threads = 4': 'threads = 1',
+            },
         )
         program = process.Program(
-            ['uwsgi', '--ini', str(own), '--pythonpath', str(HERE)],
+            [*command, '--pythonpath', str(HERE)],
             subject.folder / f'{name}.log',
             {'FLOOR': name, 'FLOOR_DATABASE': subject.url_of_database},
         )

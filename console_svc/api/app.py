@@ -16,12 +16,15 @@ from console_svc.api import healthcheck, microversion
 from console_svc.api.controllers.base import Resource, Services
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.background import InBackground
-from console_svc.api.middleware.body import WhereBody
+from console_svc.api.middleware.branch import (
+    Branch,
+    has_no_body,
+    is_public,
+)
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
 from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
-from console_svc.api.middleware.public import ExceptPublic
 from console_svc.api.middleware.recent import Recent, RecentCallers
 from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
@@ -70,8 +73,9 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     # for what the middleware itself refuses.
     app: Any = Application(RootController(services))
     app = Faults(app, conf)
-    app = ExceptPublic(authentication(conf, app), app)
-    app = WhereBody(sizelimit.RequestBodySizeLimiter(app, conf), app)
+    app = Branch(is_public, app, authentication(conf, app))
+    limited = sizelimit.RequestBodySizeLimiter(app, conf)
+    app = Branch(has_no_body, app, limited)
     app = Faults(app, conf)
     app = Microversion(app)
     if conf.cors.allowed_origin:
@@ -91,7 +95,7 @@ def authentication(
 ) -> 'WSGIApplication':
     """The middleware that says who is asking."""
     if conf.api.auth_strategy == 'noauth2':
-        return NoAuth2(Context(app, RecentCallers(0)))
+        return NoAuth2(Context(app))
     for group, options in keystonemiddleware.opts.list_auth_token_opts():
         conf.register_opts(options, group)
     for name, default in _AUTH_TOKEN_DEFAULTS.items():
@@ -104,7 +108,7 @@ def authentication(
         )
     )
     middleware = auth_token.AuthProtocol(
-        Context(app, callers), {'oslo_config_config': conf}
+        Context(callers.remembering(app)), {'oslo_config_config': conf}
     )
     return Recent(callers, middleware, app)
 

@@ -2,7 +2,6 @@
 
 """/healthcheck: oslo.middleware's, with a check of the database."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -10,11 +9,11 @@ from oslo_db import exception as db_exception
 from oslo_middleware import healthcheck
 from oslo_middleware.healthcheck import opts, pluginbase
 
+from console_svc.api.middleware.branch import Branch
 from console_svc.db.api import Database
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import (
-        StartResponse,
         WSGIApplication,
         WSGIEnvironment,
     )
@@ -55,11 +54,8 @@ def beside(
         if isinstance(extension.obj, DatabaseHealthcheck):
             extension.obj.database = database
 
-    def branch(
-        environ: 'WSGIEnvironment', start_response: 'StartResponse'
-    ) -> Iterable[bytes]:
-        chosen = check if environ.get('PATH_INFO') == PATH else app
-        answer: Iterable[bytes] = chosen(environ, start_response)
-        return answer
+    return Branch(_asks_for_health, check, app)
 
-    return branch
+
+def _asks_for_health(environ: 'WSGIEnvironment') -> bool:
+    return environ.get('PATH_INFO') == PATH

@@ -67,6 +67,17 @@ class RecentCallers:
         )
         self._lock = threading.Lock()
 
+    def remembering(self, app: 'WSGIApplication') -> 'WSGIApplication':
+        """An application behind authentication, whose callers are kept."""
+
+        def remember(
+            environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        ) -> Iterable[bytes]:
+            self.remember(environ, environ[CALLER])
+            return app(environ, start_response)
+
+        return remember
+
     def remember(
         self, environ: 'WSGIEnvironment', context: RequestContext
     ) -> None:

@@ -57,9 +57,7 @@ class LibvirtDriver(base.Driver):
     def get_connect_info(
         self, context: RequestContext, server: Server, console_type: str
     ) -> ConnectInfo:
-        _, found, domain = self._find(server.id)
-        if found.status in _STOPPED:
-            raise exception.ServerNotReady(server_id=server.id)
+        _, domain = self._running(server.id)
         if console_type not in domain.consoles:
             raise exception.ConsoleTypeUnavailable(console_type=console_type)
         return domain.consoles[console_type]
@@ -67,9 +65,7 @@ class LibvirtDriver(base.Driver):
     def open_native_console(
         self, context: RequestContext, server: Server, password: str
     ) -> Endpoint:
-        host, found, domain = self._find(server.id)
-        if found.status in _STOPPED:
-            raise exception.ServerNotReady(server_id=server.id)
+        host, domain = self._running(server.id)
         info = domain.consoles.get(ConsoleType.NOVNC)
         if domain.vnc is None or info is None:
             raise exception.NativeConsoleUnavailable(server_id=server.id)
@@ -112,6 +108,13 @@ class LibvirtDriver(base.Driver):
                 raise exception.ServiceUnavailable(
                     'The console cannot be closed now.'
                 ) from error
+
+    def _running(self, server_id: str) -> tuple[Host, Domain]:
+        """The domain, while it can have consoles."""
+        host, server, domain = self._find(server_id)
+        if server.status in _STOPPED:
+            raise exception.ServerNotReady(server_id=server_id)
+        return host, domain
 
     def _find(self, server_id: str) -> tuple[Host, Server, Domain]:
         def look(connection: Any) -> tuple[str, int]:

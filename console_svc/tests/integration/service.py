@@ -42,19 +42,23 @@ def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
     }
 
 
-def uwsgi(port: int, file: pathlib.Path) -> list[str]:
+def uwsgi(
+    port: int, file: pathlib.Path, more: Mapping[str, str] | None = None
+) -> list[str]:
     """A command line for uWSGI, with the sample's settings.
 
     :param file: the service's configuration; uWSGI's goes beside it
+    :param more: other settings of the sample -> what stands there instead
     """
     settings = SAMPLE.read_text()
     for sample, ours in (
         ('127.0.0.1:8775', f'127.0.0.1:{port}'),
         ('/etc/console-svc/console-svc.conf', str(file)),
+        *(more or {}).items(),
     ):
         assert sample in settings
         settings = settings.replace(sample, ours)
-    ini = file.with_name('uwsgi.ini')
+    ini = file.with_name(f'{file.stem}-uwsgi.ini')
     ini.write_text(settings)
     return ['uwsgi', '--ini', str(ini)]
 

@@ -208,6 +208,20 @@ class UnsupportedMediaType(ConsoleSvcError):
     message = 'Unsupported Content-Type'
 
 
+class Refused(ConsoleSvcError):
+    """A service that is asked for the caller refuses, and says why.
+
+    :param status: its own
+    :param reason: in words that it would have shown to the caller
+    """
+
+    message = '{reason}'
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason=reason)
+        self.status = http.HTTPStatus(status)
+
+
 class PasswordUnreadable(ConsoleSvcError):
     """None of the keys decrypts a stored password."""
 

@@ -6,7 +6,13 @@ import abc
 
 from oslo_config import cfg
 
-from console_svc.consoles.models import ConnectInfo, Endpoint, Server
+from console_svc import exception
+from console_svc.consoles.models import (
+    ConnectInfo,
+    ConsoleAuthToken,
+    Endpoint,
+    Server,
+)
 from console_svc.context import RequestContext
 
 
@@ -40,6 +46,21 @@ class Driver(abc.ABC):
         :raises console_svc.exception.ConsoleTypeUnavailable: nowhere
         :raises console_svc.exception.ServerNotReady: nowhere just now
         """
+
+    def leads_to_console(
+        self, context: RequestContext, token: ConsoleAuthToken
+    ) -> bool:
+        """Whether the console is still where a token leads."""
+        try:
+            server = self.get_server(context, token.server_id)
+            info = self.get_connect_info(context, server, token.console_type)
+        except (
+            exception.ServerNotFound,
+            exception.ServerNotReady,
+            exception.ConsoleTypeUnavailable,
+        ):
+            return False
+        return info == token.connect_info
 
     @abc.abstractmethod
     def open_native_console(

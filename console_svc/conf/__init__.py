@@ -22,6 +22,7 @@ from console_svc.conf import (
     consoleauth,
     consoles,
     libvirt,
+    nova,
     nova_notifications,
     paths,
     static,
@@ -38,6 +39,7 @@ MODULES = (
     consoles,
     consoleauth,
     libvirt,
+    nova,
     nova_notifications,
 )
 

@@ -13,7 +13,11 @@ from console_svc.conf import base_urls
 def list_opts() -> list[tuple[str, Iterable[cfg.Opt]]]:
     """Group name and options, for the sample generator and the docs."""
     options: list[tuple[str, Iterable[cfg.Opt]]] = [
-        (module.GROUP or 'DEFAULT', module.OPTIONS) for module in conf.MODULES
+        (
+            module.GROUP or 'DEFAULT',
+            getattr(module, 'SAMPLE', module.OPTIONS),
+        )
+        for module in conf.MODULES
     ]
     options.extend(base_urls.GROUPS.items())
     return options

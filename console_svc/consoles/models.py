@@ -43,12 +43,15 @@ class ConnectInfo:
 
     :param internal_access_path: what the proxy asks for in a CONNECT
         handshake before the console's own protocol begins
+    :param ticket: by what the driver knows later whether the console is still
+        there, where it needs more than the rest; a secret
     """
 
     host: str
     port: int
     tls_port: int | None = None
     internal_access_path: str | None = None
+    ticket: str | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.compute import Driver
+from console_svc.consoles import passwords
 from console_svc.consoles.models import (
     ConnectInfo,
     ConsoleAuthToken,
@@ -27,7 +28,6 @@ _BYTES = 32
 # How long, and of how many consoles, what the driver said is believed.
 _TARGET_SECONDS = 3
 _TARGETS = 10_000
-_UNKNOWN = object()
 
 
 class ConsoleAuthTokens:
@@ -50,8 +50,9 @@ class ConsoleAuthTokens:
         self._audit = events
         self._clock = clock
         self._targets: cachetools.TTLCache[
-            tuple[str, str], ConnectInfo | None
+            tuple[str, str, ConnectInfo], bool
         ] = cachetools.TTLCache(_TARGETS, _TARGET_SECONDS, timer=clock)
+        self._vault = passwords.Vault(conf)
         self._lock = threading.Lock()
 
     def issue(
@@ -96,6 +97,7 @@ class ConsoleAuthTokens:
                 'port': info.port,
                 'tls_port': info.tls_port,
                 'internal_access_path': info.internal_access_path,
+                'encrypted_ticket': self._seal(info.ticket),
                 'created_at': now,
                 'expires': now + ttl,
                 'client_address': context.client_address,
@@ -119,7 +121,7 @@ class ConsoleAuthTokens:
         """
         token_hash = hash_of(token)
         row = self._database.get_token(token_hash, int(self._clock()))
-        found = None if row is None else _token(token_hash, row)
+        found = None if row is None else self._token(token_hash, row)
         if found is None or not self._leads_there(context, found):
             error = exception.TokenNotFound()
             self._audit.refusal(
@@ -161,50 +163,49 @@ class ConsoleAuthTokens:
         """Whether the console is still where the token leads."""
         if not self._conf.consoleauth.recheck_target:
             return True
-        key = (token.server_id, token.console_type)
+        key = (token.server_id, token.console_type, token.connect_info)
         with self._lock:
-            target = self._targets.get(key, _UNKNOWN)
-        if target is _UNKNOWN:
-            target = self._target(context, token)
+            known = self._targets.get(key)
+        if known is None:
+            known = self._driver.leads_to_console(context, token)
             with self._lock:
-                self._targets[key] = target
-        return target == token.connect_info
+                self._targets[key] = known
+        return known
 
-    def _target(
-        self, context: RequestContext, token: ConsoleAuthToken
-    ) -> ConnectInfo | None:
-        """Where the driver says that the console is now; None: nowhere."""
+    def _token(self, token_hash: str, row: sa.RowMapping) -> ConsoleAuthToken:
+        return ConsoleAuthToken(
+            hash=token_hash,
+            server_id=row['server_id'],
+            project_id=row['project_id'],
+            user_id=row['user_id'],
+            console_type=row['console_type'],
+            connect_info=ConnectInfo(
+                host=row['host'],
+                port=row['port'],
+                tls_port=row['tls_port'],
+                internal_access_path=row['internal_access_path'],
+                ticket=self._unseal(row['encrypted_ticket']),
+            ),
+            expires=row['expires'],
+            client_address=row['client_address'],
+        )
+
+    def _seal(self, ticket: str | None) -> str | None:
+        """What the database may hold of a ticket, if it is ever needed."""
+        if ticket is None or not self._conf.consoleauth.recheck_target:
+            return None
+        return self._vault.encrypt(ticket)
+
+    def _unseal(self, sealed: str | None) -> str | None:
+        """The ticket again; None: there is none that could be read."""
+        if sealed is None:
+            return None
         try:
-            server = self._driver.get_server(context, token.server_id)
-            return self._driver.get_connect_info(
-                context, server, token.console_type
-            )
-        except (
-            exception.ServerNotFound,
-            exception.ServerNotReady,
-            exception.ConsoleTypeUnavailable,
-        ):
+            return self._vault.decrypt(sealed)
+        except exception.PasswordUnreadable:
             return None
 
 
 def hash_of(token: str) -> str:
     """What stands for a token wherever it is stored or recorded."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _token(token_hash: str, row: sa.RowMapping) -> ConsoleAuthToken:
-    return ConsoleAuthToken(
-        hash=token_hash,
-        server_id=row['server_id'],
-        project_id=row['project_id'],
-        user_id=row['user_id'],
-        console_type=row['console_type'],
-        connect_info=ConnectInfo(
-            host=row['host'],
-            port=row['port'],
-            tls_port=row['tls_port'],
-            internal_access_path=row['internal_access_path'],
-        ),
-        expires=row['expires'],
-        client_address=row['client_address'],
-    )

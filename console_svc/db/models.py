@@ -62,6 +62,8 @@ console_auth_tokens = sa.Table(
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
     # Who asked for it: the only address it works from, if so configured.
     sa.Column('client_address', _Address, nullable=True),
+    # By what its driver checks that it still leads there.
+    sa.Column('encrypted_ticket', _Name, nullable=True),
     sa.UniqueConstraint('token_hash'),
     # For revoking all tokens of a server.
     sa.Index(None, 'server_id'),

@@ -13,6 +13,7 @@ CREATE TABLE console_auth_tokens (
     expires BIGINT NOT NULL,
     uses INTEGER NOT NULL DEFAULT '0',
     client_address VARCHAR(45),
+    encrypted_ticket VARCHAR(255),
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;

@@ -13,6 +13,7 @@ CREATE TABLE console_auth_tokens (
     expires BIGINT NOT NULL,
     uses INTEGER DEFAULT '0' NOT NULL,
     client_address VARCHAR(45),
+    encrypted_ticket VARCHAR(255),
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 );

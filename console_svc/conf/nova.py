@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""[nova] the driver that asks nova's API."""
+
+from console_svc.conf import client
+
+GROUP = 'nova'
+
+OPTIONS = client.options(
+    timeout=30,
+    description='The credential with which nova is asked where a console '
+    'token of its own leads; everything else is asked with the token of the '
+    'caller.',
+)
+
+#: Options that a plugin registers: for the sample file alone.
+SAMPLE = client.sample(OPTIONS)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""An HTTP service that says whatever a test wants."""
+
+import dataclasses
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from http import server
+from typing import Any
+
+import fixtures
+
+
+@dataclasses.dataclass
+class Answer:
+    """What is answered, and how late.
+
+    :param body: bytes, or what becomes JSON
+    :param delay: seconds
+    """
+
+    status: int = 200
+    body: Any = dataclasses.field(default_factory=dict)
+    delay: float = 0
+
+
+class Stub(fixtures.Fixture):
+    """Listens on 127.0.0.1.
+
+    :param answer: to a method and a path
+    """
+
+    def __init__(self, answer: Callable[[str, str], Answer]) -> None:
+        self.answer = answer
+        #: Method, path and headers of what it was asked.
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+
+    def _setUp(self) -> None:
+        stub = self
+
+        class Handler(server.BaseHTTPRequestHandler):
+            protocol_version = 'HTTP/1.1'
+
+            def do_any(self) -> None:
+                length = int(self.headers.get('Content-Length', 0))
+                self.rfile.read(length)
+                stub.requests.append(
+                    (self.command, self.path, dict(self.headers))
+                )
+                answer = stub.answer(self.command, self.path)
+                time.sleep(answer.delay)
+                body = answer.body
+                if not isinstance(body, bytes):
+                    body = json.dumps(body).encode()
+                self.send_response(answer.status)
+                self.send_header('Content-Type', 'application/json')
+                self.send_header('Content-Length', str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_any
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        class Server(socketserver.ThreadingMixIn, server.HTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *arguments: object) -> None:
+                """Who was too late finds nobody."""
+
+        listener = Server(('127.0.0.1', 0), Handler)
+        self.addCleanup(listener.server_close)
+        self.addCleanup(listener.shutdown)
+        self.url = f'http://127.0.0.1:{listener.server_port}'
+        threading.Thread(target=listener.serve_forever, daemon=True).start()

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The driver nova, with a real nova."""
+
+import re
+from typing import Any, ClassVar
+
+import requests
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.base import CONSOLES, TOKENS, KeystoneTest
+from console_svc.tests.integration.keystone import PASSWORD
+from console_svc.tests.integration.nova import Nova
+from console_svc.tests.integration.service import Service
+
+DOOMED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c005'
+UNSCHEDULED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c006'
+ON_DEAD_HOST = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c007'
+
+_TOKEN = re.compile('token(?:=|%3D)([0-9A-Za-z_-]+)')
+
+
+class NovaTest(KeystoneTest):
+    nova: ClassVar[Nova]
+
+    @classmethod
+    def start(cls, user: str = 'proxy') -> Service:  # type: ignore[override]
+        projects = cls.keystone.projects
+        if not hasattr(NovaTest, 'nova'):
+            NovaTest.nova = Nova(
+                cls.keystone,
+                {
+                    fixtures.SERVER: (
+                        projects['demo'],
+                        'compute-1',
+                        'active',
+                    ),
+                    fixtures.OTHERS: (
+                        projects['other'],
+                        'compute-1',
+                        'active',
+                    ),
+                    DOOMED: (projects['demo'], 'compute-1', 'active'),
+                    UNSCHEDULED: (projects['demo'], None, 'building'),
+                    ON_DEAD_HOST: (projects['demo'], 'compute-9', 'active'),
+                },
+            )
+            NovaTest.nova.setUp()
+            cls.addClassCleanup(NovaTest.nova.cleanUp)
+        cls.OPTIONS = {
+            'compute': {'driver': 'nova'},
+            'nova': {
+                'auth_type': 'password',
+                'auth_url': cls.keystone.url,
+                'username': user,
+                'password': PASSWORD,
+                'user_domain_id': 'default',
+                'project_name': 'service' if user == 'proxy' else 'demo',
+                'project_domain_id': 'default',
+                'endpoint_override': f'{NovaTest.nova.url}/v2.1',
+            },
+        }
+        return super().start()
+
+    def issue(
+        self,
+        kind: str = 'novnc',
+        protocol: str = 'vnc',
+        token: str | None = None,
+        server: str = fixtures.SERVER,
+        service: Service | None = None,
+    ) -> requests.Response:
+        return (service or self.service).request(
+            'POST',
+            f'/v2.1/servers/{server}/remote-consoles',
+            token or self.member,
+            '2.99',
+            json={'remote_console': {'protocol': protocol, 'type': kind}},
+        )
+
+    def look_up(self, answer: requests.Response) -> requests.Response:
+        """Where the token of a console leads."""
+        self.assertEqual(200, answer.status_code, answer.text)
+        found = _TOKEN.search(answer.json()['remote_console']['url'])
+        assert found is not None
+        return self.service.request(
+            'GET', f'{TOKENS}/{found[1]}', self.proxy, '2.99'
+        )
+
+    def message(self, answer: requests.Response) -> tuple[int, Any]:
+        (fault,) = answer.json().values()
+        return answer.status_code, fault['message']
+
+    def test_every_type(self) -> None:
+        """A token leads where nova's own would have led."""
+        for protocol, kind, host, port in (
+            ('vnc', 'novnc', 'fakevncconsole.com', 6969),
+            ('spice', 'spice-html5', 'fakespiceconsole.com', 6969),
+            ('spice', 'spice-direct', 'fakespiceconsole.com', 6969),
+            ('serial', 'serial', 'fakerdpconsole.com', 6969),
+            ('mks', 'webmks', 'fakemksconsole.com', 6969),
+        ):
+            answer = self.look_up(self.issue(kind, protocol))
+            self.assertEqual(200, answer.status_code, answer.text)
+            console = answer.json()['console']
+            self.assertEqual((host, port), (console['host'], console['port']))
+            self.assertEqual(fixtures.SERVER, console['instance_uuid'])
+            if kind == 'novnc':
+                self.assertIsNotNone(console['internal_access_path'])
+            if kind == 'spice-direct':
+                self.assertIn('tls_port', console)
+
+    def test_types_that_nova_has_no_more(self) -> None:
+        for kind, protocol in (('xvpvnc', 'vnc'), ('rdp-html5', 'rdp')):
+            answer = self.issue(kind, protocol)
+            self.assertEqual(400, answer.status_code)
+            self.assertIn(kind, answer.text)
+
+    def test_nova_decides_who_sees_a_server(self) -> None:
+        for token, server, status in (
+            (self.member, fixtures.SERVER, 200),
+            (self.reader, fixtures.SERVER, 403),
+            (self.admin, fixtures.SERVER, 200),
+            (self.stranger, fixtures.SERVER, 404),
+            (self.member, fixtures.OTHERS, 404),
+            (self.stranger, fixtures.OTHERS, 200),
+            (self.member, fixtures.UNKNOWN, 404),
+        ):
+            answer = self.issue(token=token, server=server)
+            self.assertEqual(status, answer.status_code, answer.text)
+            if status == 404:
+                self.assertEqual(
+                    (404, f'Instance {server} could not be found.'),
+                    self.message(answer),
+                )
+
+    def test_nova_says_no(self) -> None:
+        answer = self.issue(server=UNSCHEDULED)
+        self.assertEqual(
+            (409, f'Instance {UNSCHEDULED} is not ready'),
+            self.message(answer),
+        )
+
+    def test_nova_fails(self) -> None:
+        """Its compute is dead: nova's 500 is our 503."""
+        answer = self.issue(server=ON_DEAD_HOST)
+        self.assertEqual((503, 'Nova is unavailable.'), self.message(answer))
+        self.assertIn('Retry-After', answer.headers)
+
+    def test_server_is_gone(self) -> None:
+        """Nova's token goes with its server, and ours with nova's."""
+        issued = self.issue(server=DOOMED)
+        self.assertEqual(200, self.look_up(issued).status_code)
+        requests.delete(
+            f'{self.nova.url}/v2.1/servers/{DOOMED}',
+            headers={'X-Auth-Token': self.member},
+            timeout=process.PATIENCE,
+        ).raise_for_status()
+        process.wait_for(
+            lambda: self.look_up(issued).status_code == 404,
+            'the token to be void',
+        )
+
+    def test_native_consoles(self) -> None:
+        answer = self.service.request('POST', CONSOLES, self.member)
+        self.assertEqual(
+            (409, f'Instance {fixtures.SERVER} has no native console'),
+            self.message(answer),
+        )
+
+    def test_nova_tokens_are_nowhere(self) -> None:
+        self.issue()
+        rows = self.service.database.find_tokens('server_id', fixtures.SERVER)
+        self.assertTrue(all(row['encrypted_ticket'] for row in rows))
+        for row in rows:
+            self.assertNotRegex(
+                str(row['encrypted_ticket']), '^[0-9a-f]{8}-[0-9a-f]{4}-'
+            )
+        self.assertNotIn('fakevncconsole', self.service.log.read_text())
+
+    def test_credential_without_the_role(self) -> None:
+        """A member can't ask where a token leads; the operator reads why."""
+        service = self.start('member')
+        answer = self.issue(service=service)
+        self.assertEqual((503, 'Nova is unavailable.'), self.message(answer))
+        self.assertIn(
+            'the credential of [nova] may not ask', service.log.read_text()
+        )

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The driver nova, with what no healthy nova says."""
+
+import time
+from typing import Any, ClassVar
+
+import requests
+import testtools
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration.service import Service
+from console_svc.tests.integration.stub import Answer, Stub
+
+_TICKET = '0b8a3b2c-7c8d-4f0e-9a7a-5f3f6f1f2a11'
+_SERVER = {
+    'id': fixtures.SERVER,
+    'tenant_id': 'demo',
+    'name': 'web-1',
+    'hostId': 'a-host',
+    'status': 'ACTIVE',
+}
+_CONSOLE = {
+    'protocol': 'vnc',
+    'type': 'novnc',
+    'url': f'http://127.0.0.1:6080/vnc_auto.html?path=%3Ftoken%3D{_TICKET}',
+}
+_WHERE = {
+    'instance_uuid': fixtures.SERVER,
+    'host': '192.0.2.7',
+    'port': 5907,
+    'internal_access_path': None,
+}
+_GOOD = {
+    'GET /servers': Answer(body={'server': _SERVER}),
+    'POST /servers': Answer(body={'remote_console': _CONSOLE}),
+    'GET /os-console-auth-tokens': Answer(body={'console': _WHERE}),
+}
+
+
+def fault(status: int, message: str = 'No.') -> Answer:
+    """A refusal in nova's form."""
+    return Answer(status, {'fault': {'code': status, 'message': message}})
+
+
+class NovaFaultsTest(testtools.TestCase):
+    nova: ClassVar[Stub]
+    service: ClassVar[Service]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.nova = Stub(cls.answer)
+        cls.nova.setUp()
+        cls.addClassCleanup(cls.nova.cleanUp)
+        cls.service = Service(
+            compute={'driver': 'nova'},
+            nova={
+                'auth_type': 'none',
+                'endpoint_override': cls.nova.url,
+                'timeout': 2,
+            },
+        )
+        cls.service.setUp()
+        cls.addClassCleanup(cls.service.cleanUp)
+
+    answers: ClassVar[dict[str, Answer]] = {}
+
+    @classmethod
+    def answer(cls, method: str, path: str) -> Answer:
+        return cls.answers[f'{method} /{path.split("/")[1]}']
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.answers.clear()
+        self.answers.update(_GOOD)
+
+    def issue(self) -> requests.Response:
+        return self.service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            fixtures.MEMBER,
+            '2.6',
+            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
+        )
+
+    def check(self, status: int, message: str, what: Any) -> None:
+        answer = self.issue()
+        self.assertEqual(status, answer.status_code, f'{what}: {answer.text}')
+        (found,) = answer.json().values()
+        self.assertEqual({'code': status, 'message': message}, found)
+
+    def test_good(self) -> None:
+        """The stub is nova enough, and asked as the caller says."""
+        del self.nova.requests[:]
+        self.assertEqual(200, self.issue().status_code)
+        asked = [
+            (method, path, headers.get('X-Auth-Token'))
+            for method, path, headers in self.nova.requests
+        ]
+        server = f'/servers/{fixtures.SERVER}'
+        self.assertEqual(
+            [
+                ('GET', server, fixtures.MEMBER),
+                ('POST', f'{server}/remote-consoles', fixtures.MEMBER),
+                # What auth_type = none says.
+                ('GET', f'/os-console-auth-tokens/{_TICKET}', 'notused'),
+            ],
+            asked,
+        )
+
+    def test_failures(self) -> None:
+        for question, good in _GOOD.items():
+            for answer in (
+                fault(500),
+                fault(502),
+                Answer(503, b'<html>busy</html>'),
+                Answer(504, b''),
+                Answer(200, b'<html>hello</html>'),
+                Answer(200, b''),
+                Answer(200, []),
+                Answer(200, {}),
+                Answer(200, {'server': {}, 'remote_console': {'url': 7}}),
+                Answer(200, {'console': {'host': 'h', 'port': 'x'}}),
+                Answer(200, {'remote_console': {'url': 'http://h/'}}),
+                Answer(404, b'<html>not nova</html>'),
+                Answer(403, {'code': 403}),
+                Answer(400, b'\xff'),
+            ):
+                self.answers[question] = answer
+                self.check(503, 'Nova is unavailable.', (question, answer))
+            self.answers[question] = good
+
+    def test_time_out(self) -> None:
+        for question, good in _GOOD.items():
+            self.answers[question] = Answer(delay=5)
+            started = time.monotonic()
+            self.check(503, 'Nova is unavailable.', question)
+            self.assertLess(time.monotonic() - started, 4.5)
+            self.answers[question] = good
+
+    def test_refusals(self) -> None:
+        """Whoever asks is told what nova says."""
+        instance = f'Instance {fixtures.SERVER} could not be found.'
+        for question, answer, status, message in (
+            ('GET /servers', fault(401, 'Who?'), 401, 'Who?'),
+            ('GET /servers', fault(403, 'Not you.'), 403, 'Not you.'),
+            ('GET /servers', fault(404), 404, instance),
+            ('GET /servers', fault(429, 'Slowly.'), 429, 'Slowly.'),
+            ('POST /servers', fault(403, 'Not you.'), 403, 'Not you.'),
+            ('POST /servers', fault(404), 404, instance),
+            ('POST /servers', fault(409, 'Busy.'), 409, 'Busy.'),
+            ('POST /servers', fault(413, 'Quota.'), 413, 'Quota.'),
+            ('POST /servers', fault(501, 'I cannot.'), 501, 'I cannot.'),
+            (
+                'POST /servers',
+                fault(400),
+                400,
+                'Unavailable console type novnc.',
+            ),
+            (
+                'POST /servers',
+                fault(406),
+                400,
+                'Unavailable console type novnc.',
+            ),
+            # It is the service that was refused here, not the caller.
+            (
+                'GET /os-console-auth-tokens',
+                fault(401),
+                503,
+                'Nova is unavailable.',
+            ),
+            (
+                'GET /os-console-auth-tokens',
+                fault(403),
+                503,
+                'Nova is unavailable.',
+            ),
+            (
+                'GET /os-console-auth-tokens',
+                fault(404),
+                409,
+                f'Instance {fixtures.SERVER} is not ready',
+            ),
+        ):
+            self.answers[question] = answer
+            self.check(status, message, (question, answer))
+            self.answers[question] = _GOOD[question]
+
+    def test_nothing_secret_is_logged(self) -> None:
+        for question, answer in (
+            ('GET /servers', _GOOD['GET /servers']),
+            ('GET /os-console-auth-tokens', fault(500, _TICKET)),
+            ('GET /os-console-auth-tokens', fault(403)),
+            ('GET /os-console-auth-tokens', Answer(delay=3)),
+        ):
+            self.answers[question] = answer
+            self.issue()
+        log = self.service.log.read_text()
+        self.assertIn('Nova is of no use now', log)
+        self.assertNotIn(_TICKET, log)
+        self.assertNotIn('Traceback', log)
+
+
+class NovaAwayTest(testtools.TestCase):
+    def test_nobody_listens(self) -> None:
+        service = self.useFixture(
+            Service(
+                compute={'driver': 'nova'},
+                nova={
+                    'auth_type': 'none',
+                    'endpoint_override': 'http://127.0.0.1:9',
+                },
+            )
+        )
+        answer = service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            fixtures.MEMBER,
+            '2.6',
+            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
+        )
+        self.assertEqual(503, answer.status_code, answer.text)
+        self.assertNotIn('Traceback', service.log.read_text())
+
+    def test_keystone_away(self) -> None:
+        """The catalogue tells where nova is, or would."""
+        service = self.useFixture(
+            Service(
+                compute={'driver': 'nova'},
+                nova={
+                    'auth_type': 'password',
+                    'auth_url': 'http://127.0.0.1:9',
+                    'username': 'proxy',
+                    'password': 'a-password-of-nova',
+                    'user_domain_id': 'default',
+                    'project_name': 'service',
+                    'project_domain_id': 'default',
+                },
+            )
+        )
+        answer = service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            fixtures.MEMBER,
+            '2.6',
+            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
+        )
+        self.assertEqual(503, answer.status_code, answer.text)
+        log = service.log.read_text()
+        self.assertNotIn('Traceback', log)
+        self.assertNotIn('a-password-of-nova', log)

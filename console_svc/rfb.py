@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""RFB's handshakes, as a client of a hypervisor's VNC server (RFC 6143)."""
+"""RFB's handshakes (RFC 6143, RFB 3.3 to 3.8), for either end of a line.
 
-import contextlib
-import socket
-import ssl
+They do no I/O: a handshake is a generator of what is to be done next
+(:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`), and is
+sent what came of it. So one text serves blocking sockets and asyncio.
+"""
+
+import dataclasses
 import struct
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Generator, Sequence
+from typing import Final, TypeVar
 
 from cryptography.hazmat.decrepit.ciphers import algorithms
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
-_VERSION: Final = b'RFB 003.008\n'
+_VERSION: Final = b'RFB 003.%03d\n'
+#: The newest minor version of RFB 3.
+NEWEST: Final = 8
 
 #: Security types (RFC 6143, section 7.1.2; VeNCrypt: the RFB community's
 #: specification).
@@ -20,107 +25,187 @@ NONE: Final = 1
 VNC: Final = 2
 VENCRYPT: Final = 19
 
-#: VeNCrypt's subtype: X.509 certificates, then VNC authentication.
+#: VeNCrypt's subtypes: X.509 certificates, then nothing, or VNC
+#: authentication.
+X509_NONE: Final = 260
 X509_VNC: Final = 261
+
+# Bytes of a challenge of VNC authentication, and of its response.
+_CHALLENGE: Final = 16
+
+# A reason is read no further.
+_LONGEST_REASON: Final = 1000
 
 
 class RFBError(Exception):
-    """The server says something else than RFB, or refuses."""
+    """The other end says something else than RFB, or refuses."""
 
 
-@contextlib.contextmanager
-def connected(host: str, port: int, timeout: float) -> Iterator[socket.socket]:
-    """A connection to a VNC server.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Read:
+    """Read so many bytes, and send the handshake all of them."""
 
-    :param timeout: seconds for each step
-    :raises RFBError: nobody listens there, or says nothing
+    number: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Write:
+    """Write these bytes."""
+
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StartTLS:
+    """Go on with TLS, as its client."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Respond:
+    """Send the handshake what answers a challenge of VNC authentication."""
+
+    challenge: bytes
+
+
+_T = TypeVar('_T')
+Handshake = Generator[Read | Write | StartTLS | Respond, bytes, _T]
+
+
+# As a client of a hypervisor's VNC server.
+
+
+def security_types() -> Handshake[tuple[int, frozenset[int]]]:
+    """Exchange versions.
+
+    :returns: the minor version, and the security types that are offered
+    :raises RFBError: the server speaks another protocol, or refuses
     """
-    try:
-        with socket.create_connection((host, port), timeout) as stream:
-            yield stream
-    except OSError as error:
-        raise RFBError(f'{host} port {port}: {error}') from error
-
-
-def security_types(stream: socket.socket) -> frozenset[int]:
-    """What the server offers, after the versions are exchanged.
-
-    :raises RFBError: it speaks another protocol, or refuses
-    """
-    version = _read(stream, len(_VERSION))
-    if not version.startswith(b'RFB 003.'):
-        raise RFBError('not an RFB server')
-    stream.sendall(_VERSION)
-    (number,) = _read(stream, 1)
+    minor = yield from _version('server')
+    yield Write(_VERSION % minor)
+    if minor == 3:
+        chosen = yield from _number()
+        if chosen == 0:
+            raise RFBError((yield from _reason()))
+        return minor, frozenset([chosen])
+    (number,) = yield Read(1)
     if not number:
-        raise RFBError(_reason(stream))
-    return frozenset(_read(stream, number))
+        raise RFBError((yield from _reason()))
+    return minor, frozenset((yield Read(number)))
 
 
-def vencrypt_subtypes(stream: socket.socket) -> frozenset[int]:
-    """What the server offers below VeNCrypt, which this chooses."""
-    stream.sendall(bytes([VENCRYPT]))
-    _read(stream, 2)
-    stream.sendall(b'\x00\x02')
-    if _read(stream, 1) != b'\x00':
+def vencrypt_subtypes() -> Handshake[frozenset[int]]:
+    """Choose VeNCrypt, and see what the server offers below it."""
+    yield Write(bytes([VENCRYPT]))
+    yield Read(2)
+    yield Write(b'\x00\x02')
+    if (yield Read(1)) != b'\x00':
         raise RFBError('another version of VeNCrypt')
-    (number,) = _read(stream, 1)
-    return frozenset(struct.unpack(f'>{number}I', _read(stream, 4 * number)))
+    (number,) = yield Read(1)
+    return frozenset(struct.unpack(f'>{number}I', (yield Read(4 * number))))
 
 
-def is_protected(host: str, port: int, timeout: float) -> bool:
+def is_protected() -> Handshake[bool]:
     """Whether the server lets nobody in without a password.
 
-    :param timeout: seconds for each step
     :raises RFBError: it can't be found out
     """
-    with connected(host, port, timeout) as stream:
-        types = security_types(stream)
-        if types == {VENCRYPT}:
-            return vencrypt_subtypes(stream) == {X509_VNC}
-        return types == {VNC}
+    _, types = yield from security_types()
+    if types == {VENCRYPT}:
+        return (yield from vencrypt_subtypes()) == {X509_VNC}
+    return types == {VNC}
 
 
-def log_in(stream: socket.socket, password: str) -> socket.socket:
+def log_in(accepted: Sequence[int]) -> Handshake[None]:
     """Go through whatever the server asks for.
 
-    :returns: the stream to go on with: TLS, where the server wants it. The
-        certificate is not verified: who is asked has no secret to lose
-    :raises RFBError: the password is wrong, or the server asks for more
+    :param accepted: security types, the best first
+    :raises RFBError: the server offers none of these, or refuses
     """
-    types = security_types(stream)
-    if NONE in types:
-        choose_none(stream)
-    elif VNC in types:
-        authenticate(stream, password)
-    elif VENCRYPT in types and X509_VNC in vencrypt_subtypes(stream):
-        stream.sendall(struct.pack('>I', X509_VNC))
-        if _read(stream, 1) != b'\x01':
-            raise RFBError('the server refuses TLS')
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        stream = context.wrap_socket(stream)
-        _answer(stream, password)
-    else:
-        raise RFBError(f'security types {sorted(types)}')
-    return stream
+    minor, types = yield from security_types()
+    chosen = next((it for it in accepted if it in types), None)
+    if chosen is None:
+        raise RFBError(f'it offers security types {sorted(types)} alone')
+    if chosen == VENCRYPT:
+        chosen = yield from _start_tls()
+    elif minor > 3:
+        yield Write(bytes([chosen]))
+    if chosen == VNC:
+        challenge = yield Read(_CHALLENGE)
+        yield Write((yield Respond(challenge)))
+    elif minor < NEWEST:
+        return
+    if (yield from _number()) != 0:
+        raise RFBError(
+            (yield from _reason()) if minor == NEWEST else 'refused'
+        )
 
 
-def authenticate(stream: socket.socket, password: str) -> None:
-    """Log in with VNC authentication, once it is offered.
-
-    :raises RFBError: the password is wrong
-    """
-    stream.sendall(bytes([VNC]))
-    _answer(stream, password)
-
-
-def be_alone(stream: socket.socket) -> None:
+def be_alone() -> Handshake[None]:
     """Have the server end all other connections: ClientInit, not shared."""
-    stream.sendall(b'\x00')
+    yield Write(b'\x00')
     # ServerInit is sent when that is done.
-    _read(stream, 24)
+    yield Read(24)
+
+
+def _start_tls() -> Handshake[int]:
+    """VeNCrypt; what follows inside of it."""
+    subtypes = yield from vencrypt_subtypes()
+    for subtype, inner in ((X509_VNC, VNC), (X509_NONE, NONE)):
+        if subtype in subtypes:
+            yield Write(struct.pack('>I', subtype))
+            if (yield Read(1)) != b'\x01':
+                raise RFBError('it refuses TLS')
+            yield StartTLS()
+            return inner
+    raise RFBError(f'it offers VeNCrypt subtypes {sorted(subtypes)} alone')
+
+
+# As a server of a browser, or of another client.
+
+
+def offer(security_type: int) -> Handshake[int]:
+    """Exchange versions, and have the client take a security type.
+
+    :returns: the minor version
+    :raises RFBError: the client speaks another protocol, or wants another
+        type
+    """
+    minor = yield from _client_version()
+    if minor == 3:
+        yield Write(struct.pack('>I', security_type))
+        return minor
+    yield Write(bytes([1, security_type]))
+    if (yield Read(1)) != bytes([security_type]):
+        raise RFBError('the client wants another security type')
+    return minor
+
+
+def refuse(reason: str) -> Handshake[None]:
+    """Tell the client, before it is asked for anything, that it is not in."""
+    minor = yield from _client_version()
+    words = reason.encode()
+    zero = bytes(4 if minor == 3 else 1)
+    yield Write(zero + struct.pack('>I', len(words)) + words)
+
+
+def ask(challenge: bytes) -> Handshake[bytes]:
+    """Have the client respond to a challenge."""
+    yield Write(challenge)
+    return (yield Read(_CHALLENGE))
+
+
+def welcome(minor: int, security_type: int) -> Handshake[None]:
+    """Tell the client that it is in."""
+    if security_type != NONE or minor == NEWEST:
+        yield Write(struct.pack('>I', 0))
+
+
+def turn_away(minor: int, reason: str) -> Handshake[None]:
+    """Tell the client that it is not, and why."""
+    yield Write(struct.pack('>I', 1))
+    if minor == NEWEST:
+        words = reason.encode()
+        yield Write(struct.pack('>I', len(words)) + words)
 
 
 def response(challenge: bytes, password: str) -> bytes:
@@ -135,33 +220,27 @@ def response(challenge: bytes, password: str) -> bytes:
     return encryptor.update(challenge) + encryptor.finalize()
 
 
-def choose_none(stream: socket.socket) -> None:
-    """Go on without authentication, where that is offered."""
-    stream.sendall(bytes([NONE]))
-    _result(stream)
+def _client_version() -> Handshake[int]:
+    yield Write(_VERSION % NEWEST)
+    return (yield from _version('client'))
 
 
-def _answer(stream: socket.socket, password: str) -> None:
-    """VNC authentication, once it is chosen."""
-    stream.sendall(response(_read(stream, 16), password))
-    _result(stream)
+def _version(other: str) -> Handshake[int]:
+    """The minor version that the other end says, as far as there is one."""
+    banner = yield Read(len(_VERSION % NEWEST))
+    if not banner.startswith(b'RFB 003.') or not banner[8:11].isdigit():
+        raise RFBError(f'not an RFB {other}')
+    minor = int(banner[8:11])
+    # Others than these are to be taken for 3.3 (RFC 6143, section 7.1.1).
+    return NEWEST if minor >= NEWEST else 7 if minor == 7 else 3
 
 
-def _result(stream: socket.socket) -> None:
-    if _read(stream, 4) != b'\0\0\0\0':
-        raise RFBError(_reason(stream))
+def _number() -> Handshake[int]:
+    (number,) = struct.unpack('>I', (yield Read(4)))
+    return int(number)
 
 
-def _reason(stream: socket.socket) -> str:
-    (length,) = struct.unpack('>I', _read(stream, 4))
-    return _read(stream, min(length, 1000)).decode(errors='replace')
-
-
-def _read(stream: socket.socket, number: int) -> bytes:
-    data = b''
-    while len(data) < number:
-        more = stream.recv(number - len(data))
-        if not more:
-            raise RFBError('the server has hung up')
-        data += more
-    return data
+def _reason() -> Handshake[str]:
+    length = yield from _number()
+    words = yield Read(min(length, _LONGEST_REASON))
+    return words.decode(errors='replace')

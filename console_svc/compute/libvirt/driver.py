@@ -14,6 +14,7 @@ from oslo_utils import timeutils
 from console_svc import exception, rfb
 from console_svc.compute import base
 from console_svc.compute.libvirt import domain as domains
+from console_svc.compute.libvirt import vnc
 from console_svc.compute.libvirt.domain import Domain
 from console_svc.compute.libvirt.hosts import Host, Hosts
 from console_svc.consoles import passwords
@@ -71,9 +72,10 @@ class LibvirtDriver(base.Driver):
             raise exception.NativeConsoleUnavailable(server_id=server.id)
         try:
             self._set_password(host, domain, password)
-            protected = rfb.is_protected(
+            with vnc.connected(
                 info.host, info.port, self.conf.libvirt.timeout
-            )
+            ) as line:
+                protected = line.perform(rfb.is_protected())
         except (libvirt.libvirtError, rfb.RFBError) as error:
             LOG.warning('Server %s cannot be protected: %s', server.id, error)
             raise exception.NativeConsoleUnprotected(
@@ -181,10 +183,10 @@ class LibvirtDriver(base.Driver):
         if descriptor is not None:
             with socket.socket(fileno=descriptor) as stream:
                 stream.settimeout(timeout)
-                rfb.be_alone(rfb.log_in(stream, password))
+                _be_alone(vnc.Line(stream, password))
             return
-        with rfb.connected(info.host, info.port, timeout) as stream:
-            rfb.be_alone(rfb.log_in(stream, password))
+        with vnc.connected(info.host, info.port, timeout, password) as line:
+            _be_alone(line)
 
     def _descriptor(self, host: Host, domain: Domain) -> int | None:
         """A connection past authentication, which a local daemon can give.
@@ -202,6 +204,11 @@ class LibvirtDriver(base.Driver):
         except libvirt.libvirtError:
             return None
         return descriptor
+
+
+def _be_alone(line: vnc.Line) -> None:
+    line.perform(rfb.log_in(vnc.ANYTHING))
+    line.perform(rfb.be_alone())
 
 
 def _lookup(connection: Any, server_id: str) -> Any:

@@ -96,6 +96,20 @@ SESSION = jsonschema.Draft202012Validator(
     format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
 )
 
+#: The body of PUT /console-sessions.
+KEPT_SESSIONS = jsonschema.Draft202012Validator(
+    _object(
+        console_sessions=_object(
+            ids={
+                'type': 'array',
+                'items': {'type': 'string', 'format': 'uuid'},
+                'maxItems': 1000,
+            }
+        )
+    ),
+    format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+)
+
 #: A query that must be empty.
 NO_QUERY = jsonschema.Draft202012Validator(_object())
 

@@ -130,6 +130,16 @@ def kept_session(session: ConsoleSession) -> dict[str, Any]:
     return {'session': _session(session)}
 
 
+def kept_sessions(sessions: Mapping[str, int | None]) -> dict[str, Any]:
+    """The sessions that go on, of those that a proxy has."""
+    return {
+        'console_sessions': [
+            {'id': session_id, 'expires': expires}
+            for session_id, expires in sessions.items()
+        ]
+    }
+
+
 def _session(session: ConsoleSession) -> dict[str, Any]:
     return {
         'id': session.id,

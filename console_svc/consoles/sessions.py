@@ -102,6 +102,21 @@ class ConsoleSessions:
             raise exception.SessionNotFound(session_id=session_id)
         return _session(row)
 
+    def keep_all(self, session_ids: Sequence[str]) -> Mapping[str, int | None]:
+        """Keep sessions from lapsing, as a proxy does with all that it has.
+
+        One that has lapsed while the service was away comes back, unless it
+        was purged.
+
+        :returns: when each of those that go on expires; None: at no second
+        """
+        now = int(self._clock())
+        lapse = self._conf.consoleauth.session_lapse
+        rows = self._database.keep_sessions(
+            session_ids, now, now + lapse, now + lapse * 2 // 3
+        )
+        return {row['session_id']: row['expires'] for row in rows}
+
     def close(
         self, context: RequestContext, token: str, session_id: str
     ) -> None:

@@ -230,19 +230,11 @@ class Database(Connections):
             console_sessions.c.token_hash == token_hash,
             console_sessions.c.alive_until > now,
         )
-        # No session is kept alive beyond its end.
-        until = sa.case(
-            (
-                console_sessions.c.expires < alive_until,
-                console_sessions.c.expires,
-            ),
-            else_=alive_until,
-        )
         with self.writing() as connection:
             connection.execute(
                 console_sessions.update()
                 .where(*wanted)
-                .values(alive_until=until)
+                .values(alive_until=_not_beyond_its_end(alive_until))
             )
             # Not by rowcount: MySQL counts only what changed.
             return (
@@ -250,6 +242,39 @@ class Database(Connections):
                 .mappings()
                 .one_or_none()
             )
+
+    @retried
+    def keep_sessions(
+        self, session_ids: Sequence[str], now: int, alive_until: int, due: int
+    ) -> Sequence[sa.RowMapping]:
+        """Put off the end of sessions, of those too that have lapsed.
+
+        :param due: sessions that end after this second are left alone
+        :returns: id and expiry of those that are there and not expired
+        """
+        columns = console_sessions.c
+        lasting = sa.or_(columns.expires.is_(None), columns.expires > now)
+        kept = self.read(
+            sa.select(
+                columns.session_id, columns.expires, columns.alive_until
+            ).where(columns.session_id.in_(session_ids), lasting)
+        )
+        # Only these are written, and found by their ids alone: rows of
+        # others would be locked.
+        putting_off = [
+            row['session_id']
+            for row in kept
+            if row['alive_until'] <= due
+            and row['alive_until'] != row['expires']
+        ]
+        if putting_off:
+            with self.writing() as connection:
+                connection.execute(
+                    console_sessions.update()
+                    .where(columns.session_id.in_(putting_off), lasting)
+                    .values(alive_until=_not_beyond_its_end(alive_until))
+                )
+        return kept
 
     @retried
     def delete_session(
@@ -295,6 +320,12 @@ def _sessions_of(server_id: str, now: int) -> sa.Select[Any]:
         )
         .order_by(console_sessions.c.id)
     )
+
+
+def _not_beyond_its_end(alive_until: int) -> sa.ColumnElement[int]:
+    """Until when a session is kept alive: no longer than it lasts."""
+    expires = console_sessions.c.expires
+    return sa.case((expires < alive_until, expires), else_=alive_until)
 
 
 def _end_sessions(

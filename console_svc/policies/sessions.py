@@ -26,6 +26,7 @@ RULES = [
         base.SERVICE_OR_ADMIN,
         'Keep a session alive or close it, as the console proxy does that '
         'opened it',
+        ('PUT', '/console-sessions'),
         ('PUT', _SESSION),
         ('DELETE', _SESSION),
     ),

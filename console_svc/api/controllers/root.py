@@ -13,6 +13,7 @@ from console_svc.api.controllers.base import Resource, Services, methods
 from console_svc.api.controllers.console_auth_tokens import (
     ConsoleAuthTokensController,
 )
+from console_svc.api.controllers.kept_sessions import KeptSessionsController
 from console_svc.api.controllers.servers import ServersController
 from console_svc.api.request import Request
 
@@ -51,7 +52,7 @@ class VersionController(Resource):
         _ = req.microversion  # refused here, when the caller is known
         if segment == '':
             return self
-        if segment in RESOURCES:
+        if segment in _resources(self.services):
             return _resource(segment, self.services)
         return ProjectController(self.services, segment)
 
@@ -64,9 +65,9 @@ class ProjectController(Resource):
     project_id: str
 
     def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment not in RESOURCES or not self.services.policy.can_see(
-            req.caller, self.project_id
-        ):
+        if segment not in _resources(
+            self.services
+        ) or not self.services.policy.can_see(req.caller, self.project_id):
             raise exception.NotFound
         return _resource(segment, self.services)
 
@@ -77,6 +78,18 @@ RESOURCES: dict[str, type[Any]] = {
 }
 
 
+#: Console-svc's own.
+EXTENSIONS: dict[str, type[Any]] = {
+    'console-sessions': KeptSessionsController,
+}
+
+
+def _resources(services: Services) -> dict[str, type[Any]]:
+    if services.conf.api.extensions:
+        return RESOURCES | EXTENSIONS
+    return RESOURCES
+
+
 def _resource(segment: str, services: Services) -> Resource:
-    resource: Resource = RESOURCES[segment](services)
+    resource: Resource = _resources(services)[segment](services)
     return resource

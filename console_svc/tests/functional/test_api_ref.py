@@ -29,6 +29,7 @@ SCHEMAS = {
     ],
     'POST /servers/{server_id}/action': [*schemas.ACTIONS.values()],
     'POST /os-console-auth-tokens/{console_token}/sessions': [schemas.SESSION],
+    'PUT /console-sessions': [schemas.KEPT_SESSIONS],
 }
 
 # A request, and what is wrong with it; the last one with nothing.
@@ -99,7 +100,7 @@ class RoutesTest(testtools.TestCase):
             {path.split('/')[3] for path in paths if 'servers/' in path},
         )
         self.assertEqual(
-            set(root.RESOURCES),
+            set(root.RESOURCES | root.EXTENSIONS),
             {path.split('/')[1] for path in paths} - {'', 'v2.1'},
         )
 
@@ -136,7 +137,7 @@ class StatusesTest(testtools.TestCase):
     def answers(self, operation: Operation) -> Iterator[webob.Response]:
         """By the oldest and by the newest microversion."""
         wrong = _WRONG
-        if operation.method == 'POST':
+        if operation.method == 'POST' or operation.request.samples:
             wrong = _WRONG_BODY + _WRONG
         for version in '2.1', 'latest':
             # The token has opened a session, and can open one more.

@@ -119,6 +119,17 @@ def _answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
             token=fixtures.SERVICE,
         ),
     )
+    yield (
+        'console-sessions/sessions-keep-resp.json',
+        api.request(
+            'PUT',
+            '/v2.1/console-sessions',
+            token=fixtures.SERVICE,
+            body=json.dumps(
+                {'console_sessions': {'ids': [api.ids['session_id']]}}
+            ),
+        ),
+    )
 
 
 #: What differs from one answer to the next.

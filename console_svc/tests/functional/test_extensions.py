@@ -29,6 +29,7 @@ class ExtensionsOffTest(testtools.TestCase):
             ('GET', f'{SERVER}/console-sessions'),
             ('DELETE', f'{SERVER}/console-sessions/x'),
             ('DELETE', f'{SERVER}/console-auth-tokens'),
+            ('PUT', '/v2.1/console-sessions'),
         ):
             answer = api.request(method, path, token=fixtures.ADMIN)
             self.assertEqual(404, answer.status_int, path)

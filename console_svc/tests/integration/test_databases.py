@@ -62,6 +62,7 @@ def token(token_hash: str, **values: Any) -> dict[str, Any]:
         'port': 5900,
         'tls_port': None,
         'internal_access_path': None,
+        'encrypted_ticket': None,
         'created_at': NOW,
         'expires': NOW + 600,
         'client_address': None,
@@ -129,7 +130,8 @@ class Migrations(OnDatabase):
             port=5901,
             expires=NOW + 600,
         )
-        del old['client_address']
+        for newer in ('client_address', 'encrypted_ticket'):
+            del old[newer]
         self.insert('console_auth_tokens', old)
         migration.sync(self.database)
         driver = compute.load(self.conf)
@@ -433,6 +435,27 @@ class Queries(OnDatabase):
         self.assertEqual(NOW + 600, keep(NOW + 49, NOW + 700))
         self.assertIsNone(keep(NOW + 600, NOW + 700))
 
+    def test_sessions_are_kept_at_once(self) -> None:
+        self.database.create_token(token('hash'))
+        for name, expires in (('a', None), ('b', NOW + 60), ('c', NOW + 10)):
+            self.open(name, expires=expires)
+
+        def keep(now: int, *names: str) -> dict[str, int]:
+            self.database.keep_sessions(names, now, now + 50, now + 40)
+            return {
+                row['session_id']: row['alive_until']
+                for row in self.database.list_sessions('server', 0)
+            }
+
+        untouched = keep(NOW, 'unknown')
+        # 'c' has ended, and nobody asks for 'd'.
+        self.assertEqual(
+            {'a': NOW + 70, 'b': NOW + 60, 'c': untouched['c']},
+            keep(NOW + 20, 'a', 'b', 'c'),
+        )
+        # Not due yet.
+        self.assertEqual(NOW + 70, keep(NOW + 21, 'a')['a'])
+
     def test_a_session_without_an_end_is_kept(self) -> None:
         self.database.create_token(token('hash'))
         self.open('a', expires=None)
@@ -633,6 +656,12 @@ class Plans(OnDatabase):
             'keeping a session': (
                 lambda: database.keep_session(
                     'server-7-3', 'server-7-1', NOW, NOW + 30
+                ),
+                ['uq_console_sessions_session_id'] * 2,
+            ),
+            'keeping sessions': (
+                lambda: database.keep_sessions(
+                    ['server-7-3', 'server-7-4'], NOW, NOW + 30, NOW + 30
                 ),
                 ['uq_console_sessions_session_id'] * 2,
             ),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import dataclasses
+import uuid
 
 import testtools
 from hypothesis import settings
@@ -74,6 +75,42 @@ class SessionsTest(testtools.TestCase):
             token,
             session.id,
         )
+
+    def test_all_of_a_proxy_are_kept_at_once(self) -> None:
+        service = self.service()
+        tokens = [service.issue() for _ in range(3)]
+        sessions = [service.open(token).id for token in tokens]
+        service.now += LAPSE - 1
+        kept = service.sessions.keep_all([*sessions[:2], str(uuid.uuid4())])
+        self.assertEqual(dict.fromkeys(sessions[:2]), dict(kept))
+        service.now += LAPSE - 1
+        self.assertEqual(sessions[:2], service.ids())
+        service.sessions.close(CONTEXT, tokens[0], sessions[0])
+        self.assertEqual(
+            dict.fromkeys(sessions[1:2]),
+            dict(service.sessions.keep_all(sessions[:2])),
+        )
+
+    def test_comes_back_when_the_service_was_away(self) -> None:
+        service = self.service()
+        session = service.open(service.issue())
+        service.now += LAPSE * 3
+        self.assertEqual([], service.ids())
+        self.assertEqual(
+            {session.id: None}, dict(service.sessions.keep_all([session.id]))
+        )
+        self.assertEqual([session.id], service.ids())
+
+    def test_does_not_come_back_after_its_end(self) -> None:
+        service = self.service(enforce_session_timeout=True)
+        session = service.open(service.issue())
+        service.now = START + TTL - 1
+        self.assertEqual(
+            {session.id: START + TTL},
+            dict(service.sessions.keep_all([session.id])),
+        )
+        service.now += 1
+        self.assertEqual({}, dict(service.sessions.keep_all([session.id])))
 
     def test_outlives_its_token(self) -> None:
         service = self.service()

@@ -13,7 +13,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from benchmarks import growth, load, nova, targets
+from benchmarks import growth, load, nova, relays, targets
 
 
 def main() -> int:
@@ -53,7 +53,16 @@ def main() -> int:
         metavar='ROWS,...',
         help='instead: look-ups among so many rows, and during a purge',
     )
+    parser.add_argument(
+        '--relays',
+        metavar='SESSIONS,...',
+        help='instead: the console proxy with so many idle sessions, beside '
+        'websockify and a plain TCP relay',
+    )
     arguments = parser.parse_args()
+    if arguments.relays:
+        relays.run([int(number) for number in arguments.relays.split(',')])
+        return 0
     with targets.stage() as stage:
         if arguments.growth:
             rows = [int(number) for number in arguments.growth.split(',')]

@@ -66,6 +66,10 @@ class Server:
             sum(map(int, _stat(pid)[11:13])) for pid in self.processes()
         ) / float(_TICKS)
 
+    def memory_of_all(self) -> float:
+        """KiB (PSS) of all processes together."""
+        return sum(map(_pss, self.processes()))
+
     def memory(self) -> float:
         """MiB (PSS) of a worker, on average."""
         workers = [pid for pid in self.processes() if pid != self._pid]

@@ -19,13 +19,16 @@ from console_svc.conf import (
     api,
     base_urls,
     compute,
+    console_api,
     consoleauth,
     consoles,
     libvirt,
     nova,
     nova_notifications,
     paths,
+    proxy,
     static,
+    vnc,
 )
 
 PROJECT = 'console-svc'
@@ -41,6 +44,9 @@ MODULES = (
     libvirt,
     nova,
     nova_notifications,
+    proxy,
+    vnc,
+    console_api,
 )
 
 

@@ -69,10 +69,12 @@ class Libvirtd(fixtures.Fixture):
     """In session mode; QEMU emulates, so that it runs everywhere.
 
     :param tls: whether its VNC servers speak TLS (VeNCrypt)
+    :param verify: and want a certificate of their clients
     """
 
-    def __init__(self, tls: bool = False) -> None:
+    def __init__(self, tls: bool = False, verify: bool = False) -> None:
         self._tls = tls
+        self._verify = verify
 
     def _setUp(self) -> None:
         outer = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -83,9 +85,10 @@ class Libvirtd(fixtures.Fixture):
         settings = self._home / 'config/libvirt/qemu.conf'
         lines = ['stdio_handler = "file"']
         if self._tls:
-            pki = self._home / 'pki'
-            certificates.write(pki)
-            lines += ['vnc_tls = 1', f'vnc_tls_x509_cert_dir = "{pki}"']
+            certificates.write(self.pki)
+            lines += ['vnc_tls = 1', f'vnc_tls_x509_cert_dir = "{self.pki}"']
+            if self._verify:
+                lines.append('vnc_tls_x509_verify = 1')
         settings.write_text('\n'.join(lines))
         self.port = process.free_port()
         daemon = self._home / 'config/libvirtd.conf'
@@ -120,6 +123,11 @@ class Libvirtd(fixtures.Fixture):
         self._domains: list[str] = []
         self.addCleanup(self._destroy)
         self.wait_until_it_answers()
+
+    @property
+    def pki(self) -> pathlib.Path:
+        """Certificate and authority of its VNC servers."""
+        return self._home / 'pki'
 
     @property
     def remote_uri(self) -> str:

@@ -54,6 +54,17 @@ def listens(port: int) -> bool:
         return client.connect_ex(('127.0.0.1', port)) == 0
 
 
+def children(pid: int) -> set[int]:
+    """The ids of a process's children."""
+    found = set()
+    for stat in pathlib.Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):
+            # Its parent is the second field behind the name: proc(5).
+            if int(stat.read_text().rpartition(')')[2].split()[1]) == pid:
+                found.add(int(stat.parent.name))
+    return found
+
+
 class Program(fixtures.Fixture):
     """A program in the background, ended with the test.
 

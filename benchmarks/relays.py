@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The console proxy beside websockify and a plain TCP relay.
+
+Each stands in front of the same echo. Idle sessions are opened and their
+memory counted; then one session echoes, and the relay's CPU is.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import pathlib
+import resource
+import ssl
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import fixtures as fixtures_
+from websockets.asyncio import client
+
+from benchmarks.load import Server
+from console_svc.tests import fixtures
+from console_svc.tests.integration import certificates, process
+from console_svc.tests.integration.proxy import Proxy
+from console_svc.tests.integration.service import Service
+
+_MIB = 2**20
+_ECHOED = 50 * _MIB
+_FRAME = 32 * 1024
+# Sessions one after another whose beginning is timed.
+_SET_UPS = 100
+# At a time, where many are opened.
+_AT_ONCE = 50
+
+
+@dataclasses.dataclass
+class Line:
+    """A session, as its client sees it."""
+
+    send: Callable[[bytes], object]
+    receive: Callable[[], object]
+
+
+@dataclasses.dataclass
+class Relay:
+    """What is measured.
+
+    :param sizes: of the crowds of idle sessions
+    """
+
+    name: str
+    server: Server
+    url: str
+    sizes: Sequence[int]
+
+
+def run(sizes: Sequence[int]) -> None:
+    """Measure, and print a table.
+
+    :param sizes: how many idle sessions the console proxy has
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.ExitStack() as stack:
+        relays = _relays(stack, sizes)
+        line = (
+            f'{"=" * 26}  ========  ===========  ==========  =========  ======'
+        )
+        print(line)
+        print(
+            f'{"":26}  sessions  KiB/session  idle CPU %  ms CPU/MiB  '
+            'set-up ms'
+        )
+        print(line)
+        for relay in relays:
+            asyncio.run(_measure(relay))
+        print(line)
+
+
+def _relays(
+    stack: contextlib.ExitStack, sizes: Sequence[int]
+) -> Sequence[Relay]:
+    folder = pathlib.Path(
+        stack.enter_context(fixtures_.TempDir()).path  # type: ignore[attr-defined]
+    )
+    echo = process.free_port()
+
+    def start(name: str, *command: str) -> process.Program:
+        program = process.Program(command, folder / f'{name}.log')
+        stack.enter_context(program)
+        return program
+
+    def listening(name: str, port: int, *command: str) -> Server:
+        program = start(name, *command)
+        program.wait_for(lambda: process.listens(port), name)
+        return Server(program.pid)
+
+    ours = [sys.executable, '-m', 'benchmarks.echo']
+    listening('echo', echo, *ours, str(echo))
+    tcp, ws = process.free_port(), process.free_port()
+    found = [
+        Relay(
+            'TCP relay',
+            listening('tcp', tcp, *ours, str(tcp), str(echo)),
+            f'tcp://127.0.0.1:{tcp}',
+            [1000],
+        ),
+        Relay(
+            'websockify',
+            listening(
+                'websockify',
+                ws,
+                'websockify',
+                f'127.0.0.1:{ws}',
+                f'127.0.0.1:{echo}',
+            ),
+            f'ws://127.0.0.1:{ws}',
+            [50],
+        ),
+    ]
+    service = stack.enter_context(Service())
+    document = fixtures.inventory()
+    for console in document['servers'][0]['consoles']:
+        if console['type'] == 'serial':
+            console.update(host='127.0.0.1', port=echo)
+    service.write_inventory(document)
+    token = service.issue('serial')
+    certificates.write(folder)
+    for scheme, options in (
+        ('ws', {}),
+        (
+            'wss',
+            {
+                'cert': folder / 'server-cert.pem',
+                'key': folder / 'server-key.pem',
+            },
+        ),
+    ):
+        proxy = stack.enter_context(
+            Proxy(service, max_sessions=max(sizes) + 1, **options)
+        )
+        found.append(
+            Relay(
+                f'console-svc-proxy, {scheme}',
+                Server(proxy.process.pid),
+                f'{scheme}://127.0.0.1:{proxy.port}/?token={token}',
+                sizes,
+            )
+        )
+    return found
+
+
+async def _measure(relay: Relay) -> None:
+    async with _line(relay) as line:
+        await _echo(line, _FRAME)
+        empty = relay.server.memory_of_all()
+        before = relay.server.seconds()
+        await _echo(line, _ECHOED)
+        cpu = (relay.server.seconds() - before) * 1000 / (_ECHOED / _MIB)
+    set_ups = [await _set_up(relay) for _ in range(_SET_UPS)]
+    for size in relay.sizes:
+        async with contextlib.AsyncExitStack() as stack:
+            gate = asyncio.Semaphore(_AT_ONCE)
+
+            async def enter(
+                stack: contextlib.AsyncExitStack = stack,
+                gate: asyncio.Semaphore = gate,
+            ) -> None:
+                async with gate:
+                    line = await stack.enter_async_context(_line(relay))
+                    await _echo(line, 1)
+
+            await asyncio.gather(*(enter() for _ in range(size)))
+            await asyncio.sleep(5)
+            memory = (relay.server.memory_of_all() - empty) / size
+            before = relay.server.seconds()
+            await asyncio.sleep(10)
+            idle = (relay.server.seconds() - before) * 10
+        print(
+            f'{relay.name:26}  {size:8}  {memory:11.1f}  {idle:10.1f}  '
+            f'{cpu:10.2f}  {statistics.median(set_ups) * 1000:9.1f}'
+        )
+
+
+async def _set_up(relay: Relay) -> float:
+    """Seconds until a new session has echoed."""
+    began = time.perf_counter()
+    async with _line(relay) as line:
+        await _echo(line, 1)
+        return time.perf_counter() - began
+
+
+@contextlib.asynccontextmanager
+async def _line(relay: Relay) -> AsyncIterator[Line]:
+    scheme, _, where = relay.url.partition('://')
+    if scheme == 'tcp':
+        host, _, port = where.partition(':')
+        reader, writer = await asyncio.open_connection(host, int(port))
+
+        async def send(data: bytes) -> None:
+            writer.write(data)
+            await writer.drain()
+
+        yield Line(send, lambda: reader.read(65536))
+        writer.close()
+        return
+    context = None
+    if scheme == 'wss':
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    async with client.connect(
+        relay.url,
+        ssl=context,
+        subprotocols=['binary'],  # type: ignore[list-item]
+        compression=None,
+        ping_interval=None,
+        max_size=None,
+    ) as connection:
+        yield Line(connection.send, connection.recv)
+
+
+async def _echo(line: Line, number: int) -> None:
+    """Send so many bytes, and have them back."""
+
+    async def send() -> None:
+        for start in range(0, number, _FRAME):
+            await line.send(bytes(min(_FRAME, number - start)))
+
+    async def receive() -> None:
+        left = number
+        while left:
+            left -= len(await line.receive())
+
+    await asyncio.gather(send(), receive())

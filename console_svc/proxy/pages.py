@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The pages that browsers open: noVNC's and SPICE's, as they are installed."""
+
+import http
+import mimetypes
+import pathlib
+from collections.abc import Sequence
+from typing import Final
+from urllib import parse
+
+# What users keep from one page to the next is the token in its URL; nobody
+# whom the page links to is to see it.
+_HEADERS: Final = {
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': 'no-cache',
+}
+
+# Not every machine knows it, and browsers run no modules of another type.
+_TYPES: Final = mimetypes.MimeTypes()
+_TYPES.add_type('text/javascript', '.js')
+_TYPES.add_type('text/javascript', '.mjs')
+
+
+class Pages:
+    """Files below some folders.
+
+    :param folders: searched in this order
+    """
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        self._folders = [pathlib.Path(folder).resolve() for folder in folders]
+
+    def get(
+        self, target: str
+    ) -> tuple[http.HTTPStatus, dict[str, str], bytes]:
+        """What a browser gets.
+
+        :param target: path and query of its request
+        :returns: status, headers and body
+        """
+        path = parse.unquote(target.partition('?')[0])
+        file = self._find(path)
+        if file is None:
+            return (
+                http.HTTPStatus.NOT_FOUND,
+                {**_HEADERS, 'Content-Type': 'text/plain; charset=utf-8'},
+                b'There is no such page.\n',
+            )
+        kind = _TYPES.guess_type(file.name)[0] or 'application/octet-stream'
+        return (
+            http.HTTPStatus.OK,
+            {**_HEADERS, 'Content-Type': kind},
+            file.read_bytes(),
+        )
+
+    def _find(self, path: str) -> pathlib.Path | None:
+        if '\0' in path:
+            return None
+        for folder in self._folders:
+            file = (folder / path.lstrip('/')).resolve()
+            # Neither '..' nor a link leads out of the folder.
+            if file.is_relative_to(folder) and file.is_file():
+                return file
+        return None

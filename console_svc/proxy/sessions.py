@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Sessions: opened at the API, kept alive there, and ended."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+
+from oslo_config import cfg
+from websockets.frames import CloseCode
+
+from console_svc.proxy.api import BATCH, Away, ConsoleApi, Opened
+from console_svc.proxy.ended import Ended, Refused, TryAgainLater
+from console_svc.proxy.metrics import Metrics
+from console_svc.proxy.streams import Stream
+
+LOG = logging.getLogger(__name__)
+
+
+class Session:
+    """Somebody on a console, through this process.
+
+    :param opened: what the API has said of it
+    :param token: what it was opened with
+    :param client_address: of the browser
+    """
+
+    __slots__ = (
+        '_counted',
+        'client_address',
+        'expires',
+        'moved_at',
+        'opened',
+        'over',
+        'received',
+        'sent',
+        'started_at',
+        'token',
+    )
+
+    def __init__(
+        self, opened: Opened, token: str, client_address: str
+    ) -> None:
+        self.opened = opened
+        self.token = token
+        self.client_address = client_address
+        self.expires = opened.expires
+        #: Bytes from the client, and to it.
+        self.received = self.sent = 0
+        #: Done when the session is to end; its exception says why.
+        self.over: asyncio.Future[None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.started_at = self.moved_at = time.monotonic()
+        self._counted = (0, 0)
+
+    def end(self, ending: Ended) -> None:
+        """Have it end, if it is not about to."""
+        if not self.over.done():
+            self.over.set_exception(ending)
+            # Whether anybody still waits for it does not matter.
+            self.over.exception()
+
+    def newly_moved(self, now: float) -> tuple[int, int]:
+        """Bytes from the client and to it since this was asked last."""
+        before, self._counted = self._counted, (self.received, self.sent)
+        moved = (self.received - before[0], self.sent - before[1])
+        if any(moved):
+            self.moved_at = now
+        return moved
+
+    async def relay(self, client: Stream, server: Stream) -> None:
+        """Carry bytes both ways until either end has no more.
+
+        :raises console_svc.proxy.ended.Ended: the session is over
+        """
+        pumps = [
+            asyncio.ensure_future(self._upwards(client, server)),
+            asyncio.ensure_future(self._downwards(client, server)),
+        ]
+        try:
+            await asyncio.wait(
+                [*pumps, self.over], return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            outcomes = await asyncio.gather(*pumps, return_exceptions=True)
+        if self.over.done():
+            self.over.result()
+        for outcome in outcomes:
+            if isinstance(outcome, Ended):
+                raise outcome
+
+    async def _upwards(self, client: Stream, server: Stream) -> None:
+        while data := await client.read():
+            self.received += len(data)
+            await server.write(data)
+
+    async def _downwards(self, client: Stream, server: Stream) -> None:
+        while data := await server.read():
+            self.sent += len(data)
+            await client.write(data)
+
+
+class Sessions:
+    """Those of this process."""
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, api: ConsoleApi, metrics: Metrics
+    ) -> None:
+        self._options = conf.proxy
+        self._api = api
+        self._metrics = metrics
+        self._sessions: dict[str, Session] = {}
+        # Those that are being opened count, too.
+        self._opening = 0
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._sessions) + self._opening
+
+    @contextlib.asynccontextmanager
+    async def opened(
+        self, token: str, client_address: str
+    ) -> AsyncIterator[Session]:
+        """A session for a token, as long as the context lasts.
+
+        :raises console_svc.proxy.ended.Ended: there is none
+        """
+        session = await self._open(token, client_address)
+        self._sessions[session.opened.id] = session
+        self._metrics.opened(session.opened.console_type)
+        try:
+            yield session
+        finally:
+            del self._sessions[session.opened.id]
+            self._count(session, time.monotonic())
+            self._metrics.closed()
+            await asyncio.shield(
+                self._api.close(session.token, session.opened.id)
+            )
+
+    async def _open(self, token: str, client_address: str) -> Session:
+        if self._draining:
+            raise TryAgainLater('This console proxy is going down.')
+        if len(self) >= self._options.max_sessions:
+            raise TryAgainLater('This console proxy has too many sessions.')
+        self._opening += 1
+        try:
+            opened = await self._api.open(token, client_address)
+        finally:
+            self._opening -= 1
+        return Session(opened, token, client_address)
+
+    async def watch(self) -> None:
+        """End those whose time is over, for ever."""
+        kept_at = time.monotonic()
+        while True:
+            await asyncio.sleep(1)
+            now = time.monotonic()
+            for session in self._sessions.values():
+                self._count(session, now)
+                self._check(session, now)
+            if now - kept_at >= self._options.keep_interval:
+                kept_at = now
+                self._metrics.tasks(len(asyncio.all_tasks()))
+                await self._keep()
+
+    async def drain(self) -> None:
+        """Take no new ones; wait for those that are there, for a while."""
+        self._draining = True
+        deadline = time.monotonic() + self._options.drain_timeout
+        while len(self) and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        for session in self._sessions.values():
+            session.end(
+                Ended(
+                    CloseCode.GOING_AWAY, 'This console proxy is going down.'
+                )
+            )
+
+    def _count(self, session: Session, now: float) -> None:
+        self._metrics.moved(*session.newly_moved(now))
+
+    def _check(self, session: Session, now: float) -> None:
+        idle = self._options.idle_timeout
+        if session.expires is not None and time.time() >= session.expires:
+            session.end(Refused('The session has expired.'))
+        elif idle and now - session.moved_at >= idle:
+            session.end(Refused('The session was idle for too long.'))
+
+    async def _keep(self) -> None:
+        """Ask the API which go on. While nobody answers, all do."""
+        ids = list(self._sessions)
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            try:
+                kept = await self._api.keep(batch)
+            except Away as error:
+                LOG.warning('Sessions are not kept alive: the API %s', error)
+                self._metrics.api_failed()
+                return
+            for session_id in batch:
+                session = self._sessions.get(session_id)
+                if session is None:
+                    continue
+                if session_id in kept:
+                    session.expires = kept[session_id]
+                else:
+                    session.end(Refused('The session was ended.'))

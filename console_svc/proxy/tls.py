@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""TLS, towards browsers and towards hypervisors."""
+
+import logging
+import ssl
+from typing import Final
+
+from oslo_config import cfg
+
+LOG = logging.getLogger(__name__)
+
+_VERSIONS: Final = {
+    'tlsv1_2': ssl.TLSVersion.TLSv1_2,
+    'tlsv1_3': ssl.TLSVersion.TLSv1_3,
+}
+
+
+class ServerTLS:
+    """The proxy's certificate, which may change while it runs.
+
+    :raises OSError: the files cannot be read
+    :raises ssl.SSLError: they are no certificate with its key
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._options = conf.proxy
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = _VERSIONS[
+            self._options.ssl_minimum_version
+        ]
+        if self._options.ssl_ciphers:
+            self.context.set_ciphers(self._options.ssl_ciphers)
+        self._load(self.context)
+
+    def reload(self) -> None:
+        """Read the certificate again; new connections get it.
+
+        One that cannot be read is ignored until it can.
+        """
+        try:
+            # Tried aside: half of a new pair must not replace the old one.
+            self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+            self._load(self.context)
+        except OSError as error:
+            LOG.error('The certificate stays the old one: %s', error)
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        _load(context, self._options.cert, self._options.key)
+
+
+def server(conf: cfg.ConfigOpts) -> ServerTLS | None:
+    """TLS towards browsers, where there is a certificate for it."""
+    return ServerTLS(conf) if conf.proxy.cert else None
+
+
+def client(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:
+    """TLS towards hypervisors, where that is wanted.
+
+    :raises OSError: a file cannot be read
+    """
+    options = conf.vnc
+    if 'vencrypt' not in options.auth_schemes:
+        return None
+    authorities = options.vencrypt_ca_certs
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise OSError(f'{authorities}: {error}') from error
+    context.check_hostname = options.vencrypt_check_host
+    if options.vencrypt_client_cert:
+        _load(
+            context, options.vencrypt_client_cert, options.vencrypt_client_key
+        )
+    return context
+
+
+def _load(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    """Load a certificate, or say which could not be."""
+    try:
+        context.load_cert_chain(cert, key)
+    except OSError as error:
+        files = cert if key is None else f'{cert} with {key}'
+        raise OSError(f'{files}: {error}') from error

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A process of the console proxy. Read this first."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+
+import cotyledon
+import uvloop
+from cotyledon.types import WorkerId
+from oslo_config import cfg
+
+from console_svc.proxy import local, tls
+from console_svc.proxy.api import ConsoleApi
+from console_svc.proxy.metrics import Metrics
+from console_svc.proxy.sessions import Sessions
+from console_svc.proxy.websocket import Consoles
+
+LOG = logging.getLogger(__name__)
+
+# Connections that the kernel keeps until they are accepted.
+_BACKLOG = 1024
+
+
+class Worker(cotyledon.Service):
+    """One event loop, on the ports that all workers share.
+
+    Cotyledon runs it in a thread beside the one that gets the signals.
+    """
+
+    name = 'worker'
+
+    def __init__(self, worker_id: WorkerId, conf: cfg.ConfigOpts) -> None:
+        super().__init__(worker_id)
+        self._conf = conf
+        self._tls = tls.server(conf)
+        self._loop = uvloop.new_event_loop()
+        self._stop = asyncio.Event()
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Serve until :meth:`terminate`."""
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        finally:
+            self._stopped.set()
+
+    def terminate(self) -> None:
+        """SIGTERM: take no new sessions, and wait for those that are."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._stopped.wait()
+
+    def reload(self) -> None:
+        """SIGHUP: read the certificate again."""
+        if self._tls is not None:
+            self._loop.call_soon_threadsafe(self._tls.reload)
+
+    async def _serve(self) -> None:
+        options = self._conf.proxy
+        api = ConsoleApi(self._conf)
+        metrics = Metrics()
+        sessions = Sessions(self._conf, api, metrics)
+        consoles = Consoles(self._conf, sessions, metrics)
+        context = None if self._tls is None else self._tls.context
+        servers = [
+            await consoles.listen(bound(options.host, port), context)
+            for port in options.ports
+        ]
+        if options.local_port:
+            await local.listen(
+                bound(options.local_host, options.local_port),
+                lambda: not self._stop.is_set(),
+            )
+        LOG.info('Listening on %s, ports %s', options.host, options.ports)
+        watch = asyncio.create_task(sessions.watch())
+        await self._stop.wait()
+        LOG.info('Draining %d sessions', len(sessions))
+        for server in servers:
+            server.close(close_connections=False)
+        await sessions.drain()
+        for server in servers:
+            await server.wait_closed()
+        watch.cancel()
+        api.stop()
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on a port that several processes may share.
+
+    :raises OSError: the port belongs to somebody else
+    """
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    return socket.create_server(
+        (host, port), family=family, backlog=_BACKLOG, reuse_port=True
+    )

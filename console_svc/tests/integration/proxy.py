@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The console proxy, as it is deployed."""
+
+import pathlib
+from typing import Any
+
+import fixtures as fixtures_
+import requests
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.service import Service
+
+
+class Proxy(fixtures_.Fixture):
+    """In front of a service.
+
+    :param console_api: how it finds the service, and who it is there
+    :param vnc: options of [vnc]
+    :param options: those of [proxy]
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        console_api: dict[str, Any] | None = None,
+        vnc: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.port = process.free_port()
+        self.local_port = process.free_port()
+        self.is_tls = 'cert' in options
+        self._groups = {
+            'proxy': {
+                'ports': self.port,
+                'local_port': self.local_port,
+                **options,
+            },
+            'console_api': console_api
+            or {
+                'auth_type': 'admin_token',
+                'token': fixtures.SERVICE,
+                'endpoint': f'{service.url}/v2.1',
+            },
+            'vnc': vnc or {},
+        }
+
+    def _setUp(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+        file = folder / 'proxy.conf'
+        file.write_text(
+            '\n'.join(
+                f'[{group}]\n'
+                + ''.join(f'{name} = {value}\n' for name, value in it.items())
+                for group, it in self._groups.items()
+            )
+        )
+        self.log = folder / 'proxy.log'
+        self.process = self.useFixture(
+            process.Program(
+                ['console-svc-proxy', '--config-file', str(file)], self.log
+            )
+        )
+        self.process.wait_for(
+            lambda: process.listens(self.local_port), 'the proxy'
+        )
+
+    @property
+    def url(self) -> str:
+        """Where browsers connect to."""
+        return f'ws{"s" if self.is_tls else ""}://127.0.0.1:{self.port}/'
+
+    def local(self, path: str) -> requests.Response:
+        """/healthcheck or /metrics."""
+        return requests.get(
+            f'http://127.0.0.1:{self.local_port}{path}',
+            timeout=process.PATIENCE,
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """What /metrics tells, by name and labels."""
+        return {
+            name: float(value)
+            for name, _, value in (
+                line.rpartition(' ')
+                for line in self.local('/metrics').text.splitlines()
+                if not line.startswith('#')
+            )
+        }

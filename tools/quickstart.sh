@@ -3,6 +3,8 @@
 #
 #   tools/quickstart.sh           the walk, then the service until Ctrl-C
 #   tools/quickstart.sh --once    the walk alone
+#   tools/quickstart.sh --with-console [--once]
+#                                 a guest, and a URL to see its screen
 #
 # Everything is kept in .quickstart: a virtual environment, a configuration
 # with the embedded defaults (SQLite, an inventory file, noauth2), the log.
@@ -14,8 +16,9 @@ cd "$(dirname "$0")/.."
 once=
 case "${1:-}" in
     --once) once=1 ;;
+    --with-console) exec tools/with-console.sh "${2:-}" ;;
     '') ;;
-    *) sed -n '2,9s/^# \?//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,11s/^# \?//p' "$0" >&2; exit 2 ;;
 esac
 command -v curl >/dev/null || { echo "curl is needed." >&2; exit 1; }
 command -v git >/dev/null || { echo "git is needed: the version comes from it." >&2; exit 1; }

@@ -6,12 +6,15 @@ import contextlib
 import os
 import pathlib
 import shutil
+import subprocess
 from collections.abc import Iterator
 
 import fixtures
 import libvirt
 
 from console_svc.tests.integration import certificates, process
+
+_BUILD = pathlib.Path(__file__).parents[3] / 'tools/guest.sh'
 
 _DAEMON = """\
 listen_tls = 0
@@ -28,9 +31,10 @@ _DOMAIN = """
   <metadata>{metadata}</metadata>
   <memory unit='MiB'>32</memory>
   <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    {disk}
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <video><model type='vga'/></video>
@@ -50,6 +54,15 @@ _METADATA = """
     <nova:project uuid='{project}'>{project}</nova:project>
   </nova:owner>
 </nova:instance>
+"""
+
+_DISK = """
+<disk type='file' device='disk'>
+  <driver name='qemu' type='raw'/>
+  <source file='{image}'/>
+  <target dev='hda' bus='ide'/>
+  <shareable/>
+</disk>
 """
 
 _SPICE = """
@@ -169,12 +182,14 @@ class Libvirtd(fixtures.Fixture):
         spice: bool = False,
         serial_port: int | None = None,
         started: bool = True,
+        guest: bool = False,
     ) -> None:
         """Make a domain.
 
         :param project: what nova has noted; None: it knows nothing of it
         :param password: an attribute of graphics; '' for a QEMU without
             password support
+        :param guest: whether tools/guest.s runs in it
         """
         xml = _DOMAIN.format(
             name=name,
@@ -182,6 +197,7 @@ class Libvirtd(fixtures.Fixture):
             password=password,
             metadata=_METADATA.format(project=project) if project else '',
             spice=_SPICE if spice else '',
+            disk=_DISK.format(image=self._image()) if guest else '',
             serial=_SERIAL.format(port=serial_port) if serial_port else '',
         )
         with self.connected() as connection:
@@ -189,6 +205,14 @@ class Libvirtd(fixtures.Fixture):
             self._domains.append(uuid)
             if started:
                 domain.create()
+
+    def _image(self) -> pathlib.Path:
+        image = self._home / 'guest.img'
+        if not image.exists():
+            subprocess.run([_BUILD, image], check=True)
+            if os.geteuid() == 0:
+                shutil.chown(image, 'nobody', 'nogroup')
+        return image
 
     def _destroy(self) -> None:
         # Guests outlive their daemon.

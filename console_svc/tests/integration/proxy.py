@@ -18,7 +18,8 @@ class Proxy(fixtures_.Fixture):
 
     :param console_api: how it finds the service, and who it is there
     :param vnc: options of [vnc]
-    :param options: those of [proxy]
+    :param port: where it listens; None: where nobody does
+    :param options: others of [proxy]
     """
 
     def __init__(
@@ -26,9 +27,10 @@ class Proxy(fixtures_.Fixture):
         service: Service,
         console_api: dict[str, Any] | None = None,
         vnc: dict[str, Any] | None = None,
+        port: int | None = None,
         **options: Any,
     ) -> None:
-        self.port = process.free_port()
+        self.port = port or process.free_port()
         self.local_port = process.free_port()
         self.is_tls = 'cert' in options
         self._groups = {

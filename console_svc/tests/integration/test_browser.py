@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""From the command line to the guest's screen, in a real browser.
+
+Keystone, the API, the console proxy, libvirt, QEMU and Chromium. What the
+browser showed is kept in .test/screenshots.
+"""
+
+import functools
+import os
+import pathlib
+import subprocess
+import time
+from typing import Any, ClassVar
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import certificates, libvirtd, process
+from console_svc.tests.integration.base import KeystoneTest
+from console_svc.tests.integration.keystone import PASSWORD
+from console_svc.tests.integration.libvirtd import Libvirtd
+from console_svc.tests.integration.proxy import Proxy
+from console_svc.tests.integration.service import Service
+from console_svc.tests.integration.test_clients import front
+
+SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
+SESSIONS = f'/v2.1/servers/{fixtures.SERVER}/console-sessions'
+
+# What tools/guest.s makes of keys.
+COLOURS = {'1': [0, 0, 168], '2': [0, 168, 0], '4': [168, 0, 0]}
+
+#: A pixel of a canvas, away from what is written there.
+_PIXEL = """selector => {
+    const canvas = document.querySelector(selector);
+    if (!canvas || canvas.width < 720) return null;
+    const context = canvas.getContext("2d");
+    return [...context.getImageData(600, 200, 1, 1).data.slice(0, 3)];
+}"""
+
+#: How many pixels are not black.
+_LIT = """selector => {
+    const canvas = document.querySelector(selector);
+    if (!canvas || canvas.width < 720) return 0;
+    const data = canvas.getContext("2d").getImageData(0, 0, 720, 400).data;
+    let lit = 0;
+    for (let at = 0; at < data.length; at += 4)
+        if (data[at] + data[at + 1] + data[at + 2]) lit++;
+    return lit;
+}"""
+
+#: What a page hears when it opens a websocket: [code, reason].
+_CLOSED = """url => new Promise(resolve => {
+    const socket = new WebSocket(url, ["binary"]);
+    socket.onclose = event => resolve([event.code, event.reason]);
+})"""
+
+#: What comes back when it sends something.
+_ECHO = """([url, text]) => new Promise(resolve => {
+    const socket = new WebSocket(url, ["binary"]);
+    socket.binaryType = "arraybuffer";
+    let heard = "";
+    socket.onopen = () => socket.send(new TextEncoder().encode(text));
+    socket.onmessage = event => {
+        heard += new TextDecoder().decode(event.data);
+        if (heard.endsWith(text)) { socket.close(); resolve(heard); }
+    };
+    socket.onclose = event => resolve(event.reason);
+})"""
+
+
+class BrowserTest(KeystoneTest):
+    proxy_: ClassVar[Proxy]
+    guest: ClassVar[Libvirtd]
+    chromium: ClassVar[Browser]
+
+    @classmethod
+    def start(cls) -> Service:  # type: ignore[override]
+        libvirtd.quiet()
+        cls.guest = Libvirtd()
+        cls.guest.setUp()
+        cls.addClassCleanup(cls.guest.cleanUp)
+        cls.guest.domain(
+            fixtures.SERVER,
+            'instance-00000001',
+            cls.keystone.projects['demo'],
+            password='',
+            spice=True,
+            serial_port=process.free_port(),
+            guest=True,
+        )
+        port = process.free_port()
+        cls.OPTIONS = {
+            'compute': {'driver': 'libvirt'},
+            'libvirt': {
+                'hosts': f'compute-1={cls.guest.uri}',
+                'timeout': 20,
+            },
+            'consoleauth': {'session_lapse': 5},
+            'vnc': {
+                'novncproxy_base_url': f'http://127.0.0.1:{port}/vnc_lite.html'
+            },
+            'spice': {
+                'html5proxy_base_url': f'http://127.0.0.1:{port}'
+                '/spice_auto.html'
+            },
+            'serial_console': {'base_url': f'ws://127.0.0.1:{port}/'},
+            **cls.MORE,
+        }
+        service = super().start(front)
+        cls.proxy_ = Proxy(
+            service,
+            {
+                'auth_type': 'password',
+                'auth_url': cls.keystone.url,
+                'username': 'proxy',
+                'password': PASSWORD,
+                'user_domain_id': 'default',
+                'project_name': 'service',
+                'project_domain_id': 'default',
+            },
+            port=port,
+            keep_interval=1,
+            workers=2,
+        )
+        # It finds the API by the catalogue, as clients do.
+        cls.addClassCleanup(cls.keystone.add_compute(service.url))
+        cls.proxy_.setUp()
+        cls.addClassCleanup(cls.proxy_.cleanUp)
+        cls.addClassCleanup(cls.read_proxy_log)
+        playwright = sync_playwright().start()
+        cls.addClassCleanup(playwright.stop)
+        cls.chromium = playwright.chromium.launch(
+            executable_path=process.program('chromium')
+        )
+        cls.addClassCleanup(cls.chromium.close)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        return service
+
+    MORE: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def read_proxy_log(cls) -> None:
+        log = cls.proxy_.log.read_text()
+        for secret in (*cls.service.secrets, PASSWORD, 'Traceback'):
+            assert secret not in log, f'{secret} is in the log'
+
+    def url(self, option: str) -> str:
+        """What the command line answers."""
+        answer = subprocess.run(
+            [
+                process.program('openstack'),
+                *('console', 'url', 'show', option, fixtures.SERVER),
+                *('-f', 'value', '-c', 'url'),
+            ],
+            env={
+                **os.environ,
+                'OS_AUTH_URL': self.keystone.url,
+                'OS_USERNAME': 'member',
+                'OS_PASSWORD': PASSWORD,
+                'OS_PROJECT_NAME': 'demo',
+                'OS_USER_DOMAIN_ID': 'default',
+                'OS_PROJECT_DOMAIN_ID': 'default',
+                'OS_REGION_NAME': 'RegionOne',
+            },
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        url = answer.stdout.strip()
+        token = url.rpartition('token')[2].removeprefix('%3D').lstrip('=')
+        self.service.secrets.add(token)
+        return url
+
+    def page(self, url: str = '') -> Page:
+        context = self.chromium.new_context(
+            viewport={'width': 900, 'height': 560}
+        )
+        self.addCleanup(context.close)
+        page = context.new_page()
+        page.set_default_timeout(process.PATIENCE * 1000)
+        if url:
+            page.goto(url)
+        return page
+
+    def wait(self, page: Page, condition: Any, what: str) -> None:
+        # The page lives while playwright waits, not while we sleep.
+        deadline = time.monotonic() + process.PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                page.screenshot(path=SCREENSHOTS / 'waited-in-vain.png')
+                self.fail(f'waited in vain for {what}')
+            page.wait_for_timeout(100)
+
+    def says(self, page: Page, words: str) -> None:
+        """Wait until noVNC's page says something."""
+        self.wait(
+            page,
+            lambda: words in (page.text_content('#status') or ''),
+            words,
+        )
+
+    def types(self, page: Page, canvas: str) -> None:
+        """Type, and see what the guest makes of it."""
+
+        def painted(key: str) -> bool:
+            if page.evaluate(_PIXEL, canvas) == COLOURS[key]:
+                return True
+            # SPICE shows the screen before it takes keys.
+            page.keyboard.press(key)
+            return False
+
+        for key in ('2', '4', '1'):
+            self.assertNotEqual(COLOURS[key], page.evaluate(_PIXEL, canvas))
+            self.wait(page, functools.partial(painted, key), f'key {key}')
+
+    def sessions(self) -> list[dict[str, Any]]:
+        answer = self.service.request('GET', SESSIONS, self.member)
+        found: list[dict[str, Any]] = answer.json()['console_sessions']
+        return found
+
+    def websocket(self, url: str) -> str:
+        """Where noVNC connects to, by the page's URL."""
+        token = url.rpartition('%3D')[2]
+        return f'{self.proxy_.url}?token={token}'
+
+
+class ScreenTest(BrowserTest):
+    MORE: ClassVar = {'consoleauth': {'session_lapse': 5, 'max_uses': 1}}
+
+    def test_screen(self) -> None:
+        url = self.url('--novnc')
+        page = self.page(url)
+        self.wait(page, lambda: page.evaluate(_LIT, 'canvas') > 200, 'text')
+        page.screenshot(path=SCREENSHOTS / 'novnc-ready.png')
+        page.locator('canvas').click()
+        self.types(page, 'canvas')
+        page.screenshot(path=SCREENSHOTS / 'novnc-typed.png')
+        # The session is the user's.
+        (session,) = self.sessions()
+        self.assertEqual('novnc', session['console_type'])
+        self.assertEqual(fixtures.SERVER, session['instance_uuid'])
+        # Somebody ends it, and the page knows within seconds.
+        ended = self.service.request(
+            'DELETE', f'{SESSIONS}/{session["id"]}', self.member
+        )
+        self.assertEqual(204, ended.status_code)
+        began = time.monotonic()
+        self.says(page, 'Disconnected')
+        self.assertLess(time.monotonic() - began, 10)
+        page.screenshot(path=SCREENSHOTS / 'novnc-ended.png')
+        # Its URL was for a single use.
+        self.assertEqual(
+            [1008, 'Token is used up.'],
+            page.evaluate(_CLOSED, self.websocket(url)),
+        )
+        again = self.page(url)
+        self.says(again, 'connection is closed')
+        self.assertEqual([], self.sessions())
+
+    def test_another_page_can_not(self) -> None:
+        """A token alone is not enough for a page of somebody else."""
+        url = self.websocket(self.url('--novnc'))
+        page = self.page(f'http://localhost:{self.proxy_.port}/vnc_lite.html')
+        self.assertEqual([1006, ''], page.evaluate(_CLOSED, url))
+        self.assertEqual([], self.sessions())
+
+
+class OtherConsolesTest(BrowserTest):
+    def test_serial(self) -> None:
+        url = self.url('--serial')
+        page = self.page(f'http://127.0.0.1:{self.proxy_.port}/vnc_lite.html')
+        heard = page.evaluate(_ECHO, [url, 'hello'])
+        self.assertTrue(heard.endswith('hello'), heard)
+
+    def test_spice(self) -> None:
+        url = self.url('--spice')
+        page = self.page(url)
+        canvas = '#spice_surface_0'
+        self.wait(page, lambda: page.evaluate(_LIT, canvas) > 0, 'text')
+        page.locator(canvas).click()
+        self.types(page, canvas)
+        page.screenshot(path=SCREENSHOTS / 'spice-typed.png')
+        # One for each of SPICE's channels.
+        self.assertEqual(
+            {'spice-html5'},
+            {session['console_type'] for session in self.sessions()},
+        )

@@ -1,0 +1,218 @@
+#!/usr/bin/env bash
+# What tools/quickstart.sh --with-console runs: a guest, and a URL to see it.
+#
+# Starts a libvirtd of its own with a guest of 512 bytes (tools/guest.s), the
+# service with the driver libvirt, and the console proxy, all on 127.0.0.1.
+# Distribution packages that are missing are installed where this runs as
+# root. PORT chooses the proxy's port; 6080, or a free one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/python.sh
+
+once=
+[ "${1:-}" != --once ] || once=1
+
+packages=(binutils gcc libc6-dev libvirt-daemon libvirt-daemon-driver-qemu
+    libvirt-daemon-system libvirt-dev novnc pkg-config python3-dev
+    qemu-system-x86 seabios)
+missing=()
+for package in "${packages[@]}"; do
+    dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "--- Distribution packages: ${missing[*]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "Install them, please: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # Services that a package brings are not started: this starts its own.
+    RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+home=$PWD/.quickstart/console
+bin=$PWD/.quickstart/venv/bin
+rm -rf "$home"
+mkdir -p "$home"
+
+echo "--- Installing into .quickstart/venv"
+"$bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .quickstart/venv
+rm -rf build/lib
+"$bin/python" -m pip install -q --disable-pip-version-check '.[libvirt,proxy]'
+
+# Free ports, the proxy's first.
+read -r proxy_port local_port api_port < <("$bin/python" - "${PORT:-6080}" <<'END'
+import socket
+import sys
+
+listeners = []
+for port in (int(sys.argv[1]), 0, 0, 0):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(('127.0.0.1', port))
+    except OSError:
+        continue
+    listeners.append(listener)
+print(*(listener.getsockname()[1] for listener in listeners[:3]))
+END
+)
+
+# libvirtd in session mode, which is nobody's as far as root is concerned.
+lv=$(mktemp -d)
+running=()
+stop() {
+    trap - EXIT INT TERM
+    "$bin/python" "$home/guest.py" stop >/dev/null 2>&1 || true
+    for pid in "${running[@]}"; do kill "$pid" 2>/dev/null || true; done
+    wait
+    rm -rf "$lv"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+mkdir -p -m 700 "$lv/run" "$lv/config/libvirt"
+echo 'stdio_handler = "file"' >"$lv/config/libvirt/qemu.conf"
+tools/guest.sh "$lv/guest.img"
+as_user=()
+if [ "$(id -u)" -eq 0 ]; then
+    chown -R nobody:nogroup "$lv"
+    as_user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+fi
+libvirtd=$(command -v libvirtd || echo /usr/sbin/libvirtd)
+HOME=$lv XDG_RUNTIME_DIR=$lv/run XDG_CONFIG_HOME=$lv/config \
+    XDG_CACHE_HOME=$lv/cache XDG_DATA_HOME=$lv/data XDG_STATE_HOME=$lv/state \
+    "${as_user[@]}" "$libvirtd" >"$home/libvirtd.log" 2>&1 &
+running+=($!)
+uri="qemu+unix:///session?socket=$lv/run/libvirt/libvirt-sock"
+id=5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001
+
+cat >"$home/guest.py" <<END
+import sys
+import time
+
+import libvirt
+
+libvirt.registerErrorHandler(lambda context, error: None, None)
+for _ in range(300):
+    try:
+        connection = libvirt.open('$uri')
+        break
+    except libvirt.libvirtError as error:
+        why = error
+        time.sleep(0.1)
+else:
+    sys.exit(f'libvirtd does not answer: {why}')
+if sys.argv[1] == 'stop':
+    connection.lookupByUUIDString('$id').destroy()
+    sys.exit()
+connection.createXML('''
+<domain type='qemu'><name>instance-00000001</name><uuid>$id</uuid>
+  <metadata>
+    <nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>
+      <nova:name>web-1</nova:name>
+      <nova:owner><nova:project uuid='demo'>demo</nova:project></nova:owner>
+    </nova:instance>
+  </metadata>
+  <memory unit='MiB'>32</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/><source file='$lv/guest.img'/>
+      <target dev='hda' bus='ide'/>
+    </disk>
+    <controller type='usb' model='none'/><memballoon model='none'/>
+    <video><model type='vga'/></video>
+    <graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'/>
+  </devices>
+</domain>''')
+END
+echo "--- Booting a guest"
+"$bin/python" "$home/guest.py" start
+
+cat >"$home/console-svc.conf" <<END
+[DEFAULT]
+state_path = $home
+[api]
+# For development: the token USER:PROJECT is believed as it stands.
+auth_strategy = noauth2
+[compute]
+driver = libvirt
+[libvirt]
+hosts = compute-1=$uri
+[vnc]
+novncproxy_base_url = http://127.0.0.1:$proxy_port/vnc_lite.html
+[proxy]
+ports = $proxy_port
+local_port = $local_port
+[console_api]
+auth_type = admin_token
+token = proxy:service:service
+endpoint = http://127.0.0.1:$api_port/v2.1
+END
+config=(--config-file "$home/console-svc.conf")
+"$bin/console-svc-manage" "${config[@]}" db sync
+
+export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
+"$bin/console-svc-api" "${config[@]}" --port "$api_port" >"$home/api.log" 2>&1 &
+running+=($!)
+"$bin/console-svc-proxy" "${config[@]}" >"$home/proxy.log" 2>&1 &
+running+=($!)
+
+answers() {
+    for _ in $(seq 150); do
+        ! curl -fs -m 5 -o /dev/null "$1" || return 0
+        sleep 0.2
+    done
+    cat "$home/api.log" "$home/proxy.log" >&2
+    echo "Nothing answers at $1." >&2
+    return 1
+}
+answers "http://127.0.0.1:$api_port/healthcheck"
+answers "http://127.0.0.1:$local_port/healthcheck"
+
+request=(-X POST -H 'X-Auth-Token: joe:demo'
+    -H 'OpenStack-API-Version: compute 2.6' -H 'Content-Type: application/json'
+    -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}'
+    "http://127.0.0.1:$api_port/v2.1/servers/$id/remote-consoles")
+url=$(curl -fs -m 30 "${request[@]}" |
+    "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["remote_console"]["url"])')
+
+echo "--- Looking whether the page and the guest's screen are there"
+curl -fs -m 10 -o /dev/null "$url"
+"$bin/python" - "$url" <<'END'
+import sys
+from urllib import parse
+
+from websockets.sync import client
+
+page = parse.urlsplit(sys.argv[1])
+path = parse.parse_qs(page.query)['path'][0]
+with client.connect(f'ws://{page.netloc}/{path}', subprotocols=['binary']) as it:
+    banner = it.recv(30)
+    if banner != b'RFB 003.008\n':
+        sys.exit(f'The console says {banner}.')
+END
+
+cat <<END
+
+Open this in a browser on this machine, and type: the keys 1, 2 and 4 paint.
+
+  $url
+
+The URL is good for ten minutes. Another one:
+
+  curl -s -X POST -H 'X-Auth-Token: joe:demo' -H 'OpenStack-API-Version: compute 2.6' \\
+      -H 'Content-Type: application/json' -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}' \\
+      http://127.0.0.1:$api_port/v2.1/servers/$id/remote-consoles
+
+Who is on the console now:
+
+  curl -s -H 'X-Auth-Token: joe:demo' http://127.0.0.1:$api_port/v2.1/servers/$id/console-sessions
+
+END
+[ -z "$once" ] || exit 0
+echo "Ctrl-C ends it all. Logs and configuration are in .quickstart/console."
+wait "${running[1]}" "${running[2]}"

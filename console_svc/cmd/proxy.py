@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import cotyledon
+from keystoneauth1 import exceptions as keystone_exceptions
 from oslo_config import cfg
 
 from console_svc import conf as configuration
@@ -29,16 +30,21 @@ def main() -> int:
 
 
 def _run(conf: cfg.ConfigOpts) -> int:
-    from console_svc.proxy import metrics, tls, worker
+    from console_svc.proxy import api, metrics, tls, worker
 
     # What is wrong with these is to be said once, here, and not by every
     # worker that is started again.
     try:
+        api.ConsoleApi(conf)
         tls.server(conf)
         tls.client(conf)
         for port in conf.proxy.ports:
             worker.bound(conf.proxy.host, port).close()
-    except OSError as error:
+    except (
+        OSError,
+        cfg.Error,
+        keystone_exceptions.ClientException,
+    ) as error:
         LOG.critical('The proxy cannot start: %s', error)
         return 1
     manager = cotyledon.ServiceManager(

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from keystoneauth1 import exceptions as keystone_exceptions
-from keystoneauth1 import loading, plugin, token_endpoint
+from keystoneauth1 import plugin, token_endpoint
 from oslo_config import cfg
 
-from console_svc import exception
+from console_svc import client, exception
 from console_svc.compute import base
 from console_svc.conf.nova import GROUP
 from console_svc.consoles.models import (
@@ -60,14 +60,7 @@ class NovaDriver(base.Driver):
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
-        session = loading.load_session_from_conf_options(
-            conf, GROUP, auth=loading.load_auth_from_conf_options(conf, GROUP)
-        )
-        # No more than this of the SDK's layers: its resources don't know
-        # spice-direct, ask as one user alone, and discover what is known.
-        self._nova = loading.load_adapter_from_conf_options(
-            conf, GROUP, session=session, raise_exc=False
-        )
+        self._nova = client.load(conf, GROUP)
 
     def get_server(self, context: RequestContext, server_id: str) -> Server:
         document = self._ask_of(server_id, 'GET', '', context, '2.1')

@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar
 from urllib import parse
 
 from keystoneauth1 import exceptions as keystone_exceptions
-from keystoneauth1 import loading
 from oslo_config import cfg
 
+from console_svc import client
 from console_svc.conf.console_api import GROUP
 from console_svc.proxy.ended import Refused, TryAgainLater
 
@@ -57,12 +57,7 @@ class ConsoleApi:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        session = loading.load_session_from_conf_options(
-            conf, GROUP, auth=loading.load_auth_from_conf_options(conf, GROUP)
-        )
-        self._api = loading.load_adapter_from_conf_options(
-            conf, GROUP, session=session, raise_exc=False
-        )
+        self._api = client.load(conf, GROUP)
         self._threads = futures.ThreadPoolExecutor(_THREADS, 'api')
         # Sessions that run are not kept waiting by those that begin.
         self._keeper = futures.ThreadPoolExecutor(1, 'keeper')

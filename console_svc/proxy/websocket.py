@@ -205,12 +205,20 @@ def _queries(target: str) -> list[dict[str, list[str]]]:
 
 def _connection(limit: int) -> type[websockets.ServerConnection]:
     """Connections, of which there are so many at most."""
+    number = 0
 
     class Connection(websockets.ServerConnection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            nonlocal number
+            number += 1
             super().connection_made(transport)
-            if len(self.server.handler_tasks) > limit:
+            if number > limit:
                 self.transport.abort()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            nonlocal number
+            number -= 1
+            super().connection_lost(exc)
 
     return Connection
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import certificates, libvirtd, process
+from console_svc.tests.integration import libvirtd, process
 from console_svc.tests.integration.base import KeystoneTest
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.libvirtd import Libvirtd

@@ -587,11 +587,18 @@ class LifeTest(ProxyTest):
         for options, reason in (
             ({'cert': '/nonexistent.pem'}, '/nonexistent.pem'),
             ({'ports': 'all'}, 'ports'),
+            ({'console_api': {'timeout': 10}}, 'auth_type'),
+            ({'console_api': {'auth_type': 'password'}}, 'auth_url'),
+            (
+                {'vnc': {'auth_schemes': 'vencrypt'}},
+                '/etc/pki/console-svc-proxy/ca-cert.pem',
+            ),
         ):
             proxy = Proxy(self.shared, **options)
             error = self.assertRaises(MultipleExceptions, proxy.setUp)
             self.assertIn('has ended', str(error))
             self.assertIn(reason, str(error))
+            self.assertNotIn('Traceback (most', str(error))
 
 
 class PagesTest(ProxyTest):

@@ -38,10 +38,8 @@ def main() -> int:
     )
     parser.add_argument(
         '--nova',
-        type=pathlib.Path,
-        metavar='VENV',
-        help='a virtual environment with nova, PyMySQL, python-memcached and '
-        'uWSGI, whose look-up is measured beside',
+        action='store_true',
+        help='the same look-up in a real nova, beside',
     )
     parser.add_argument(
         '--mysqlclient',
@@ -94,7 +92,7 @@ def _compare(stage: targets.Stage, arguments: argparse.Namespace) -> None:
         ]
     found += targets.floors(stage, subject)
     if arguments.nova:
-        server, request = nova.target(stage, subject, arguments.nova)
+        server, request = nova.target(stage, subject)
         found.append(targets.Target('nova: token look-up', server, request))
     for target in found:
         load.wrk(target.request, 1, connections=1)

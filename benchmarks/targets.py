@@ -13,8 +13,9 @@ from typing import Any
 import console_svc
 from benchmarks.load import Request, Server
 from console_svc.tests import fixtures
-from console_svc.tests.integration import keystone as real_keystone
-from console_svc.tests.integration import mariadb, process
+from console_svc.tests.integration import process
+from console_svc.tests.integration.keystone import Keystone
+from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.service import (
     MODULE,
     Service,
@@ -49,8 +50,8 @@ class Stage:
 
     def __init__(self, exits: ExitStack) -> None:
         self._exits = exits
-        self.keystone = real_keystone.shared()
-        self.mariadb = mariadb.shared()
+        self.keystone = process.shared(Keystone)
+        self.mariadb = process.shared(MariaDB)
         port = process.free_port()
         memcached = process.Program(
             ['memcached', '-l', '127.0.0.1', '-p', str(port), '-u', 'root'],

@@ -26,7 +26,8 @@ OPTIONS = [
         default=0,
         min=0,
         help='Sessions that a token can open; 0: no limit, 1: a token for '
-        'a single use. A look-up is no use.',
+        'a single use. A look-up is no use; the channels of a SPICE page are '
+        'one together.',
     ),
     cfg.BoolOpt(
         'bind_to_client_address',

@@ -20,6 +20,7 @@ from console_svc import audit, exception
 from console_svc.consoles.models import (
     ConsoleAuthToken,
     ConsoleSession,
+    ConsoleType,
     Server,
 )
 from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
@@ -177,6 +178,8 @@ class ConsoleSessions:
                 options.max_uses,
                 options.max_sessions_per_server,
                 options.when_sessions_are_full == 'replace',
+                # A page of SPICE's opens one for each of its channels.
+                token.console_type == ConsoleType.SPICE_HTML5,
             )
         except db.UsedUp:
             raise exception.TokenUsedUp from None

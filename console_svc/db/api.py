@@ -177,11 +177,14 @@ class Database(Connections):
         max_uses: int,
         max_sessions: int,
         replace: bool,
+        in_channels: bool = False,
     ) -> Sequence[sa.RowMapping]:
         """Use a token and store its session, or neither.
 
         :param values: of the session
         :param max_uses: of the token; 0: no limit
+        :param in_channels: whether sessions beside one that the same address
+            has with this token are the same use of it
         :param max_sessions: of the server; 0: no limit
         :param replace: whether the oldest make room
         :returns: the sessions that this has ended
@@ -190,16 +193,22 @@ class Database(Connections):
         :raises console_svc.db.api.Full: there is no room
         """
         tokens = console_auth_tokens
+        more: sa.ColumnElement[int] = sa.literal(1)
+        unused = tokens.c.uses < max_uses
+        if in_channels:
+            beside = _is_beside(values, now)
+            more = sa.case((beside, 0), else_=1)
+            unused = unused | beside
         use = (
             tokens.update()
             .where(
                 tokens.c.token_hash == values['token_hash'],
                 tokens.c.expires > now,
             )
-            .values(uses=tokens.c.uses + 1)
+            .values(uses=tokens.c.uses + more)
         )
         if max_uses:
-            use = use.where(tokens.c.uses < max_uses)
+            use = use.where(unused)
         ended: Sequence[sa.RowMapping] = []
         with self.writing() as connection:
             if max_sessions:
@@ -309,6 +318,20 @@ class Database(Connections):
                 .values(expires=until)
             )
         return result.rowcount == 1
+
+
+def _is_beside(values: Mapping[str, Any], now: int) -> sa.Exists:
+    """Whether a session has another beside it: same token, same address."""
+    columns = console_sessions.c
+    return (
+        sa.select(columns.id)
+        .where(
+            columns.token_hash == values['token_hash'],
+            columns.client_address == values['client_address'],
+            columns.alive_until > now,
+        )
+        .exists()
+    )
 
 
 def _sessions_of(server_id: str, now: int) -> sa.Select[Any]:

@@ -15,7 +15,7 @@ from websockets.frames import CloseCode
 from console_svc import rfb
 from console_svc.proxy import tls
 from console_svc.proxy.api import Opened
-from console_svc.proxy.ended import Ended, Unreachable
+from console_svc.proxy.ended import Ended, Refused, Unreachable
 from console_svc.proxy.streams import (
     Answers,
     HungUp,
@@ -26,8 +26,10 @@ from console_svc.proxy.streams import (
 
 LOG = logging.getLogger(__name__)
 
-# A console type that speaks RFB, whose handshake the proxy takes part in.
+# The console type that speaks RFB, whose handshake the proxy takes part in,
+# and those that are carried as they are.
 _RFB: Final = 'novnc'
+_CARRIED: Final = ('spice-html5', 'serial')
 
 _SCHEMES: Final = {
     'none': rfb.NONE,
@@ -62,8 +64,13 @@ class Hypervisors:
         """A connection on which the console's own protocol begins.
 
         :param client: who is asked for a password, where one is needed
-        :raises console_svc.proxy.ended.Unreachable: there is none
+        :raises console_svc.proxy.ended.Ended: there is none
         """
+        if where.console_type not in (_RFB, *_CARRIED):
+            raise Refused(
+                f'Consoles of the type {where.console_type} are not to be '
+                'had here.'
+            )
         try:
             async with asyncio.timeout(self.timeout):
                 server = TCPStream(

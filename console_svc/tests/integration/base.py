@@ -8,7 +8,8 @@ import requests
 import testtools
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration.keystone import Keystone, shared
+from console_svc.tests.integration import process
+from console_svc.tests.integration.keystone import Keystone
 from console_svc.tests.integration.service import Service, authtoken, uwsgi
 
 CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
@@ -31,7 +32,7 @@ class KeystoneTest(testtools.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.keystone = shared()
+        cls.keystone = process.shared(Keystone)
         cls.service = cls.start()
         cls.admin = cls.keystone.token()
         cls.member = cls.keystone.token('member', 'demo')

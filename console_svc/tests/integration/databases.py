@@ -7,7 +7,9 @@ import pathlib
 import fixtures
 
 from console_svc.tests.fixtures import Configuration
-from console_svc.tests.integration import mariadb, postgresql
+from console_svc.tests.integration import process
+from console_svc.tests.integration.mariadb import MariaDB
+from console_svc.tests.integration.postgresql import PostgreSQL
 
 
 class OnDatabase:
@@ -41,9 +43,9 @@ class OnSQLite(OnDatabase):
 
 class OnMariaDB(OnDatabase):
     def url(self) -> str:
-        return mariadb.shared().database()
+        return process.shared(MariaDB).database()
 
 
 class OnPostgreSQL(OnDatabase):
     def url(self) -> str:
-        return postgresql.shared().database()
+        return process.shared(PostgreSQL).database()

@@ -2,7 +2,6 @@
 
 """A real keystone: SQLite, fernet tokens, uWSGI."""
 
-import atexit
 import functools
 import pathlib
 import signal
@@ -35,15 +34,6 @@ expiration = 3600
 [cache]
 enabled = false
 """
-
-
-@functools.cache
-def shared() -> 'Keystone':
-    """The keystone of all tests of a run; ended with the run."""
-    keystone = Keystone()
-    keystone.setUp()
-    atexit.register(keystone.cleanUp)
-    return keystone
 
 
 class Keystone(fixtures.Fixture):

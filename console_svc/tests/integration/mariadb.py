@@ -2,8 +2,6 @@
 
 """A real MariaDB, in a folder of its own."""
 
-import atexit
-import functools
 import os
 import pathlib
 import shutil
@@ -13,15 +11,6 @@ import fixtures
 import pymysql
 
 from console_svc.tests.integration import process
-
-
-@functools.cache
-def shared() -> 'MariaDB':
-    """The MariaDB of all tests of a run; ended with the run."""
-    server = MariaDB()
-    server.setUp()
-    atexit.register(server.cleanUp)
-    return server
 
 
 class MariaDB(fixtures.Fixture):

@@ -12,8 +12,9 @@ import fixtures
 import requests
 import yaml
 
-from console_svc.tests.integration import mariadb, process
+from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import Keystone
+from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.rabbitmq import RabbitMQ
 from console_svc.tests.integration.service import MODULE, authtoken, uwsgi
 from console_svc.tests.integration.stub import Answer, Stub
@@ -47,6 +48,8 @@ auth_type = none
 endpoint_override = {others}
 [glance]
 endpoint_override = {others}
+[consoleauth]
+token_ttl = 86400
 [vnc]
 enabled = true
 [spice]
@@ -87,14 +90,17 @@ class Nova(fixtures.Fixture):
     """Behind a keystone.
 
     :param servers: project id, host and state of each server, by its id
+    :param keystone_authtoken: options of the group, where it is to have others
     """
 
     def __init__(
         self,
         keystone: Keystone,
         servers: Mapping[str, tuple[str, str | None, str]],
+        keystone_authtoken: Mapping[str, object] | None = None,
     ) -> None:
         self._keystone = keystone
+        self._authtoken = keystone_authtoken or authtoken(keystone)
         self._servers = servers
 
     def _setUp(self) -> None:
@@ -105,7 +111,7 @@ class Nova(fixtures.Fixture):
         others = self.useFixture(
             Stub(lambda method, path: Answer(body=_NOTHING))
         )
-        database = mariadb.shared()
+        database = process.shared(MariaDB)
         cell, api, cell0 = (database.database() for _ in range(3))
         self._file = self._folder / 'nova.conf'
         self._file.write_text(
@@ -118,7 +124,7 @@ class Nova(fixtures.Fixture):
                 others=others.url,
                 authtoken='\n'.join(
                     f'{name} = {value}'
-                    for name, value in authtoken(self._keystone).items()
+                    for name, value in self._authtoken.items()
                 ),
             )
         )
@@ -165,7 +171,7 @@ class Nova(fixtures.Fixture):
         file = folder / 'placement.conf'
         file.write_text(
             _PLACEMENT.format(
-                folder=folder, database=mariadb.shared().database()
+                folder=folder, database=process.shared(MariaDB).database()
             )
         )
         subprocess.run(

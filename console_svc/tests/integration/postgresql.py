@@ -2,8 +2,6 @@
 
 """A real PostgreSQL, in a folder of its own."""
 
-import atexit
-import functools
 import os
 import pathlib
 import shutil
@@ -14,15 +12,6 @@ import fixtures
 import psycopg2
 
 from console_svc.tests.integration import process
-
-
-@functools.cache
-def shared() -> 'PostgreSQL':
-    """The PostgreSQL of all tests of a run; ended with the run."""
-    server = PostgreSQL()
-    server.setUp()
-    atexit.register(server.cleanUp)
-    return server
 
 
 class PostgreSQL(fixtures.Fixture):

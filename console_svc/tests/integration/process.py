@@ -2,7 +2,9 @@
 
 """Programs that tests start, and stop again."""
 
+import atexit
 import contextlib
+import functools
 import os
 import pathlib
 import shutil
@@ -12,8 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import fixtures
+
+_Fixture = TypeVar('_Fixture', bound=fixtures.Fixture)
 
 #: Seconds until something that is started must answer, on a busy machine.
 PATIENCE = 120
@@ -63,6 +68,15 @@ def children(pid: int) -> set[int]:
             if int(stat.read_text().rpartition(')')[2].split()[1]) == pid:
                 found.add(int(stat.parent.name))
     return found
+
+
+@functools.cache
+def shared(kind: type[_Fixture]) -> _Fixture:
+    """The one of all tests of a run; ended with the run."""
+    fixture = kind()
+    fixture.setUp()
+    atexit.register(fixture.cleanUp)
+    return fixture
 
 
 class Program(fixtures.Fixture):

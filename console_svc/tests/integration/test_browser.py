@@ -258,21 +258,6 @@ class ScreenTest(BrowserTest):
         self.says(again, 'connection is closed')
         self.assertEqual([], self.sessions())
 
-    def test_another_page_can_not(self) -> None:
-        """A token alone is not enough for a page of somebody else."""
-        url = self.websocket(self.url('--novnc'))
-        page = self.page(f'http://localhost:{self.proxy_.port}/vnc_lite.html')
-        self.assertEqual([1006, ''], page.evaluate(_CLOSED, url))
-        self.assertEqual([], self.sessions())
-
-
-class OtherConsolesTest(BrowserTest):
-    def test_serial(self) -> None:
-        url = self.url('--serial')
-        page = self.page(f'http://127.0.0.1:{self.proxy_.port}/vnc_lite.html')
-        heard = page.evaluate(_ECHO, [url, 'hello'])
-        self.assertTrue(heard.endswith('hello'), heard)
-
     def test_spice(self) -> None:
         url = self.url('--spice')
         page = self.page(url)
@@ -286,3 +271,18 @@ class OtherConsolesTest(BrowserTest):
             {'spice-html5'},
             {session['console_type'] for session in self.sessions()},
         )
+
+    def test_another_page_can_not(self) -> None:
+        """A token alone is not enough for a page of somebody else."""
+        url = self.websocket(self.url('--novnc'))
+        page = self.page(f'http://localhost:{self.proxy_.port}/vnc_lite.html')
+        self.assertEqual([1006, ''], page.evaluate(_CLOSED, url))
+        self.assertEqual([], self.sessions())
+
+
+class SerialTest(BrowserTest):
+    def test_serial(self) -> None:
+        url = self.url('--serial')
+        page = self.page(f'http://127.0.0.1:{self.proxy_.port}/vnc_lite.html')
+        heard = page.evaluate(_ECHO, [url, 'hello'])
+        self.assertTrue(heard.endswith('hello'), heard)

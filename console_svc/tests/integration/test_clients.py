@@ -13,7 +13,7 @@ from openstack import exceptions
 
 from console_svc.tests import fixtures
 from console_svc.tests.integration import process
-from console_svc.tests.integration.keystone import PASSWORD, shared
+from console_svc.tests.integration.keystone import PASSWORD, Keystone
 from console_svc.tests.integration.service import (
     MODULE,
     Service,
@@ -36,7 +36,7 @@ class ClientsTest(testtools.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.keystone = shared()
+        cls.keystone = process.shared(Keystone)
         cls.service = Service(
             front,
             projects=cls.keystone.projects,

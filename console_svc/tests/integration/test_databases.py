@@ -418,6 +418,26 @@ class Queries(OnDatabase):
         )
         self.assertEqual(['c', 'd'], self.sessions())
 
+    def test_channels_are_one_use(self) -> None:
+        self.database.create_token(token('hash'))
+        for name in ('a', 'b', 'c'):
+            self.open(name, max_uses=1, in_channels=True)
+        self.assertEqual(1, self.uses())
+        # Nobody elsewhere joins them, nor who comes when they are gone.
+        self.assertRaises(
+            db.UsedUp,
+            self.open,
+            'd',
+            max_uses=1,
+            in_channels=True,
+            client_address='2001:db8::2',
+        )
+        for name in ('a', 'b', 'c'):
+            self.database.delete_session(name, 'token_hash', 'hash')
+        self.assertRaises(
+            db.UsedUp, self.open, 'd', max_uses=1, in_channels=True
+        )
+
     def test_a_session_is_kept(self) -> None:
         self.database.create_token(token('hash'))
         self.open('a')
@@ -555,10 +575,16 @@ class Queries(OnDatabase):
         max_sessions: int = 0,
         replace: bool = False,
         now: int = NOW,
+        in_channels: bool = False,
         **values: Any,
     ) -> Any:
         return self.database.open_session(
-            session(session_id, **values), now, max_uses, max_sessions, replace
+            session(session_id, **values),
+            now,
+            max_uses,
+            max_sessions,
+            replace,
+            in_channels,
         )
 
     def uses(self) -> int:

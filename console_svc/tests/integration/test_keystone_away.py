@@ -9,7 +9,7 @@ import requests
 
 from console_svc.tests.integration import process
 from console_svc.tests.integration.base import CONSOLES, KeystoneTest
-from console_svc.tests.integration.keystone import shared
+from console_svc.tests.integration.keystone import Keystone
 from console_svc.tests.integration.service import gunicorn
 
 
@@ -74,7 +74,7 @@ class HangingTest(AwayTest):
 
 def memcached(port: int) -> process.Program:
     """A memcached, once it is set up."""
-    log = shared().folder / 'memcached.log'
+    log = process.shared(Keystone).folder / 'memcached.log'
     return process.Program(
         ['memcached', '-l', '127.0.0.1', '-p', str(port), '-u', 'root'], log
     )

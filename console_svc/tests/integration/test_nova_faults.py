@@ -43,6 +43,17 @@ def fault(status: int, message: str = 'No.') -> Answer:
     return Answer(status, {'fault': {'code': status, 'message': message}})
 
 
+def issue(service: Service) -> requests.Response:
+    """Ask for a console."""
+    return service.request(
+        'POST',
+        f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+        fixtures.MEMBER,
+        '2.6',
+        json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
+    )
+
+
 class NovaFaultsTest(testtools.TestCase):
     nova: ClassVar[Stub]
     service: ClassVar[Service]
@@ -76,13 +87,7 @@ class NovaFaultsTest(testtools.TestCase):
         self.answers.update(_GOOD)
 
     def issue(self) -> requests.Response:
-        return self.service.request(
-            'POST',
-            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
-            fixtures.MEMBER,
-            '2.6',
-            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
-        )
+        return issue(self.service)
 
     def check(self, status: int, message: str, what: Any) -> None:
         answer = self.issue()
@@ -204,50 +209,30 @@ class NovaFaultsTest(testtools.TestCase):
 
 
 class NovaAwayTest(testtools.TestCase):
+    def service(self, **nova: str) -> Service:
+        return self.useFixture(
+            Service(compute={'driver': 'nova'}, nova=dict(nova))
+        )
+
     def test_nobody_listens(self) -> None:
-        service = self.useFixture(
-            Service(
-                compute={'driver': 'nova'},
-                nova={
-                    'auth_type': 'none',
-                    'endpoint_override': 'http://127.0.0.1:9',
-                },
-            )
+        service = self.service(
+            auth_type='none', endpoint_override='http://127.0.0.1:9'
         )
-        answer = service.request(
-            'POST',
-            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
-            fixtures.MEMBER,
-            '2.6',
-            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
-        )
-        self.assertEqual(503, answer.status_code, answer.text)
+        self.assertEqual(503, issue(service).status_code)
         self.assertNotIn('Traceback', service.log.read_text())
 
     def test_keystone_away(self) -> None:
         """The catalogue tells where nova is, or would."""
-        service = self.useFixture(
-            Service(
-                compute={'driver': 'nova'},
-                nova={
-                    'auth_type': 'password',
-                    'auth_url': 'http://127.0.0.1:9',
-                    'username': 'proxy',
-                    'password': 'a-password-of-nova',
-                    'user_domain_id': 'default',
-                    'project_name': 'service',
-                    'project_domain_id': 'default',
-                },
-            )
+        service = self.service(
+            auth_type='password',
+            auth_url='http://127.0.0.1:9',
+            username='proxy',
+            password='a-password-of-nova',
+            user_domain_id='default',
+            project_name='service',
+            project_domain_id='default',
         )
-        answer = service.request(
-            'POST',
-            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
-            fixtures.MEMBER,
-            '2.6',
-            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
-        )
-        self.assertEqual(503, answer.status_code, answer.text)
+        self.assertEqual(503, issue(service).status_code)
         log = service.log.read_text()
         self.assertNotIn('Traceback', log)
         self.assertNotIn('a-password-of-nova', log)

@@ -100,14 +100,14 @@ class ProxyTest(testtools.TestCase):
         self.addCleanup(connection.close)
         return connection
 
-    def token(self) -> str:
+    def token(self, protocol: str = 'serial', kind: str = 'serial') -> str:
         """A new one."""
         answer = self.service.request(
             'POST',
             f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
             fixtures.MEMBER,
             '2.6',
-            json={'remote_console': {'protocol': 'serial', 'type': 'serial'}},
+            json={'remote_console': {'protocol': protocol, 'type': kind}},
         )
         url: str = answer.json()['remote_console']['url']
         return url.rpartition('=')[2]
@@ -379,6 +379,17 @@ class ConsoleTest(ProxyTest):
         self.start()
         self.place(process.free_port())
         self.assertEqual(self.NO_ANSWER, self.closed(self.connect()))
+        self.wait_for_no_session()
+
+    def test_a_type_that_no_browser_speaks(self) -> None:
+        self.start()
+        self.assertEqual(
+            (
+                1008,
+                'Consoles of the type rdp-html5 are not to be had here.',
+            ),
+            self.refused(f'?token={self.token("rdp", "rdp-html5")}'),
+        )
         self.wait_for_no_session()
 
     def test_an_access_path(self) -> None:

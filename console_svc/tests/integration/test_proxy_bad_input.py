@@ -89,7 +89,7 @@ class BadInputTest(ProxyTest):
         return data
 
     def close_code(self, stream: socket.socket) -> int:
-        """That of the close frame; nothing answers it."""
+        """That of the close frame."""
         data = b''
         while not (found := re.search(rb'\x88.(..)', data, re.DOTALL)):
             more = stream.recv(65536)
@@ -153,6 +153,7 @@ class BadInputTest(ProxyTest):
             stream = self.upgraded()
             stream.sendall(data)
             self.assertEqual(code, self.close_code(stream), data[:10])
+            stream.close()
         self.wait_for_no_session()
 
     def test_a_client_that_vanishes(self) -> None:

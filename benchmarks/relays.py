@@ -66,9 +66,7 @@ def run(sizes: Sequence[int]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with contextlib.ExitStack() as stack:
         relays = _relays(stack, sizes)
-        line = (
-            f'{"=" * 26}  ========  ===========  ==========  =========  ======'
-        )
+        line = '  '.join('=' * width for width in (26, 8, 11, 10, 10, 9))
         print(line)
         print(
             f'{"":26}  sessions  KiB/session  idle CPU %  ms CPU/MiB  '

@@ -7,10 +7,10 @@ import contextlib
 import logging
 import socket
 import threading
+from typing import TYPE_CHECKING
 
 import cotyledon
 import uvloop
-from cotyledon.types import WorkerId
 from oslo_config import cfg
 
 from console_svc.proxy import local, tls
@@ -18,6 +18,9 @@ from console_svc.proxy.api import ConsoleApi
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.websocket import Consoles
+
+if TYPE_CHECKING:
+    from cotyledon.types import WorkerId
 
 LOG = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ class Worker(cotyledon.Service):
 
     name = 'worker'
 
-    def __init__(self, worker_id: WorkerId, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, worker_id: 'WorkerId', conf: cfg.ConfigOpts) -> None:
         super().__init__(worker_id)
         self._conf = conf
         self._tls = tls.server(conf)

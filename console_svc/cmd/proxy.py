@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""console-svc-proxy: puts a browser in front of a console."""
+"""console-svc-proxy: puts browsers and native clients on consoles."""
 
 import logging
 import os
@@ -36,10 +36,14 @@ def _run(conf: cfg.ConfigOpts) -> int:
     # worker that is started again.
     try:
         api.ConsoleApi(conf)
-        tls.server(conf)
-        tls.client(conf)
-        for port in conf.proxy.ports:
-            worker.bound(conf.proxy.host, port).close()
+        tls.browsers(conf)
+        tls.native_clients(conf)
+        tls.hypervisors(conf)
+        for address in (
+            *((conf.proxy.host, port) for port in conf.proxy.ports),
+            *worker.native_addresses(conf),
+        ):
+            worker.bound(*address).close()
     except (
         OSError,
         cfg.Error,

@@ -26,11 +26,39 @@ BATCH: Final = 1000
 # Requests at a time. What they wait for is the API, not a processor.
 _THREADS: Final = 16
 
+# Those that are open.
+_SESSIONS: Final = '/console-sessions'
+
 _T = TypeVar('_T')
 
 
 class Away(Exception):
     """The API does not answer, or says nothing that helps."""
+
+
+class LoginFailed(Refused):
+    """A native client's password is wrong, or its console locked.
+
+    :param wait: seconds that the client is to wait for the answer
+    :param locked: whether no password would have been right
+    """
+
+    def __init__(self, reason: str, wait: float, locked: bool) -> None:
+        super().__init__(reason)
+        self.wait = wait
+        self.locked = locked
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the API says.
+
+    :param retry_after: seconds until it may say something else
+    """
+
+    status: int
+    document: Any
+    retry_after: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,15 +96,29 @@ class ConsoleApi:
         :raises console_svc.proxy.ended.Refused: it is not good for a session
         :raises console_svc.proxy.ended.TryAgainLater: the API is away
         """
-        try:
-            return await self._in_thread(
-                self._threads, lambda: self._open(token, client_address)
-            )
-        except Away as error:
-            LOG.error('No session can be opened: the API %s', error)
-            raise TryAgainLater(
-                'The console service is away. Try again later.'
-            ) from None
+        return await self._opened(lambda: self._open(token, client_address))
+
+    async def log_in(
+        self,
+        console: Mapping[str, int | str],
+        challenge: bytes,
+        response: bytes,
+        client_address: str,
+    ) -> Opened:
+        """Have a native client's response to a challenge checked.
+
+        :param console: its ``port``, or its ``user_name``
+        :raises LoginFailed: it is wrong
+        :raises console_svc.proxy.ended.Refused: there is no session for it
+        :raises console_svc.proxy.ended.TryAgainLater: the API is away
+        """
+        wanted = {
+            **console,
+            'challenge': challenge.hex(),
+            'response': response.hex(),
+            'client_address': client_address,
+        }
+        return await self._opened(lambda: self._log_in(wanted))
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
         """Keep sessions alive.
@@ -86,9 +128,9 @@ class ConsoleApi:
         """
         return await self._in_thread(self._keeper, lambda: self._keep(ids))
 
-    async def close(self, token: str, session_id: str) -> None:
+    async def close(self, session_id: str) -> None:
         """Say that a session is over, if anybody listens: else it lapses."""
-        path = f'{_sessions(token)}/{session_id}'
+        path = f'{_SESSIONS}/{session_id}'
         try:
             await self._in_thread(
                 self._threads, lambda: self._ask('DELETE', path)
@@ -110,52 +152,63 @@ class ConsoleApi:
     ) -> _T:
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
+    async def _opened(self, call: Callable[[], Opened]) -> Opened:
+        try:
+            return await self._in_thread(self._threads, call)
+        except Away as error:
+            LOG.error('No session can be opened: the API %s', error)
+            raise TryAgainLater(
+                'The console service is away. Try again later.'
+            ) from None
+
     def _open(self, token: str, client_address: str) -> Opened:
-        status, document = self._ask(
+        answer = self._ask(
             'POST',
-            _sessions(token),
+            f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions',
             {'session': {'client_address': client_address}},
         )
-        if status == http.HTTPStatus.CREATED:
-            try:
-                session = document['session']
-                return Opened(
-                    id=session['id'],
-                    server_id=session['instance_uuid'],
-                    console_type=session['console_type'],
-                    host=session['host'],
-                    port=session['port'],
-                    internal_access_path=session['internal_access_path'],
-                    expires=session['expires'],
-                )
-            except (LookupError, TypeError):
-                raise Away('says nothing of a session') from None
-        if status == http.HTTPStatus.NOT_FOUND:
+        if answer.status == http.HTTPStatus.NOT_FOUND:
             raise Refused('The console token is not valid, or no longer.')
-        if status in (http.HTTPStatus.CONFLICT, http.HTTPStatus.FORBIDDEN):
-            reason = _message(document)
-            LOG.info('The API opens no session: %s', reason)
-            raise Refused(f'{reason}.')
-        raise Away(f'answers {status}: {_message(document)}')
+        return _session(answer)
+
+    def _log_in(self, wanted: Mapping[str, Any]) -> Opened:
+        answer = self._ask(
+            'POST',
+            '/console-gateway/authentications',
+            {'authentication': wanted},
+        )
+        match answer.status:
+            case http.HTTPStatus.TOO_MANY_REQUESTS:
+                raise LoginFailed(
+                    'Too many wrong passwords. Try again later.', 0, True
+                )
+            case http.HTTPStatus.FORBIDDEN if answer.retry_after:
+                raise LoginFailed(
+                    'Authentication failed.', answer.retry_after, False
+                )
+            case http.HTTPStatus.BAD_REQUEST | http.HTTPStatus.NOT_FOUND:
+                # A name that no console can have, or a server that has gone.
+                raise LoginFailed('Authentication failed.', 1, False)
+        return _session(answer)
 
     def _keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
-        status, document = self._ask(
-            'PUT', '/console-sessions', {'console_sessions': {'ids': [*ids]}}
+        answer = self._ask(
+            'PUT', _SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
-        if status != http.HTTPStatus.OK:
-            raise Away(f'answers {status}: {_message(document)}')
+        if answer.status != http.HTTPStatus.OK:
+            raise _of_no_use(answer)
         try:
             return {
                 session['id']: session['expires']
-                for session in document['console_sessions']
+                for session in answer.document['console_sessions']
             }
         except (LookupError, TypeError):
             raise Away('says nothing of sessions') from None
 
     def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> tuple[int, Any]:
-        """Status and document of an answer.
+    ) -> _Answer:
+        """Ask the API something.
 
         :raises Away: there is none, or none that could be read
         """
@@ -170,15 +223,47 @@ class ConsoleApi:
             # hold the path.
             raise Away(f'fails: {failure}')
         if not answer.content:
-            return answer.status_code, None
+            return _Answer(answer.status_code, None)
+        retry_after = answer.headers.get('Retry-After', '')
         try:
-            return answer.status_code, answer.json()
+            return _Answer(
+                answer.status_code,
+                answer.json(),
+                int(retry_after) if retry_after.isdigit() else 0,
+            )
         except ValueError:
             raise Away(f'answers {answer.status_code} without JSON') from None
 
 
-def _sessions(token: str) -> str:
-    return f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions'
+def _session(answer: _Answer) -> Opened:
+    """The session that was opened.
+
+    :raises console_svc.proxy.ended.Refused: none was, for a reason that the
+        API tells
+    """
+    if answer.status in (http.HTTPStatus.CONFLICT, http.HTTPStatus.FORBIDDEN):
+        reason = _message(answer.document)
+        LOG.info('The API opens no session: %s', reason)
+        raise Refused(f'{reason}.')
+    if answer.status != http.HTTPStatus.CREATED:
+        raise _of_no_use(answer)
+    try:
+        session = answer.document['session']
+        return Opened(
+            id=session['id'],
+            server_id=session['instance_uuid'],
+            console_type=session['console_type'],
+            host=session['host'],
+            port=session['port'],
+            internal_access_path=session['internal_access_path'],
+            expires=session['expires'],
+        )
+    except (LookupError, TypeError):
+        raise Away('says nothing of a session') from None
+
+
+def _of_no_use(answer: _Answer) -> Away:
+    return Away(f'answers {answer.status}: {_message(answer.document)}')
 
 
 def _message(document: Any) -> str:

@@ -33,6 +33,14 @@ class Metrics:
             ['code'],
             registry=registry,
         )
+        self._native_clients = prometheus_client.Counter(
+            'console_svc_proxy_native_clients',
+            'Connections of native VNC clients, by what became of them: '
+            'accepted, failed (a wrong password), locked, refused (no '
+            'session, or no hypervisor), broken, crowded (too many).',
+            ['outcome'],
+            registry=registry,
+        )
         self._bytes = prometheus_client.Counter(
             'console_svc_proxy_bytes',
             'Bytes carried.',
@@ -68,6 +76,10 @@ class Metrics:
     def refused(self, code: int) -> None:
         """A websocket was closed with a code that says why."""
         self._refused.labels(str(int(code))).inc()
+
+    def native_client(self, outcome: str) -> None:
+        """A native client's connection came to this."""
+        self._native_clients.labels(outcome).inc()
 
     def moved(self, received: int, sent: int) -> None:
         """Bytes were carried from clients, and to them."""

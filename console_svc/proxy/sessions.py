@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from oslo_config import cfg
 from websockets.frames import CloseCode
@@ -23,13 +23,10 @@ class Session:
     """Somebody on a console, through this process.
 
     :param opened: what the API has said of it
-    :param token: what it was opened with
-    :param client_address: of the browser
     """
 
     __slots__ = (
         '_counted',
-        'client_address',
         'expires',
         'moved_at',
         'opened',
@@ -37,15 +34,10 @@ class Session:
         'received',
         'sent',
         'started_at',
-        'token',
     )
 
-    def __init__(
-        self, opened: Opened, token: str, client_address: str
-    ) -> None:
+    def __init__(self, opened: Opened) -> None:
         self.opened = opened
-        self.token = token
-        self.client_address = client_address
         self.expires = opened.expires
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
@@ -124,13 +116,14 @@ class Sessions:
 
     @contextlib.asynccontextmanager
     async def opened(
-        self, token: str, client_address: str
+        self, opening: Callable[[], Awaitable[Opened]]
     ) -> AsyncIterator[Session]:
-        """A session for a token, as long as the context lasts.
+        """A session, as long as the context lasts.
 
+        :param opening: asks the API for it
         :raises console_svc.proxy.ended.Ended: there is none
         """
-        session = await self._open(token, client_address)
+        session = await self._open(opening)
         self._sessions[session.opened.id] = session
         self._metrics.opened(session.opened.console_type)
         try:
@@ -139,21 +132,18 @@ class Sessions:
             del self._sessions[session.opened.id]
             self._count(session, time.monotonic())
             self._metrics.closed()
-            await asyncio.shield(
-                self._api.close(session.token, session.opened.id)
-            )
+            await asyncio.shield(self._api.close(session.opened.id))
 
-    async def _open(self, token: str, client_address: str) -> Session:
+    async def _open(self, opening: Callable[[], Awaitable[Opened]]) -> Session:
         if self._draining:
             raise TryAgainLater('This console proxy is going down.')
         if len(self) >= self._options.max_sessions:
             raise TryAgainLater('This console proxy has too many sessions.')
         self._opening += 1
         try:
-            opened = await self._api.open(token, client_address)
+            return Session(await opening())
         finally:
             self._opening -= 1
-        return Session(opened, token, client_address)
 
     async def watch(self) -> None:
         """End those whose time is over, for ever."""

@@ -6,6 +6,7 @@ Writing waits while the other end is slow, so nothing piles up here.
 """
 
 import asyncio
+import contextlib
 import ssl
 from typing import Any, Final, Protocol, TypeVar
 
@@ -18,6 +19,12 @@ from console_svc.proxy.ended import Ended
 
 # Bytes that are read at once.
 _PIECE: Final = 65536
+
+# Seconds for a user to type a password.
+_TYPING: Final = 120
+
+# Seconds for what was written to leave.
+_GOODBYE: Final = 5
 
 _T = TypeVar('_T')
 
@@ -46,7 +53,7 @@ class Stream(Protocol):
 
 
 class TCPStream:
-    """A connection to a hypervisor."""
+    """A connection to a hypervisor, or of a native client."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -67,13 +74,27 @@ class TCPStream:
         except asyncio.IncompleteReadError:
             raise HungUp from None
 
-    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Go on with TLS.
+    async def start_tls(
+        self, context: ssl.SSLContext, host: str | None = None
+    ) -> None:
+        """Go on with TLS: as its server where the other end has connected.
 
-        :param host: whom the certificate must name
+        :param host: whom a server's certificate must name
         :raises ssl.SSLError: it does not, or is not good
+        :raises HungUp: somebody has spoken before TLS could begin
         """
+        # Else what was slipped in unencrypted would be taken for said inside.
+        if getattr(self._reader, '_buffer', None):
+            raise HungUp
         await self._writer.start_tls(context, server_hostname=host)
+
+    async def close(self) -> None:
+        """Close when all has been sent, or does not leave."""
+        self._writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                await self._writer.wait_closed()
+        self.abort()
 
     def abort(self) -> None:
         """Close at once; nobody waits for what has not been sent."""
@@ -148,7 +169,8 @@ async def perform(
 ) -> _T:
     """Go through a handshake of RFB.
 
-    :param timeout: seconds for each step, but not for the answers
+    :param timeout: seconds for each step, but not for what a user types, nor
+        for the answers
     :returns: what the handshake does
     :raises console_svc.rfb.RFBError: it fails
     :raises HungUp: the other end has gone
@@ -166,8 +188,8 @@ async def perform(
             return result
         outcome = None
         match step:
-            case rfb.Read(number):
-                async with asyncio.timeout(timeout):
+            case rfb.Read(number, typed):
+                async with asyncio.timeout(_TYPING if typed else timeout):
                     outcome = await stream.read_exactly(number)
             case rfb.Write(data):
                 async with asyncio.timeout(timeout):

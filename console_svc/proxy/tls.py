@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""TLS, towards browsers and towards hypervisors."""
+"""TLS, towards clients and towards hypervisors."""
 
 import logging
 import ssl
@@ -17,20 +17,24 @@ _VERSIONS: Final = {
 
 
 class ServerTLS:
-    """The proxy's certificate, which may change while it runs.
+    """A certificate of the proxy's, which may change while it runs.
 
+    :param cert: PEM file
+    :param key: PEM file of its private key; None: it is in the same
     :raises OSError: the files cannot be read
     :raises ssl.SSLError: they are no certificate with its key
     """
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._options = conf.proxy
+    def __init__(
+        self, conf: cfg.ConfigOpts, cert: str, key: str | None
+    ) -> None:
+        self._files = cert, key
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = _VERSIONS[
-            self._options.ssl_minimum_version
+            conf.proxy.ssl_minimum_version
         ]
-        if self._options.ssl_ciphers:
-            self.context.set_ciphers(self._options.ssl_ciphers)
+        if conf.proxy.ssl_ciphers:
+            self.context.set_ciphers(conf.proxy.ssl_ciphers)
         self._load(self.context)
 
     def reload(self) -> None:
@@ -46,15 +50,30 @@ class ServerTLS:
             LOG.error('The certificate stays the old one: %s', error)
 
     def _load(self, context: ssl.SSLContext) -> None:
-        _load(context, self._options.cert, self._options.key)
+        _load(context, *self._files)
 
 
-def server(conf: cfg.ConfigOpts) -> ServerTLS | None:
+def browsers(conf: cfg.ConfigOpts) -> ServerTLS | None:
     """TLS towards browsers, where there is a certificate for it."""
-    return ServerTLS(conf) if conf.proxy.cert else None
+    cert = conf.proxy.cert
+    return ServerTLS(conf, cert, conf.proxy.key) if cert else None
 
 
-def client(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:
+def native_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
+    """TLS towards native clients, likewise.
+
+    :raises oslo_config.cfg.Error: it is required, but there is none
+    """
+    if not conf.rfb.enabled:
+        return None
+    if not conf.rfb.cert:
+        if conf.rfb.require_tls:
+            raise cfg.RequiredOptError('cert', cfg.OptGroup('rfb'))
+        return None
+    return ServerTLS(conf, conf.rfb.cert, conf.rfb.key)
+
+
+def hypervisors(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:
     """TLS towards hypervisors, where that is wanted.
 
     :raises OSError: a file cannot be read

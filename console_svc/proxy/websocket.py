@@ -4,6 +4,7 @@
 
 import asyncio
 import contextlib
+import functools
 import http.cookies
 import logging
 import re
@@ -21,6 +22,8 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from console_svc.proxy.api import ConsoleApi
+from console_svc.proxy.clients import Client
 from console_svc.proxy.ended import Ended, Refused
 from console_svc.proxy.hypervisor import Hypervisors
 from console_svc.proxy.metrics import Metrics
@@ -54,11 +57,17 @@ class Consoles:
     """Consoles, for whoever has a token for them."""
 
     def __init__(
-        self, conf: cfg.ConfigOpts, sessions: Sessions, metrics: Metrics
+        self,
+        conf: cfg.ConfigOpts,
+        api: ConsoleApi,
+        sessions: Sessions,
+        hypervisors: Hypervisors,
+        metrics: Metrics,
     ) -> None:
         self._options = conf.proxy
+        self._api = api
         self._sessions = sessions
-        self._hypervisors = Hypervisors(conf)
+        self._hypervisors = hypervisors
         self._metrics = metrics
         self._pages = Pages(conf.proxy.web)
         _LIBRARY.setLevel(logging.CRITICAL)
@@ -165,13 +174,15 @@ class Consoles:
         token = None if request is None else token_of(request)
         if token is None:
             raise Refused('There is no console token in the URL.')
-        client = WebSocketStream(connection)
+        stream = WebSocketStream(connection)
+        client = Client(stream, self._options.handshake_timeout)
+        opening = functools.partial(self._api.open, token, address)
         async with (
-            self._sessions.opened(token, address) as session,
+            self._sessions.opened(opening) as session,
             self._hypervisors.connected(session.opened, client) as server,
         ):
             self._metrics.set_up(time.monotonic() - began)
-            await session.relay(client, server)
+            await session.relay(stream, server)
 
 
 def token_of(request: Request) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from oslo_config import cfg
 
 from console_svc.proxy import local, tls
 from console_svc.proxy.api import ConsoleApi
+from console_svc.proxy.gateway import Gateway
+from console_svc.proxy.hypervisor import Hypervisors
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.websocket import Consoles
@@ -39,7 +42,8 @@ class Worker(cotyledon.Service):
     def __init__(self, worker_id: 'WorkerId', conf: cfg.ConfigOpts) -> None:
         super().__init__(worker_id)
         self._conf = conf
-        self._tls = tls.server(conf)
+        self._browsers_tls = tls.browsers(conf)
+        self._clients_tls = tls.native_clients(conf)
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
         self._stopped = threading.Event()
@@ -59,37 +63,73 @@ class Worker(cotyledon.Service):
         self._stopped.wait()
 
     def reload(self) -> None:
-        """SIGHUP: read the certificate again."""
-        if self._tls is not None:
-            self._loop.call_soon_threadsafe(self._tls.reload)
+        """SIGHUP: read the certificates again."""
+        for certificate in (self._browsers_tls, self._clients_tls):
+            if certificate is not None:
+                self._loop.call_soon_threadsafe(certificate.reload)
 
     async def _serve(self) -> None:
         options = self._conf.proxy
         api = ConsoleApi(self._conf)
         metrics = Metrics()
         sessions = Sessions(self._conf, api, metrics)
-        consoles = Consoles(self._conf, sessions, metrics)
-        context = None if self._tls is None else self._tls.context
-        servers = [
+        hypervisors = Hypervisors(self._conf)
+        consoles = Consoles(self._conf, api, sessions, hypervisors, metrics)
+        gateway = Gateway(
+            self._conf,
+            api,
+            sessions,
+            hypervisors,
+            metrics,
+            _context(self._clients_tls),
+        )
+        context = _context(self._browsers_tls)
+        for_browsers = [
             await consoles.listen(bound(options.host, port), context)
             for port in options.ports
+        ]
+        for_clients = [
+            await gateway.listen(bound(*address))
+            for address in native_addresses(self._conf)
         ]
         if options.local_port:
             await local.listen(
                 bound(options.local_host, options.local_port),
                 lambda: not self._stop.is_set(),
             )
-        LOG.info('Listening on %s, ports %s', options.host, options.ports)
+        LOG.info(
+            'Listening on %s, ports %s%s',
+            options.host,
+            options.ports,
+            f', and on {len(for_clients)} ports for native clients'
+            if for_clients
+            else '',
+        )
         watch = asyncio.create_task(sessions.watch())
         await self._stop.wait()
         LOG.info('Draining %d sessions', len(sessions))
-        for server in servers:
+        for server in for_browsers:
             server.close(close_connections=False)
+        for listener in for_clients:
+            listener.close()
         await sessions.drain()
-        for server in servers:
+        for server in for_browsers:
             await server.wait_closed()
+        await gateway.stop()
         watch.cancel()
         api.stop()
+
+
+def native_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
+    """Host and port of each socket for native clients."""
+    if not conf.rfb.enabled:
+        return []
+    ports = {*(conf.consoles.port_range or ()), conf.rfb.listen_port} - {0}
+    return [(conf.rfb.host, port) for port in sorted(ports)]
+
+
+def _context(certificate: tls.ServerTLS | None) -> ssl.SSLContext | None:
+    return None if certificate is None else certificate.context
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -35,10 +35,10 @@ def talk(handshake: rfb.Handshake[Any], *heard: bytes) -> tuple[Any, bytes]:
             return end.value, said
         outcome = None
         match step:
-            case rfb.Read(number):
-                if number > len(waiting):
+            case rfb.Read(number=wanted):
+                if wanted > len(waiting):
                     raise HungUp
-                outcome, waiting = waiting[:number], waiting[number:]
+                outcome, waiting = waiting[:wanted], waiting[wanted:]
             case rfb.Write(data):
                 said += data
             case rfb.Respond(challenge):
@@ -230,6 +230,114 @@ class ServerTest(testtools.TestCase):
             (None, NO + number(3) + b'No!'), talk(rfb.turn_away(8, 'No!'))
         )
         self.assertEqual((None, NO), talk(rfb.turn_away(3, 'No!')))
+
+
+class ReceiveTest(testtools.TestCase):
+    """How a native client wants to get in."""
+
+    CHALLENGE = bytes(range(16))
+    RESPONSE = b'r' * 16
+
+    def receive(
+        self,
+        *heard: bytes,
+        types: tuple[int, ...] = (rfb.VENCRYPT, rfb.VNC),
+        subtype: int = rfb.X509_VNC,
+    ) -> tuple[rfb.Login, bytes]:
+        login, said = talk(rfb.receive(self.CHALLENGE, types, subtype), *heard)
+        return login, said
+
+    def test_by_a_challenge(self) -> None:
+        for version, minor in ((V8, 8), (V7, 7)):
+            self.assertEqual(
+                (
+                    rfb.Login(minor, None, self.RESPONSE),
+                    V8 + b'\x02\x13\x02' + self.CHALLENGE,
+                ),
+                self.receive(version, b'\x02', self.RESPONSE),
+            )
+
+    def test_by_the_oldest_version(self) -> None:
+        self.assertEqual(
+            (
+                rfb.Login(3, None, self.RESPONSE),
+                V8 + number(2) + self.CHALLENGE,
+            ),
+            self.receive(V3, self.RESPONSE),
+        )
+        for types in ((rfb.VENCRYPT,), (rfb.XVP,)):
+            self.assertRaises(rfb.RFBError, self.receive, V3, types=types)
+
+    def test_inside_tls(self) -> None:
+        login, said = self.receive(
+            V8, b'\x13', b'\x00\x02', number(261), self.RESPONSE
+        )
+        self.assertEqual(rfb.Login(8, None, self.RESPONSE), login)
+        self.assertEqual(
+            V8
+            + b'\x02\x13\x02'
+            + b'\x00\x02'
+            + b'\x00\x01'
+            + number(261)
+            + b'\x01<TLS>'
+            + self.CHALLENGE,
+            said,
+        )
+
+    def test_by_user_name_and_password(self) -> None:
+        login, said = self.receive(
+            *(V8, b'\x13', b'\x00\x02', number(262)),
+            *(number(5), number(6), b'web-1', b'sesame'),
+            subtype=rfb.X509_PLAIN,
+        )
+        self.assertEqual(
+            rfb.Login(8, 'web-1', rfb.response(self.CHALLENGE, 'sesame')),
+            login,
+        )
+        self.assertThat(said, testtools.matchers.EndsWith(b'\x01<TLS>'))
+
+    def test_by_target(self) -> None:
+        for user, target, name in (
+            (b'joe', b'web-1', 'web-1'),
+            (b'web-1', b'', 'web-1'),
+            (b'', b'\xff', '\ufffd'),
+        ):
+            login, said = self.receive(
+                *(V8, b'\x16', bytes([len(user), len(target)])),
+                *(user, target, self.RESPONSE),
+                types=(rfb.VENCRYPT, rfb.XVP),
+            )
+            self.assertEqual(rfb.Login(8, name, self.RESPONSE), login)
+            self.assertEqual(V8 + b'\x02\x13\x16' + self.CHALLENGE, said)
+
+    def test_what_was_not_offered(self) -> None:
+        for heard in (
+            (V8, b'\x01'),
+            (V8, b'\x16'),
+            (V8, b'\x13', b'\x00\x01'),
+            (V8, b'\x13', b'\x00\x02', number(260)),
+            (V8, b'\x13', b'\x00\x02', number(262)),
+        ):
+            self.assertRaises(rfb.RFBError, self.receive, *heard)
+        self.assertRaises(
+            rfb.RFBError, self.receive, V8, b'\x02', types=(rfb.VENCRYPT,)
+        )
+
+    def test_too_long_a_password(self) -> None:
+        for lengths in ((1, 256), (2**32 - 1, 1)):
+            self.assertRaises(
+                rfb.RFBError,
+                self.receive,
+                *(V8, b'\x13', b'\x00\x02', number(262)),
+                *map(number, lengths),
+                subtype=rfb.X509_PLAIN,
+            )
+
+    @given(st.binary(max_size=80))
+    def test_anything_may_be_heard(self, heard: bytes) -> None:
+        for version in (b'', V8, V8 + b'\x13\x00\x02' + number(262)):
+            with contextlib.suppress(rfb.RFBError, HungUp):
+                self.receive(version, heard, subtype=rfb.X509_PLAIN)
 
 
 class ResponseTest(testtools.TestCase):

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""RFB as a client of a hypervisor's VNC server."""
+
+import struct
+from collections.abc import Sequence
+
+from console_svc.rfb.wire import (
+    CHALLENGE,
+    NEWEST,
+    NONE,
+    VENCRYPT,
+    VERSION,
+    VNC,
+    X509_NONE,
+    X509_VNC,
+    Handshake,
+    Read,
+    Respond,
+    RFBError,
+    StartTLS,
+    Write,
+    read_number,
+    read_reason,
+    read_version,
+)
+
+
+def security_types() -> Handshake[tuple[int, frozenset[int]]]:
+    """Exchange versions.
+
+    :returns: the minor version, and the security types that are offered
+    :raises RFBError: the server speaks another protocol, or refuses
+    """
+    minor = yield from read_version('server')
+    yield Write(VERSION % minor)
+    if minor == 3:
+        chosen = yield from read_number()
+        if chosen == 0:
+            raise RFBError((yield from read_reason()))
+        return minor, frozenset([chosen])
+    (number,) = yield Read(1)
+    if not number:
+        raise RFBError((yield from read_reason()))
+    return minor, frozenset((yield Read(number)))
+
+
+def vencrypt_subtypes() -> Handshake[frozenset[int]]:
+    """Choose VeNCrypt, and see what the server offers below it."""
+    yield Write(bytes([VENCRYPT]))
+    yield Read(2)
+    yield Write(b'\x00\x02')
+    if (yield Read(1)) != b'\x00':
+        raise RFBError('another version of VeNCrypt')
+    (number,) = yield Read(1)
+    return frozenset(struct.unpack(f'>{number}I', (yield Read(4 * number))))
+
+
+def is_protected() -> Handshake[bool]:
+    """Whether the server lets nobody in without a password.
+
+    :raises RFBError: it can't be found out
+    """
+    _, types = yield from security_types()
+    if types == {VENCRYPT}:
+        return (yield from vencrypt_subtypes()) == {X509_VNC}
+    return types == {VNC}
+
+
+def log_in(accepted: Sequence[int]) -> Handshake[None]:
+    """Go through whatever the server asks for.
+
+    :param accepted: security types, the best first
+    :raises RFBError: the server offers none of these, or refuses
+    """
+    minor, types = yield from security_types()
+    chosen = next((it for it in accepted if it in types), None)
+    if chosen is None:
+        raise RFBError(f'it offers security types {sorted(types)} alone')
+    if chosen == VENCRYPT:
+        chosen = yield from _start_tls()
+    elif minor > 3:
+        yield Write(bytes([chosen]))
+    if chosen == VNC:
+        challenge = yield Read(CHALLENGE)
+        yield Write((yield Respond(challenge)))
+    elif minor < NEWEST:
+        return
+    if (yield from read_number()) != 0:
+        raise RFBError(
+            (yield from read_reason()) if minor == NEWEST else 'refused'
+        )
+
+
+def be_alone() -> Handshake[None]:
+    """Have the server end all other connections: ClientInit, not shared."""
+    yield Write(b'\x00')
+    # ServerInit is sent when that is done.
+    yield Read(24)
+
+
+def _start_tls() -> Handshake[int]:
+    """VeNCrypt; what follows inside of it."""
+    subtypes = yield from vencrypt_subtypes()
+    for subtype, inner in ((X509_VNC, VNC), (X509_NONE, NONE)):
+        if subtype in subtypes:
+            yield Write(struct.pack('>I', subtype))
+            if (yield Read(1)) != b'\x01':
+                raise RFBError('it refuses TLS')
+            yield StartTLS()
+            return inner
+    raise RFBError(f'it offers VeNCrypt subtypes {sorted(subtypes)} alone')

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What both ends of a line have in common: the steps, and the numbers."""
+
+import dataclasses
+import struct
+from collections.abc import Generator
+from typing import Final, TypeVar
+
+from cryptography.hazmat.decrepit.ciphers import algorithms
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+
+VERSION: Final = b'RFB 003.%03d\n'
+#: The newest minor version of RFB 3.
+NEWEST: Final = 8
+
+#: Security types (RFC 6143, section 7.1.2; VeNCrypt and xvp: the RFB
+#: community's specification).
+NONE: Final = 1
+VNC: Final = 2
+VENCRYPT: Final = 19
+XVP: Final = 22
+
+#: VeNCrypt's subtypes: X.509 certificates, then nothing, VNC authentication,
+#: or user name and password.
+X509_NONE: Final = 260
+X509_VNC: Final = 261
+X509_PLAIN: Final = 262
+
+#: Bytes of a challenge of VNC authentication, and of its response.
+CHALLENGE: Final = 16
+
+# A reason is read no further.
+_LONGEST_REASON: Final = 1000
+
+
+class RFBError(Exception):
+    """The other end says something else than RFB, or refuses."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Read:
+    """Read so many bytes, and send the handshake all of them.
+
+    :param typed: whether a user may have to type them first
+    """
+
+    number: int
+    typed: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Write:
+    """Write these bytes."""
+
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StartTLS:
+    """Go on with TLS, as its client or its server."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Respond:
+    """Send the handshake what answers a challenge of VNC authentication."""
+
+    challenge: bytes
+
+
+_T = TypeVar('_T')
+Handshake = Generator[Read | Write | StartTLS | Respond, bytes, _T]
+
+
+def response(challenge: bytes, password: str) -> bytes:
+    """What answers a challenge of VNC authentication (section 7.2.2)."""
+    key = bytes(
+        int(f'{byte:08b}'[::-1], 2)
+        for byte in password.encode('latin-1')[:8].ljust(8, b'\0')
+    )
+    # DES, as three times the same key makes of it.
+    cipher = Cipher(algorithms.TripleDES(key * 3), modes.ECB())  # noqa: S305
+    encryptor = cipher.encryptor()
+    return encryptor.update(challenge) + encryptor.finalize()
+
+
+def read_version(other: str) -> Handshake[int]:
+    """The minor version that the other end says, as far as there is one."""
+    banner = yield Read(len(VERSION % NEWEST))
+    if not banner.startswith(b'RFB 003.') or not banner[8:11].isdigit():
+        raise RFBError(f'not an RFB {other}')
+    minor = int(banner[8:11])
+    # Others than these are to be taken for 3.3 (RFC 6143, section 7.1.1).
+    return NEWEST if minor >= NEWEST else 7 if minor == 7 else 3
+
+
+def read_number() -> Handshake[int]:
+    (number,) = struct.unpack('>I', (yield Read(4)))
+    return int(number)
+
+
+def read_reason() -> Handshake[str]:
+    length = yield from read_number()
+    words = yield Read(min(length, _LONGEST_REASON))
+    return words.decode(errors='replace')

@@ -70,7 +70,11 @@ def native_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
         if conf.rfb.require_tls:
             raise cfg.RequiredOptError('cert', cfg.OptGroup('rfb'))
         return None
-    return ServerTLS(conf, conf.rfb.cert, conf.rfb.key)
+    certificate = ServerTLS(conf, conf.rfb.cert, conf.rfb.key)
+    # Nobody resumes them, and TigerVNC 1.12 does not see a challenge that
+    # comes right behind one.
+    certificate.context.num_tickets = 0
+    return certificate
 
 
 def hypervisors(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:

@@ -11,6 +11,7 @@ from console_svc.rfb.client import (
     be_alone,
     is_protected,
     log_in,
+    result,
     security_types,
     vencrypt_subtypes,
 )
@@ -65,6 +66,7 @@ __all__ = [
     'receive',
     'refuse',
     'response',
+    'result',
     'security_types',
     'turn_away',
     'vencrypt_subtypes',

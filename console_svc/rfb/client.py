@@ -86,6 +86,14 @@ def log_in(accepted: Sequence[int]) -> Handshake[None]:
         yield Write((yield Respond(challenge)))
     elif minor < NEWEST:
         return
+    yield from result(minor)
+
+
+def result(minor: int) -> Handshake[None]:
+    """Hear whether the server lets one in.
+
+    :raises RFBError: it does not
+    """
     if (yield from read_number()) != 0:
         raise RFBError(
             (yield from read_reason()) if minor == NEWEST else 'refused'

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -42,6 +43,23 @@ def free_port() -> int:
         listener.bind(('127.0.0.1', 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def free_ports(number: int) -> range:
+    """Ports of 127.0.0.1 in a row that nobody listens on."""
+    while True:
+        # Below those that connections get.
+        first = random.randrange(20000, 30000)  # noqa: S311
+        ports = range(first, first + number)
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in ports:
+                    stack.enter_context(
+                        socket.create_server(('127.0.0.1', port))
+                    )
+            except OSError:
+                continue
+        return ports
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

@@ -18,6 +18,8 @@ class Proxy(fixtures_.Fixture):
 
     :param console_api: how it finds the service, and who it is there
     :param vnc: options of [vnc]
+    :param rfb: options of [rfb]; with any it lets native clients in
+    :param port_range: ports of their own for these
     :param port: where it listens; None: where nobody does
     :param options: others of [proxy]
     """
@@ -28,6 +30,8 @@ class Proxy(fixtures_.Fixture):
         console_api: dict[str, Any] | None = None,
         vnc: dict[str, Any] | None = None,
         port: int | None = None,
+        rfb: dict[str, Any] | None = None,
+        port_range: str | None = None,
         **options: Any,
     ) -> None:
         self.port = port or process.free_port()
@@ -47,6 +51,10 @@ class Proxy(fixtures_.Fixture):
             },
             'vnc': vnc or {},
         }
+        if rfb is not None:
+            self._groups['rfb'] = {'enabled': True, **rfb}
+        if port_range is not None:
+            self._groups['consoles'] = {'port_range': port_range}
 
     def _setUp(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
@@ -90,3 +98,12 @@ class Proxy(fixtures_.Fixture):
                 if not line.startswith('#')
             )
         }
+
+    def descriptors(self) -> int:
+        """That its worker has open."""
+        (worker,) = process.children(self.process.pid)
+        return len(list(pathlib.Path(f'/proc/{worker}/fd').iterdir()))
+
+    def tasks(self) -> float:
+        """That its worker has."""
+        return self.metrics()['console_svc_proxy_tasks']

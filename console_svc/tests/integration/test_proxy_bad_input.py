@@ -6,7 +6,6 @@ import base64
 import contextlib
 import itertools
 import os
-import pathlib
 import re
 import socket
 import struct
@@ -97,14 +96,6 @@ class BadInputTest(ProxyTest):
             data += more
         return int(struct.unpack('>H', found[1])[0])
 
-    def descriptors(self) -> int:
-        """That the workers have open."""
-        (worker,) = process.children(self.proxy.process.pid)
-        return len(list(pathlib.Path(f'/proc/{worker}/fd').iterdir()))
-
-    def tasks(self) -> float:
-        return self.proxy.metrics()['console_svc_proxy_tasks']
-
     def test_malformed_handshakes(self) -> None:
         self.start(handshake_timeout=2)
         for data in MALFORMED:
@@ -189,7 +180,7 @@ class BadInputTest(ProxyTest):
         ]
         process.wait_for(lambda: len(self.sessions()) == 1, 'one session')
         time.sleep(2)
-        before = self.descriptors(), self.tasks()
+        before = self.proxy.descriptors(), self.proxy.tasks()
         numbers = itertools.islice(itertools.cycle(kinds), BAD_CONNECTIONS)
         with futures.ThreadPoolExecutor(16) as pool:
             for done in [pool.submit(kind) for kind in numbers]:
@@ -200,10 +191,10 @@ class BadInputTest(ProxyTest):
         # The connections to the API are kept for the next requests.
         process.wait_for(
             lambda: (
-                self.descriptors() <= before[0] + 16
-                and self.tasks() <= before[1]
+                self.proxy.descriptors() <= before[0] + 16
+                and self.proxy.tasks() <= before[1]
             ),
-            f'no more than {before}: {self.descriptors()}, {self.tasks()}',
+            f'no more than {before}: {self.proxy.descriptors()}, {self.proxy.tasks()}',
         )
         self.talks(self.connect())
         self.assertEqual(200, self.proxy.local('/healthcheck').status_code)
@@ -215,9 +206,9 @@ class BadInputTest(ProxyTest):
             for _ in range(700):
                 stack.enter_context(self.raw())
             process.wait_for(
-                lambda: self.descriptors() < 600, 'some to be hung up on'
+                lambda: self.proxy.descriptors() < 600, 'some to be hung up on'
             )
-        process.wait_for(lambda: self.descriptors() < 100, 'the others')
+        process.wait_for(lambda: self.proxy.descriptors() < 100, 'the others')
         self.talks(self.connect())
         page = requests.get(
             f'http://127.0.0.1:{self.proxy.port}/', timeout=process.PATIENCE

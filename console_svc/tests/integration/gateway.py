@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The gateway for native clients, in front of a service."""
+
+import pathlib
+import socket
+from typing import Any
+
+import fixtures as fixtures_
+import testtools
+
+from console_svc import rfb
+from console_svc.compute.libvirt.vnc import Line
+from console_svc.tests import fixtures
+from console_svc.tests.integration import certificates, process
+from console_svc.tests.integration.proxy import Proxy
+from console_svc.tests.integration.service import Service
+
+
+class Gateway(fixtures_.Fixture):
+    """A service whose native consoles are the gateway's, and the gateway.
+
+    :param port: of a VNC server, where the driver ``static`` is used
+    :param rfb_options: of [rfb]
+    :param consoles: options of [consoles]
+    :param proxy: options of [proxy]
+    :param groups: other options of the service
+    """
+
+    def __init__(
+        self,
+        port: int | None = None,
+        rfb_options: dict[str, Any] | None = None,
+        consoles: dict[str, Any] | None = None,
+        proxy: dict[str, Any] | None = None,
+        tls: bool = True,
+        **groups: dict[str, Any],
+    ) -> None:
+        self._vnc_port = port
+        self._rfb = rfb_options or {}
+        self._consoles = consoles or {}
+        self._proxy = proxy or {}
+        self._tls = tls
+        self._groups = groups
+
+    def _setUp(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+        certificates.write(folder)
+        self.authority = str(folder / 'ca-cert.pem')
+        # The first is for all consoles, the others are for one each.
+        self.shared_port, *own = process.free_ports(9)
+        ports = f'{own[0]}-{own[-1]}'
+        options = {'listen_port': self.shared_port, **self._rfb}
+        self.service = self.useFixture(
+            Service(
+                consoles={
+                    'mode': 'gateway',
+                    'public_hostname': '127.0.0.1',
+                    'port_range': ports,
+                    **self._consoles,
+                },
+                rfb=options,
+                **self._groups,
+            )
+        )
+        if self._vnc_port is not None:
+            document = fixtures.inventory()
+            for server in document['servers']:
+                for console in server.get('consoles', ())[:1]:
+                    console.update(host='127.0.0.1', port=self._vnc_port)
+            self.service.write_inventory(document)
+        certificate = {
+            'cert': folder / 'server-cert.pem',
+            'key': folder / 'server-key.pem',
+        }
+        self.proxy = self.useFixture(
+            Proxy(
+                self.service,
+                rfb={**options, **(certificate if self._tls else {})},
+                port_range=ports,
+                keep_interval=1,
+                **self._proxy,
+            )
+        )
+
+    def open(
+        self, server: str = fixtures.SERVER, member: str = fixtures.MEMBER
+    ) -> dict[str, Any]:
+        """Open a server's console; what it is."""
+        path = f'/v2.1/servers/{server}/consoles'
+        opened = self.service.request('POST', path, member)
+        assert opened.status_code == 200, opened.text
+        (found,) = self.service.request('GET', path, member).json()['consoles']
+        shown = self.service.request(
+            'GET', f'{path}/{found["console"]["id"]}', member
+        )
+        console: dict[str, Any] = shown.json()['console']
+        return console
+
+    def close(
+        self, console: dict[str, Any], server: str = fixtures.SERVER
+    ) -> None:
+        """Delete a console."""
+        answer = self.service.request(
+            'DELETE',
+            f'/v2.1/servers/{server}/consoles/{console["id"]}',
+            fixtures.MEMBER,
+        )
+        assert answer.status_code == 202, answer.text
+
+    def sessions(self, server: str = fixtures.SERVER) -> list[dict[str, Any]]:
+        """Who is on a server's consoles."""
+        found: list[dict[str, Any]] = self.service.request(
+            'GET', f'/v2.1/servers/{server}/console-sessions', fixtures.MEMBER
+        ).json()['console_sessions']
+        return found
+
+    def outcomes(self) -> dict[str, float]:
+        """What became of connections, by the proxy's metrics."""
+        prefix = 'console_svc_proxy_native_clients_total{outcome="'
+        return {
+            name.removeprefix(prefix).rstrip('"}'): value
+            for name, value in self.proxy.metrics().items()
+            if name.startswith(prefix)
+        }
+
+
+class GatewayTest(testtools.TestCase):
+    """With a client of a few lines, which does what a test wants."""
+
+    gateway: Gateway
+
+    def connect(self, port: int) -> socket.socket:
+        """A connection, ended with the test."""
+        stream = socket.create_connection(
+            ('127.0.0.1', port), process.PATIENCE
+        )
+        self.addCleanup(stream.close)
+        return stream
+
+    def log_in(
+        self, port: int, password: str, *types: int
+    ) -> tuple[socket.socket, Line]:
+        """Log in on a console's own port.
+
+        :param types: security types that will do
+        :raises console_svc.rfb.RFBError: the gateway refuses
+        """
+        stream = self.connect(port)
+        line = Line(stream, password)
+        line.perform(rfb.log_in(types or (rfb.VNC,)))
+        return stream, line
+
+    def check_refused(
+        self, reason: str, port: int, password: str, *types: int
+    ) -> None:
+        """See that a login is refused, and why."""
+        error = self.assertRaises(
+            rfb.RFBError, self.log_in, port, password, *types
+        )
+        self.assertEqual(reason, str(error))
+
+
+def desktop(line: Line) -> tuple[int, int]:
+    """ClientInit, and what ServerInit says of the screen's size."""
+
+    def ask() -> Any:
+        yield rfb.Write(b'\x01')
+        return (yield rfb.Read(4))
+
+    data = line.perform(ask())
+    return int.from_bytes(data[:2], 'big'), int.from_bytes(data[2:], 'big')

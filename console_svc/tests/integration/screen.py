@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A desktop without a screen, and TigerVNC's viewer on it."""
+
+import os
+import pathlib
+import struct
+import subprocess
+import zlib
+from collections.abc import Mapping
+
+import fixtures
+
+from console_svc.tests.integration import process
+
+SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
+
+
+class Display(fixtures.Fixture):
+    """An X server whose pixels can be read."""
+
+    def _setUp(self) -> None:
+        self._folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        # Any number does that nobody else has.
+        self.name = f':{process.free_port()}'
+        self._server = self.useFixture(
+            process.Program(
+                [
+                    *('Xvfb', self.name, '-screen', '0', '800x600x24'),
+                    *('-nolisten', 'tcp', '-fbdir', str(self._folder)),
+                ],
+                self._folder / 'xvfb.log',
+            )
+        )
+        self._server.wait_for(self._is_ready, 'Xvfb')
+
+    def view(self, password: str, *arguments: str) -> 'Viewer':
+        """TigerVNC's viewer, with a password."""
+        return Viewer(self, password, arguments)
+
+    def pixel(self, x: int, y: int) -> tuple[int, int, int]:
+        """Red, green and blue."""
+        data, start, width, _ = self._picture()
+        at = start + 4 * (y * width + x)
+        return data[at + 2], data[at + 1], data[at]
+
+    def lit(self) -> int:
+        """How many pixels are not black."""
+        data, start, _, _ = self._picture()
+        return sum(
+            data[at : at + 3] != b'\0\0\0'
+            for at in range(start, len(data) - 3, 4)
+        )
+
+    def press(self, key: str) -> None:
+        """Press a key where the pointer is: on the viewer."""
+        self._do('mousemove', '400', '200', 'key', key)
+
+    def keep(self, name: str) -> None:
+        """Keep a screenshot as an artefact of the tests."""
+        data, start, width, height = self._picture()
+        rows = b''.join(
+            b'\0'
+            + bytes(
+                channel
+                for at in range(row, row + 4 * width, 4)
+                for channel in (data[at + 2], data[at + 1], data[at])
+            )
+            for row in range(start, start + 4 * width * height, 4 * width)
+        )
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        (SCREENSHOTS / f'{name}.png').write_bytes(
+            b'\x89PNG\r\n\x1a\n'
+            + _chunk(
+                b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+            )
+            + _chunk(b'IDAT', zlib.compress(rows))
+            + _chunk(b'IEND', b'')
+        )
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """For programs that open windows here."""
+        return {'DISPLAY': self.name, 'HOME': str(self._folder)}
+
+    def _is_ready(self) -> bool:
+        return self._do('getdisplaygeometry', check=False) == 0
+
+    def _do(self, *words: str, check: bool = True) -> int:
+        return subprocess.run(
+            [process.program('xdotool'), *words],
+            env={**os.environ, **self.environment},
+            check=check,
+            capture_output=True,
+        ).returncode
+
+    def _picture(self) -> tuple[bytes, int, int, int]:
+        """Data, where its pixels begin, width and height.
+
+        The file is X's window dump (XWDFile.h): 25 numbers, among them the
+        header's size, width, height and the number of colours.
+        """
+        data = (self._folder / 'Xvfb_screen0').read_bytes()
+        header = struct.unpack('>25I', data[:100])
+        return data, header[0] + 12 * header[19], header[4], header[5]
+
+
+class Viewer(fixtures.Fixture):
+    """TigerVNC's, as a user starts it."""
+
+    def __init__(
+        self, display: Display, password: str, arguments: tuple[str, ...]
+    ) -> None:
+        self._display = display
+        self._password = password
+        self._arguments = arguments
+
+    def _setUp(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        user_name = ''
+        self._log = folder / 'viewer.log'
+        arguments = list(self._arguments)
+        if '@' in arguments[0]:
+            user_name, _, arguments[0] = arguments[0].partition('@')
+        self._viewer = self.useFixture(
+            process.Program(
+                [
+                    'xtigervncviewer',
+                    *arguments,
+                    *('-ReconnectOnError=0', '-AlertOnFatalError=0'),
+                ],
+                self._log,
+                {
+                    **self._display.environment,
+                    'VNC_USERNAME': user_name,
+                    'VNC_PASSWORD': self._password,
+                },
+            )
+        )
+
+    def wait(self) -> str:
+        """Wait until it ends; what it has said."""
+        self._viewer.wait()
+        return self.said
+
+    @property
+    def said(self) -> str:
+        """What it has said."""
+        return self._log.read_text()
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG (RFC 2083, section 3.2)."""
+    return (
+        struct.pack('>I', len(data))
+        + kind
+        + data
+        + struct.pack('>I', zlib.crc32(kind + data))
+    )

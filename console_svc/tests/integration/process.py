@@ -49,7 +49,7 @@ def free_ports(number: int) -> range:
     """Ports of 127.0.0.1 in a row that nobody listens on."""
     while True:
         # Below those that connections get.
-        first = random.randrange(20000, 30000)  # noqa: S311
+        first = random.randrange(20000, 30000)
         ports = range(first, first + number)
         with contextlib.ExitStack() as stack:
             try:

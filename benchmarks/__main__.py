@@ -13,7 +13,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from benchmarks import growth, load, nova, relays, targets
+from benchmarks import gateway, growth, load, nova, relays, targets
 
 
 def main() -> int:
@@ -57,12 +57,21 @@ def main() -> int:
         help='instead: the console proxy with so many idle sessions, beside '
         'websockify and a plain TCP relay',
     )
+    parser.add_argument(
+        '--gateway',
+        metavar='CONSOLES',
+        type=int,
+        help='instead: the gateway for native clients beside a direct '
+        'connection and a plain TCP relay, and log-ins among so many consoles',
+    )
     arguments = parser.parse_args()
     if arguments.relays:
         relays.run([int(number) for number in arguments.relays.split(',')])
         return 0
     with targets.stage() as stage:
-        if arguments.growth:
+        if arguments.gateway:
+            gateway.run(stage, arguments.gateway, arguments.seconds)
+        elif arguments.growth:
             rows = [int(number) for number in arguments.growth.split(',')]
             growth.run(stage, rows, arguments.rounds, arguments.seconds)
         else:

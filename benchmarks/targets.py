@@ -82,6 +82,7 @@ class Subject(Service):
     """The service of a checkout, on a stage.
 
     :param driver: of MariaDB: pymysql, or mysqldb (mysqlclient)
+    :param options: others, group -> option -> value
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Subject(Service):
         checkout: pathlib.Path = HERE,
         driver: str = 'pymysql',
         consoleauth: Mapping[str, object] | None = None,
+        **options: Any,
     ) -> None:
         self.url_of_database = stage.mariadb.database()
         self._stage = stage
@@ -110,6 +112,7 @@ class Subject(Service):
             },
             consoleauth={'token_ttl': _TTL, **(consoleauth or {})},
             keystone_authtoken=stage.authtoken(),
+            **options,
         )
 
     @property

@@ -170,3 +170,18 @@ def desktop(line: Line) -> tuple[int, int]:
 
     data = line.perform(ask())
     return int.from_bytes(data[:2], 'big'), int.from_bytes(data[2:], 'big')
+
+
+def by_target(name: str) -> rfb.Handshake[None]:
+    """Log in by the security type xvp, as noVNC does.
+
+    :param name: of the target
+    """
+    minor, types = yield from rfb.security_types()
+    if rfb.XVP not in types:
+        raise rfb.RFBError(f'it offers security types {sorted(types)} alone')
+    target = name.encode()
+    yield rfb.Write(bytes([rfb.XVP, 3, len(target)]) + b'joe' + target)
+    challenge = yield rfb.Read(rfb.CHALLENGE)
+    yield rfb.Write((yield rfb.Respond(challenge)))
+    yield from rfb.result(minor)

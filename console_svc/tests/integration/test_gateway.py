@@ -22,6 +22,7 @@ from console_svc.tests.integration import libvirtd, process
 from console_svc.tests.integration.gateway import (
     Gateway,
     GatewayTest,
+    by_target,
     desktop,
 )
 from console_svc.tests.integration.libvirtd import Libvirtd
@@ -201,17 +202,7 @@ class GuestTest(GatewayTest):
         """Log in by the security type xvp."""
         stream = self.connect(self.gateway.shared_port)
         line = Line(stream, password)
-
-        def log_in() -> rfb.Handshake[None]:
-            minor, types = yield from rfb.security_types()
-            self.assertEqual((8, {rfb.VENCRYPT, rfb.XVP}), (minor, types))
-            target = name.encode()
-            yield rfb.Write(bytes([rfb.XVP, 3, len(target)]) + b'joe' + target)
-            challenge = yield rfb.Read(16)
-            yield rfb.Write((yield rfb.Respond(challenge)))
-            yield from rfb.result(minor)
-
-        line.perform(log_in())
+        line.perform(by_target(name))
         return stream, line
 
     def test_a_session_can_be_ended(self) -> None:

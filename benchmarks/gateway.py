@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The gateway for native VNC clients, beside a direct connection and a relay.
+
+Each stands in front of the same VNC server. Then many log in at once, with
+many consoles in the table.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import pathlib
+import random
+import ssl
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+
+import fixtures as fixtures_
+
+from benchmarks import painter
+from benchmarks.load import Server
+from benchmarks.targets import Stage, Subject
+from console_svc import rfb
+from console_svc.consoles import passwords
+from console_svc.db.models import console_auth_tokens, consoles
+from console_svc.proxy.streams import Answers, TCPStream, perform
+from console_svc.tests import fixtures
+from console_svc.tests.integration import certificates, process
+from console_svc.tests.integration.gateway import by_target
+from console_svc.tests.integration.keystone import PASSWORD
+from console_svc.tests.integration.proxy import Proxy
+
+_MIB = 2**20
+_SET_UPS = 200
+_UPDATES = 200
+_IDLE = 1000
+# At a time, where many log in.
+_AT_ONCE = 16
+_PATIENCE = 120
+# Servers in the inventory whose consoles are logged in to.
+_SERVERS = 1000
+# Rows of one INSERT.
+_BATCH = 5000
+_NEVER = 2**40
+
+
+class Key(Answers):
+    """What opens a console."""
+
+    def __init__(self, stream: TCPStream, password: str) -> None:
+        self._stream = stream
+        self._password = password
+
+    async def respond(self, challenge: bytes) -> bytes:
+        return rfb.response(challenge, self._password)
+
+    async def start_tls(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        await self._stream.start_tls(context, '127.0.0.1')
+
+
+@dataclasses.dataclass
+class Way:
+    """A way to the screen.
+
+    :param handshake: security types that are gone through
+    :param relays: what stands in between
+    """
+
+    name: str
+    port: int
+    handshake: Sequence[int]
+    password: str = ''
+    relays: Sequence[Server] = ()
+
+    async def connect(self) -> TCPStream:
+        """Up to ServerInit."""
+        stream = TCPStream(
+            *await asyncio.open_connection('127.0.0.1', self.port)
+        )
+        await perform(
+            stream,
+            rfb.log_in(self.handshake),
+            _PATIENCE,
+            Key(stream, self.password),
+        )
+        await perform(stream, painter.enter(), _PATIENCE)
+        return stream
+
+    def seconds(self) -> float:
+        """CPU of what stands in between."""
+        return sum(relay.seconds() for relay in self.relays)
+
+    def memory(self) -> float:
+        """KiB (PSS) of the same."""
+        return sum(relay.memory_of_all() for relay in self.relays)
+
+
+def run(stage: Stage, rows: int, seconds: int) -> None:
+    """Measure, and print two tables.
+
+    :param rows: consoles in the table while many log in
+    :param seconds: how long they do
+    """
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(
+            stack.enter_context(fixtures_.TempDir()).path  # type: ignore[attr-defined]
+        )
+        certificates.write(folder)
+        screen, relay = process.free_port(), process.free_port()
+        _start(stack, folder, 'benchmarks.painter', screen)
+        tcp = _start(stack, folder, 'benchmarks.echo', relay, screen)
+        listen_port, own_port = process.free_ports(2)
+        subject = Subject(
+            stage,
+            consoles={
+                'mode': 'gateway',
+                'port_range': f'{own_port}-{own_port}',
+            },
+            rfb={'listen_port': listen_port},
+        )
+        stage.use(subject)
+        servers = _inventory(subject, screen, stage.keystone.projects['demo'])
+        proxy = Proxy(
+            subject,
+            {
+                'auth_type': 'password',
+                'auth_url': stage.keystone.url,
+                'username': 'proxy',
+                'password': PASSWORD,
+                'user_domain_id': 'default',
+                'project_name': 'service',
+                'project_domain_id': 'default',
+                'endpoint_override': f'{subject.url}/v2.1',
+            },
+            rfb={
+                'listen_port': listen_port,
+                'cert': folder / 'server-cert.pem',
+                'key': folder / 'server-key.pem',
+                'max_connections_per_address': 2 * _IDLE,
+            },
+            port_range=f'{own_port}-{own_port}',
+        )
+        stage.use(proxy)
+        password = _open(stage, subject)
+        ours = [Server(proxy.process.pid), subject.server]
+        ways = [
+            Way('direct', screen, (rfb.NONE,)),
+            Way('TCP relay', relay, (rfb.NONE,), '', [tcp]),
+            Way('gateway, VNC', own_port, (rfb.VNC,), password, ours),
+            Way('gateway, X509Vnc', own_port, (rfb.VENCRYPT,), password, ours),
+        ]
+        line = '  '.join('=' * width for width in (18, 9, 12, 8, 10, 11))
+        print(line)
+        print(
+            f'{"":18}  set-up ms  ms CPU/login     MB/s  ms CPU/MiB  '
+            'KiB/session'
+        )
+        print(line)
+        for way in ways:
+            asyncio.run(_measure(way))
+        print(line)
+        _fill(subject, servers, rows, password)
+        asyncio.run(
+            _log_in(listen_port, servers, password, seconds, rows, ours)
+        )
+
+
+def _start(
+    stack: contextlib.ExitStack,
+    folder: pathlib.Path,
+    module: str,
+    *ports: int,
+) -> Server:
+    program = process.Program(
+        [sys.executable, '-m', module, *map(str, ports)],
+        folder / f'{module}.log',
+    )
+    stack.enter_context(program)
+    program.wait_for(lambda: process.listens(ports[0]), module)
+    return Server(program.pid)
+
+
+def _inventory(subject: Subject, port: int, project: str) -> Sequence[str]:
+    """Servers whose screen is the painter's."""
+    servers = [fixtures.SERVER, *(str(uuid.uuid4()) for _ in range(_SERVERS))]
+    where = {'type': 'novnc', 'host': '127.0.0.1', 'port': port}
+    subject.write_inventory(
+        {
+            'servers': [
+                {
+                    'id': server,
+                    'project_id': project,
+                    'name': f'web-{number}',
+                    'instance_name': f'instance-{number:08x}',
+                    'host': 'compute-1',
+                    'consoles': [where],
+                }
+                for number, server in enumerate(servers)
+            ]
+        }
+    )
+    return servers[1:]
+
+
+def _open(stage: Stage, subject: Subject) -> str:
+    """Open the one console that has a port; its password."""
+    path = f'/v2.1/servers/{fixtures.SERVER}/consoles'
+    token = stage.token('member', 'demo')
+    answer = subject.request('POST', path, token)
+    assert answer.status_code == 200, answer.text
+    found = subject.request('GET', path, token).json()['consoles'][0]
+    console = subject.request('GET', f'{path}/{found["console"]["id"]}', token)
+    return str(console.json()['console']['password'])
+
+
+async def _measure(way: Way) -> None:
+    """A row of the table."""
+    (await way.connect()).abort()
+    set_ups = []
+    before = way.seconds()
+    for _ in range(_SET_UPS):
+        await asyncio.sleep(0.02)
+        began = time.perf_counter()
+        stream = await way.connect()
+        set_ups.append(time.perf_counter() - began)
+        stream.abort()
+    login = (way.seconds() - before) * 1000 / _SET_UPS
+    stream = await way.connect()
+    before, began = way.seconds(), time.perf_counter()
+    for _ in range(_UPDATES):
+        await stream.write(painter.REQUEST)
+        await stream.read_exactly(painter.UPDATE_SIZE)
+    took = time.perf_counter() - began
+    megabytes = _UPDATES * painter.UPDATE_SIZE / 1e6
+    cpu = (way.seconds() - before) * 1000 / (megabytes * 1e6 / _MIB)
+    stream.abort()
+    await asyncio.sleep(2)
+    empty = way.memory()
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def enter() -> TCPStream:
+        async with gate:
+            return await way.connect()
+
+    streams = await asyncio.gather(*(enter() for _ in range(_IDLE)))
+    await asyncio.sleep(5)
+    memory = (way.memory() - empty) / _IDLE
+    for stream in streams:
+        stream.abort()
+    print(
+        f'{way.name:18}  {statistics.median(set_ups) * 1000:9.1f}  '
+        f'{login:12.2f}  {megabytes / took:7.0f}  {cpu:10.2f}  {memory:11.1f}'
+    )
+
+
+def _fill(
+    subject: Subject, servers: Sequence[str], rows: int, password: str
+) -> None:
+    """Consoles of these servers, and as many of others as it takes."""
+    now = int(time.time())
+    encrypted = passwords.Vault(subject.conf).encrypt(password)
+    every = [
+        *servers,
+        *(str(uuid.uuid4()) for _ in range(rows - len(servers))),
+    ]
+    for start in range(0, rows, _BATCH):
+        batch = [
+            (server, f'{start + number:064x}')
+            for number, server in enumerate(every[start : start + _BATCH])
+        ]
+        with subject.database.writing() as connection:
+            connection.execute(
+                consoles.insert(),
+                [
+                    {
+                        'server_id': server,
+                        'server_host': 'compute-1',
+                        'console_type': 'vnc',
+                        'instance_name': f'instance-{server}',
+                        'host': '127.0.0.1',
+                        'port': 5900,
+                        'encrypted_password': encrypted,
+                        'created_at': now,
+                        'token_hash': token_hash,
+                    }
+                    for server, token_hash in batch
+                ],
+            )
+            connection.execute(
+                console_auth_tokens.insert(),
+                [
+                    {
+                        'token_hash': token_hash,
+                        'server_id': server,
+                        'project_id': 'demo',
+                        'console_type': 'novnc',
+                        'host': '127.0.0.1',
+                        'port': 5900,
+                        'created_at': now,
+                        'expires': _NEVER,
+                    }
+                    for server, token_hash in batch
+                ],
+            )
+
+
+async def _log_in(
+    port: int,
+    servers: Sequence[str],
+    password: str,
+    seconds: int,
+    rows: int,
+    ours: Sequence[Server],
+) -> None:
+    """Many log in at once, by name, and leave."""
+    done = 0
+    waited = []
+    until = time.perf_counter() + seconds
+
+    async def user() -> None:
+        nonlocal done
+        while (began := time.perf_counter()) < until:
+            stream = TCPStream(
+                *await asyncio.open_connection('127.0.0.1', port)
+            )
+            await perform(
+                stream,
+                by_target(random.choice(servers)),
+                _PATIENCE,
+                Key(stream, password),
+            )
+            waited.append(time.perf_counter() - began)
+            stream.abort()
+            done += 1
+
+    before = [server.seconds() for server in ours]
+    await asyncio.gather(*(user() for _ in range(_AT_ONCE)))
+    proxy, api = (
+        (server.seconds() - then) * 1000 / done
+        for server, then in zip(ours, before, strict=True)
+    )
+    print(
+        f'{rows} consoles, {_AT_ONCE} clients: {done / seconds:.0f} log-ins a '
+        f'second, median {statistics.median(waited) * 1000:.0f} ms; '
+        f'CPU {proxy:.2f} ms of the gateway and {api:.2f} ms of the API each'
+    )

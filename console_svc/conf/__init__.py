@@ -27,6 +27,7 @@ from console_svc.conf import (
     nova_notifications,
     paths,
     proxy,
+    rfb,
     static,
     vnc,
 )
@@ -45,6 +46,7 @@ MODULES = (
     nova,
     nova_notifications,
     proxy,
+    rfb,
     vnc,
     console_api,
 )

@@ -24,6 +24,7 @@ REVOKE = 'console_auth_token.revoke'
 VALIDATE = 'console_auth_token.validate'
 OPEN = 'console_session.open'
 END = 'console_session.end'
+AUTHENTICATE = 'console_gateway.authenticate'
 
 #: What CADF calls these actions.
 _ACTIONS = {
@@ -32,6 +33,7 @@ _ACTIONS = {
     VALIDATE: 'authenticate',
     OPEN: 'create',
     END: 'delete',
+    AUTHENTICATE: 'authenticate',
 }
 
 Notifier = Callable[[RequestContext, str, Mapping[str, Any]], None]

@@ -145,6 +145,12 @@ class TokenUsedUp(ConsoleSvcError):
     message = 'Token is used up'
 
 
+class ConsoleUsedUp(TokenUsedUp):
+    """Likewise, of a console on the gateway."""
+
+    message = 'Console is used up'
+
+
 class TooManySessions(ConsoleSvcError):
     """The server has as many sessions as it can."""
 
@@ -157,6 +163,42 @@ class WrongAddress(ConsoleSvcError):
 
     status = http.HTTPStatus.FORBIDDEN
     message = 'Token was issued to another address'
+
+
+class AuthenticationFailed(ConsoleSvcError):
+    """A wrong password, or nothing that there is a password for.
+
+    :param delay: seconds that the client is to wait
+    """
+
+    status = http.HTTPStatus.FORBIDDEN
+    message = 'Authentication failed'
+
+    def __init__(self, delay: int) -> None:
+        super().__init__()
+        self._delay = delay
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {'Retry-After': str(self._delay)}
+
+
+class ConsoleLocked(ConsoleSvcError):
+    """No password is looked at, for a while.
+
+    :param delay: seconds until one is again
+    """
+
+    status = http.HTTPStatus.TOO_MANY_REQUESTS
+    message = 'Console is locked after too many failures'
+
+    def __init__(self, delay: int) -> None:
+        super().__init__()
+        self._delay = delay
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {'Retry-After': str(self._delay)}
 
 
 class UnsupportedVersion(ConsoleSvcError):

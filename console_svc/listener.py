@@ -19,8 +19,8 @@ from oslo_messaging.notify import dispatcher
 from oslo_messaging.notify import listener as notify_listener
 from oslo_utils import uuidutils
 
-from console_svc.consoles.housekeeping import everybody
 from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.context import everybody
 
 LOG = logging.getLogger(__name__)
 

@@ -29,6 +29,7 @@ from console_svc.api.middleware.recent import Recent, RecentCallers
 from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
 from console_svc.api.request import Request
+from console_svc.consoles.authentication import GatewayAuthentication
 from console_svc.consoles.housekeeping import Housekeeper
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.servers import Servers
@@ -57,14 +58,18 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     rules = policy.Policy(conf)
     events = audit.Audit(notifications.notifier(conf))
     tokens = ConsoleAuthTokens(conf, database, driver, events)
-    consoles = NativeConsoles(conf, database, driver)
+    sessions = ConsoleSessions(conf, database, tokens, events)
+    consoles = NativeConsoles(conf, database, driver, tokens)
     services = Services(
         conf=conf,
         policy=rules,
         servers=Servers(driver, rules),
         consoles=consoles,
         tokens=tokens,
-        sessions=ConsoleSessions(conf, database, tokens, events),
+        sessions=sessions,
+        gateway=GatewayAuthentication(
+            conf, database, driver, sessions, events
+        ),
     )
 
     # A request meets these from the last line to the first, its answer from

@@ -79,17 +79,17 @@ ACTIONS: Mapping[str, jsonschema.Draft202012Validator] = {
     for name, types in _ACTIONS.items()
 }
 
+_ADDRESS = {
+    'type': 'string',
+    'anyOf': [{'format': 'ipv4'}, {'format': 'ipv6'}],
+}
+
 #: The body of POST .../sessions.
 SESSION = jsonschema.Draft202012Validator(
     _object(
         session={
             'type': 'object',
-            'properties': {
-                'client_address': {
-                    'type': 'string',
-                    'anyOf': [{'format': 'ipv4'}, {'format': 'ipv6'}],
-                }
-            },
+            'properties': {'client_address': _ADDRESS},
             'additionalProperties': False,
         }
     ),
@@ -106,6 +106,34 @@ KEPT_SESSIONS = jsonschema.Draft202012Validator(
                 'maxItems': 1000,
             }
         )
+    ),
+    format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+)
+
+# 16 bytes, as VNC authentication has them.
+_BLOCK = {
+    'type': 'string',
+    'pattern': '^[0-9a-fA-F]*$',
+    'minLength': 32,
+    'maxLength': 32,
+}
+
+#: The body of POST /console-gateway/authentications.
+AUTHENTICATION = jsonschema.Draft202012Validator(
+    _object(
+        authentication={
+            'type': 'object',
+            'properties': {
+                'port': {'type': 'integer', 'minimum': 1, 'maximum': 65535},
+                'user_name': {'type': 'string', 'maxLength': 255},
+                'challenge': _BLOCK,
+                'response': _BLOCK,
+                'client_address': _ADDRESS,
+            },
+            'required': ['challenge', 'response'],
+            'oneOf': [{'required': ['port']}, {'required': ['user_name']}],
+            'additionalProperties': False,
+        }
     ),
     format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
 )

@@ -17,10 +17,10 @@ from oslo_db import exception as db_exception
 from console_svc import audit, compute, exception, notifications
 from console_svc import conf as configuration
 from console_svc.consoles import housekeeping, passwords
-from console_svc.consoles.housekeeping import everybody
 from console_svc.consoles.models import ConsoleType
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.context import everybody
 from console_svc.db import migration
 from console_svc.db.api import Database
 
@@ -76,21 +76,26 @@ def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
     """
     database = Database(conf)
     driver = compute.load(conf)
+    events = audit.Audit(notifications.notifier(conf))
     batch = conf.command.batch
     started = time.monotonic()
     left = conf.command.max_seconds
     tokens, sessions = housekeeping.purge(
         database,
-        audit.Audit(notifications.notifier(conf)),
+        events,
         int(time.time()),
         batch,
         left,
     )
     if left is not None:
         left = max(0, left - (time.monotonic() - started))
-    consoles = NativeConsoles(conf, database, driver).purge(
-        everybody(), batch, left
+    native = NativeConsoles(
+        conf,
+        database,
+        driver,
+        ConsoleAuthTokens(conf, database, driver, events),
     )
+    consoles = native.purge(everybody(), batch, left)
     print(f'{tokens} tokens, {sessions} sessions, {consoles} consoles purged')
 
 

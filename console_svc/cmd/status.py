@@ -11,7 +11,7 @@ from oslo_upgradecheck import common_checks, upgradecheck
 from console_svc import compute, exception
 from console_svc import conf as configuration
 from console_svc.consoles import passwords
-from console_svc.consoles.housekeeping import everybody
+from console_svc.context import everybody
 from console_svc.db import migration
 from console_svc.db.api import Database
 

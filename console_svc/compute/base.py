@@ -25,6 +25,9 @@ class Driver(abc.ABC):
     :param conf: the service's configuration
     """
 
+    #: Whether there are hypervisors to which native clients could connect.
+    opens_native_consoles = True
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
 

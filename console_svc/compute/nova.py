@@ -58,6 +58,8 @@ _NO_SUCH_CONSOLE: Final = (
 class NovaDriver(base.Driver):
     """An unmodified nova, found and asked as ``[nova]`` says."""
 
+    opens_native_consoles = False
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
         self._nova = client.load(conf, GROUP)

@@ -12,7 +12,7 @@ from oslo_db import exception as db_exception
 
 from console_svc import audit
 from console_svc.consoles.native import NativeConsoles
-from console_svc.context import RequestContext
+from console_svc.context import everybody
 from console_svc.db.api import Database
 
 LOG = logging.getLogger(__name__)
@@ -56,11 +56,6 @@ def purge(
         return purged
 
     return drain(lambda: database.purge_tokens(now, batch)), drain(sessions)
-
-
-def everybody() -> RequestContext:
-    """Who sees every project: the service itself, or an operator."""
-    return RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 
 
 class Housekeeper:

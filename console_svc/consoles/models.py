@@ -4,6 +4,11 @@
 
 import dataclasses
 import enum
+from typing import Final
+
+#: When something expires that never does: in seconds of the UTC epoch, and
+#: more of them than any clock of ours will count.
+NEVER: Final = 2**40
 
 
 class ConsoleType(enum.StrEnum):

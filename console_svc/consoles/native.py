@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Password-protected consoles for native VNC clients."""
+"""Password-protected consoles for native VNC clients.
+
+A console is opened by the compute driver, or on the gateway.
+"""
 
 import logging
 import time
@@ -13,7 +16,9 @@ from oslo_db import exception as db_exception
 from console_svc import exception
 from console_svc.compute import Driver
 from console_svc.consoles import passwords
+from console_svc.consoles.gateway import GatewayConsoles, is_over
 from console_svc.consoles.models import Console, Server
+from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.api import Database
 
@@ -31,11 +36,16 @@ class NativeConsoles:
         conf: cfg.ConfigOpts,
         database: Database,
         driver: Driver,
+        tokens: ConsoleAuthTokens,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._conf = conf
         self._database = database
         self._driver = driver
+        self._gateway = GatewayConsoles(conf, database, tokens, clock)
+        self._by_driver = driver.opens_native_consoles
+        if conf.consoles.mode is not None:
+            self._by_driver = conf.consoles.mode == 'driver'
         self._vault = passwords.Vault(conf)
         self._clock = clock
 
@@ -50,14 +60,17 @@ class NativeConsoles:
             with this id
         """
         row = self._find(server, console_id)
+        host, port = row['host'], row['port']
+        if _is_gateways(row):
+            host, port = self._gateway.endpoint(row['gateway_port'])
         return Console(
             id=row['id'],
             server_id=row['server_id'],
             server_host=row['server_host'],
             console_type=row['console_type'],
             instance_name=row['instance_name'],
-            host=row['host'],
-            port=row['port'],
+            host=host,
+            port=port,
             password=self._vault.decrypt(row['encrypted_password']),
         )
 
@@ -65,18 +78,29 @@ class NativeConsoles:
         """Open the server's console, if it isn't open.
 
         A console that was opened on a host which the server has left since
-        is closed and forgotten.
+        is closed and forgotten, as is one that has expired.
 
         :raises console_svc.exception.ServerNotReady: not in this state
         :raises console_svc.exception.NativeConsoleUnavailable: it has none
+        :raises console_svc.exception.ServiceUnavailable: the gateway has no
+            port left
         """
         if server.host is None:
             raise exception.ServerNotReady(server_id=server.id)
-        here, elsewhere = self._rows(server)
-        for row in elsewhere:
-            self._forget(row)
+        here, over = self._rows(server)
+        for row in over:
+            self._forget(context, row)
         if here:
             return
+        if self._by_driver:
+            self._open(context, server, server.host)
+        else:
+            self._gateway.open(context, server)
+
+    def _open(
+        self, context: RequestContext, server: Server, host: str
+    ) -> None:
+        """Have the driver open a console, and store it."""
         password = passwords.generate()
         encrypted = self._vault.encrypt(password)
         endpoint = self._driver.open_native_console(context, server, password)
@@ -84,7 +108,7 @@ class NativeConsoles:
             self._database.create_console(
                 {
                     'server_id': server.id,
-                    'server_host': server.host,
+                    'server_host': host,
                     'console_type': endpoint.console_type,
                     'instance_name': server.instance_name,
                     'host': endpoint.host
@@ -97,16 +121,18 @@ class NativeConsoles:
         except db_exception.DBDuplicateEntry:
             self._agree(context, server)
         except Exception:
-            self._driver.close_native_console(server.id, server.host)
+            self._driver.close_native_console(server.id, host)
             raise
 
-    def close(self, server: Server, console_id: int) -> None:
+    def close(
+        self, context: RequestContext, server: Server, console_id: int
+    ) -> None:
         """Close a console: its password is void when this returns.
 
         :raises console_svc.exception.ConsoleNotFound: the server has none
             with this id
         """
-        self._close(self._find(server, console_id))
+        self._close(context, self._find(server, console_id))
 
     def purge(
         self,
@@ -151,7 +177,7 @@ class NativeConsoles:
             if row['server_host'] != host
         ]
         for row in rows:
-            self._close(row)
+            self._close(context, row)
         return len(rows)
 
     def _agree(self, context: RequestContext, server: Server) -> None:
@@ -164,17 +190,27 @@ class NativeConsoles:
     def _rows(
         self, server: Server
     ) -> tuple[Sequence[sa.RowMapping], Sequence[sa.RowMapping]]:
-        """The consoles on the server's host, and on those it has left."""
+        """The server's consoles, and those that are such no more.
+
+        These were opened on a host that it has left, or have expired.
+        """
+        now = int(self._clock())
+
+        def is_there(row: sa.RowMapping) -> bool:
+            return row['server_host'] == server.host and not (
+                is_over(row, now)
+            )
+
         rows = self._database.list_consoles(server.id)
         return (
-            [row for row in rows if row['server_host'] == server.host],
-            [row for row in rows if row['server_host'] != server.host],
+            [row for row in rows if is_there(row)],
+            [row for row in rows if not is_there(row)],
         )
 
-    def _forget(self, row: sa.RowMapping) -> None:
-        """Close a console on a host which its server has left."""
+    def _forget(self, context: RequestContext, row: sa.RowMapping) -> None:
+        """Close a console that is the server's no more."""
         try:
-            self._close(row)
+            self._close(context, row)
         except exception.ServiceUnavailable as error:
             # A dead host must not keep its servers' new consoles shut; the
             # purge tries again.
@@ -192,6 +228,14 @@ class NativeConsoles:
                 return row
         raise exception.ConsoleNotFound(server_id=server.id)
 
-    def _close(self, row: sa.RowMapping) -> None:
+    def _close(self, context: RequestContext, row: sa.RowMapping) -> None:
+        if _is_gateways(row):
+            self._gateway.close(context, row)
+            return
         self._driver.close_native_console(row['server_id'], row['server_host'])
         self._database.delete_console(row['id'])
+
+
+def _is_gateways(row: sa.RowMapping) -> bool:
+    """Whether a console is on the gateway; it stays what it was opened as."""
+    return row['token_hash'] is not None

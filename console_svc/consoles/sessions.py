@@ -18,6 +18,7 @@ from oslo_utils import uuidutils
 
 from console_svc import audit, exception
 from console_svc.consoles.models import (
+    NEVER,
     ConsoleAuthToken,
     ConsoleSession,
     ConsoleType,
@@ -63,8 +64,35 @@ class ConsoleSessions:
         :raises console_svc.exception.WrongAddress: it is somebody else's
         """
         found = self._tokens.validate(context, token)
+        options = self._conf.consoleauth
+        session = self.open_found(
+            context,
+            found,
+            client_address,
+            options.max_uses,
+            options.bind_to_client_address,
+        )
+        return session, found
+
+    def open_found(
+        self,
+        context: RequestContext,
+        found: ConsoleAuthToken,
+        client_address: str | None,
+        max_uses: int,
+        bind_to_client_address: bool,
+    ) -> ConsoleSession:
+        """Use a token that was found to be valid; likewise.
+
+        :param max_uses: sessions that it can open; 0: no limit
+        :param bind_to_client_address: whether only for who asked for it
+        """
         try:
-            session = self._open(context, found, client_address)
+            if bind_to_client_address and not _same_address(
+                found.client_address, client_address
+            ):
+                raise exception.WrongAddress
+            session = self._open(context, found, client_address, max_uses)
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
                 context,
@@ -85,7 +113,7 @@ class ConsoleSessions:
             session_id=session.id,
             client_address=client_address,
         )
-        return session, found
+        return session
 
     def keep(self, token: str, session_id: str) -> ConsoleSession:
         """Keep a session from lapsing.
@@ -119,13 +147,17 @@ class ConsoleSessions:
         return {row['session_id']: row['expires'] for row in rows}
 
     def close(
-        self, context: RequestContext, token: str, session_id: str
+        self, context: RequestContext, token: str | None, session_id: str
     ) -> None:
         """The client, or its proxy, has gone.
 
+        :param token: that has opened it; None: whatever has
         :raises console_svc.exception.SessionNotFound: it has ended
         """
-        self._end(context, session_id, 'token_hash', hash_of(token), 'closed')
+        column, value = 'session_id', session_id
+        if token is not None:
+            column, value = 'token_hash', hash_of(token)
+        self._end(context, session_id, column, value, 'closed')
 
     def list(self, server: Server) -> Sequence[ConsoleSession]:
         """The sessions that a server has now, the oldest first."""
@@ -150,14 +182,13 @@ class ConsoleSessions:
         context: RequestContext,
         token: ConsoleAuthToken,
         client_address: str | None,
+        max_uses: int,
     ) -> ConsoleSession:
         options = self._conf.consoleauth
-        if options.bind_to_client_address and not _same_address(
-            token.client_address, client_address
-        ):
-            raise exception.WrongAddress
         now = int(self._clock())
-        expires = token.expires if options.enforce_session_timeout else None
+        expires = None
+        if options.enforce_session_timeout and token.expires < NEVER:
+            expires = token.expires
         alive_until = now + options.session_lapse
         values = {
             'session_id': str(uuid.uuid4()),
@@ -175,7 +206,7 @@ class ConsoleSessions:
             displaced = self._database.open_session(
                 values,
                 now,
-                options.max_uses,
+                max_uses,
                 options.max_sessions_per_server,
                 options.when_sessions_are_full == 'replace',
                 # A page of SPICE's opens one for each of its channels.

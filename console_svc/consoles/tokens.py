@@ -6,7 +6,8 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import cachetools
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles import passwords
 from console_svc.consoles.models import (
+    NEVER,
     ConnectInfo,
     ConsoleAuthToken,
     Server,
@@ -61,11 +63,13 @@ class ConsoleAuthTokens:
         server: Server,
         console_type: str,
         ttl: int | None = None,
+        store: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> str:
         """A new token for a server's console.
 
         :param console_type: which of its consoles
         :param ttl: seconds it is valid; None: as configured
+        :param store: stores its row, where more is to be stored with it
         :returns: the token: 256 random bits, safe in a URL; kept nowhere
         :raises console_svc.exception.ConsoleTypeUnavailable: the server has
             no such console
@@ -86,7 +90,8 @@ class ConsoleAuthTokens:
         now = int(self._clock())
         if ttl is None:
             ttl = self._conf.consoleauth.token_ttl
-        self._database.create_token(
+        store = store or self._database.create_token
+        store(
             {
                 'token_hash': hash_of(token),
                 'server_id': server.id,
@@ -99,7 +104,7 @@ class ConsoleAuthTokens:
                 'internal_access_path': info.internal_access_path,
                 'encrypted_ticket': self._seal(info.ticket),
                 'created_at': now,
-                'expires': now + ttl,
+                'expires': min(now + ttl, NEVER),
                 'client_address': context.client_address,
             }
         )
@@ -131,11 +136,11 @@ class ConsoleAuthTokens:
         return found
 
     def revoke(self, context: RequestContext, token: str) -> None:
-        """Make a token void, and end its sessions.
+        """Make a token void, and end its sessions."""
+        self.revoke_hash(context, hash_of(token))
 
-        :raises console_svc.exception.TokenNotFound: there is none
-        """
-        token_hash = hash_of(token)
+    def revoke_hash(self, context: RequestContext, token_hash: str) -> None:
+        """The same, of a token that nobody has."""
         ended = self._database.delete_tokens('token_hash', token_hash)
         self._audit.success(context, audit.REVOKE, token=token_hash)
         self._audit.ends(context, ended, 'revoked')
@@ -152,7 +157,10 @@ class ConsoleAuthTokens:
         return project_id
 
     def revoke_server(self, context: RequestContext, server_id: str) -> None:
-        """Make a server's tokens void, and end its sessions."""
+        """Make a server's tokens void, and end its sessions.
+
+        With the tokens go the gateway's consoles that are made of them.
+        """
         ended = self._database.delete_tokens('server_id', server_id)
         self._audit.success(context, audit.REVOKE, server_id=server_id)
         self._audit.ends(context, ended, 'revoked')

@@ -71,6 +71,98 @@ class Database(Connections):
             connection.execute(consoles.insert(), values)
 
     @retried
+    def create_gateway_console(
+        self, values: Mapping[str, Any], token: Mapping[str, Any]
+    ) -> None:
+        """Store a console behind a gateway and its token, or neither.
+
+        :raises oslo_db.exception.DBDuplicateEntry: the server has one on
+            this host, or the port is another's
+        """
+        with self.writing() as connection:
+            connection.execute(consoles.insert(), values)
+            connection.execute(console_auth_tokens.insert(), token)
+
+    def list_gateway_ports(self) -> Sequence[sa.RowMapping]:
+        """The ports that consoles have of their own.
+
+        :returns: port, id and expiry of each console that has one
+        """
+        columns = consoles.c
+        return self.read(
+            sa.select(columns.gateway_port, columns.id, columns.expires).where(
+                columns.gateway_port.is_not(None)
+            )
+        )
+
+    def find_gateway_consoles(
+        self, column: str, value: int | str, now: int
+    ) -> Sequence[sa.RowMapping]:
+        """Consoles behind a gateway, with what their tokens say.
+
+        :param column: ``gateway_port``, ``server_id`` or ``instance_name``
+        :param now: seconds of the UTC epoch; what has expired is not found
+        :returns: the newest two at most
+        """
+        return self.read(
+            _FIND_GATEWAY_CONSOLES[column], {'value': value, 'now': now}
+        )
+
+    @retried
+    def count_failure(
+        self, console_id: int, now: int, max_failures: int, locked_until: int
+    ) -> tuple[bool, sa.RowMapping | None]:
+        """Count a log-in as failed, unless the console is locked.
+
+        :param max_failures: with so many the console is locked, and they are
+            counted anew
+        :param locked_until: until when
+        :returns: whether it was counted; ``failures`` and ``locked_until`` of
+            the console now, None: it is gone
+        """
+        columns = consoles.c
+        one_too_many = columns.failures + 1 >= max_failures
+        with self.writing() as connection:
+            counted = connection.execute(
+                consoles.update()
+                .where(columns.id == console_id, columns.locked_until <= now)
+                # In this order: MySQL knows the new values of those before.
+                .ordered_values(
+                    (
+                        columns.locked_until,
+                        sa.case(
+                            (one_too_many, locked_until),
+                            else_=columns.locked_until,
+                        ),
+                    ),
+                    (
+                        columns.failures,
+                        sa.case((one_too_many, 0), else_=columns.failures + 1),
+                    ),
+                )
+            )
+            row = (
+                connection.execute(
+                    sa.select(columns.failures, columns.locked_until).where(
+                        columns.id == console_id
+                    )
+                )
+                .mappings()
+                .one_or_none()
+            )
+        return counted.rowcount == 1, row
+
+    @retried
+    def forget_failures(self, console_id: int) -> None:
+        """Somebody has logged in."""
+        with self.writing() as connection:
+            connection.execute(
+                consoles.update()
+                .where(consoles.c.id == console_id)
+                .values(failures=0, locked_until=0)
+            )
+
+    @retried
     def delete_console(self, console_id: int) -> bool:
         """Forget a console.
 
@@ -100,28 +192,36 @@ class Database(Connections):
 
     @retried
     def purge_tokens(self, now: int, batch: int) -> int:
-        """Delete expired tokens, at most a batch of them.
+        """Delete expired tokens and their consoles, at most a batch of them.
 
         :param now: seconds of the UTC epoch
         :returns: how many
         """
         # The ids first: not every database deletes with LIMIT, and none
         # should lock more than it deletes.
+        columns = console_auth_tokens.c
         expired = (
-            sa.select(console_auth_tokens.c.id)
-            .where(console_auth_tokens.c.expires <= now)
-            .order_by(console_auth_tokens.c.expires)
+            sa.select(columns.id, columns.token_hash)
+            .where(columns.expires <= now)
+            .order_by(columns.expires)
             .limit(batch)
         )
-        ids = [row['id'] for row in self.read(expired)]
-        if ids:
+        rows = self.read(expired)
+        if rows:
             with self.writing() as connection:
                 connection.execute(
                     console_auth_tokens.delete().where(
-                        console_auth_tokens.c.id.in_(ids)
+                        columns.id.in_([row['id'] for row in rows])
                     )
                 )
-        return len(ids)
+                connection.execute(
+                    consoles.delete().where(
+                        consoles.c.token_hash.in_(
+                            [row['token_hash'] for row in rows]
+                        )
+                    )
+                )
+        return len(rows)
 
     @retried
     def purge_sessions(self, now: int, batch: int) -> Sequence[sa.RowMapping]:
@@ -149,7 +249,7 @@ class Database(Connections):
     def delete_tokens(
         self, column: str, value: str
     ) -> Sequence[sa.RowMapping]:
-        """Delete tokens and their sessions.
+        """Delete tokens, their sessions and the consoles upon them.
 
         :param column: ``token_hash`` or ``server_id``
         :returns: the sessions that this has ended
@@ -158,6 +258,12 @@ class Database(Connections):
             connection.execute(
                 console_auth_tokens.delete().where(
                     console_auth_tokens.c[column] == value
+                )
+            )
+            connection.execute(
+                consoles.delete().where(
+                    consoles.c[column] == value,
+                    consoles.c.token_hash.is_not(None),
                 )
             )
             return _end_sessions(
@@ -291,7 +397,8 @@ class Database(Connections):
     ) -> Sequence[sa.RowMapping]:
         """End a session.
 
-        :param column: ``token_hash`` or ``server_id``, which must fit too
+        :param column: ``token_hash`` or ``server_id``, which must fit too;
+            ``session_id``: no more need fit
         :returns: the session, if it was there
         """
         with self.writing() as connection:
@@ -416,3 +523,27 @@ _GET_TOKEN = sa.select(
     console_auth_tokens.c.token_hash == sa.bindparam('hash'),
     console_auth_tokens.c.expires > sa.bindparam('now'),
 )
+_FIND_GATEWAY_CONSOLES = {
+    name: sa.select(
+        consoles.c.id,
+        consoles.c.server_id,
+        consoles.c.server_host,
+        consoles.c.encrypted_password,
+        consoles.c.token_hash,
+        console_auth_tokens.c.project_id,
+        console_auth_tokens.c.user_id,
+        console_auth_tokens.c.client_address,
+        console_auth_tokens.c.expires,
+    )
+    .join(
+        console_auth_tokens,
+        console_auth_tokens.c.token_hash == consoles.c.token_hash,
+    )
+    .where(
+        consoles.c[name] == sa.bindparam('value'),
+        console_auth_tokens.c.expires > sa.bindparam('now'),
+    )
+    .order_by(consoles.c.id.desc())
+    .limit(2)
+    for name in ('gateway_port', 'server_id', 'instance_name')
+}

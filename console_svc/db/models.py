@@ -35,8 +35,24 @@ consoles = sa.Table(
     sa.Column('port', sa.Integer, nullable=False),
     sa.Column('encrypted_password', _Name, nullable=False),
     sa.Column('created_at', sa.BigInteger, nullable=False),
+    # Of a gateway's consoles alone, down to locked_until. The port that is
+    # the console's own, if it has one: creates that race never share it.
+    sa.Column('gateway_port', sa.Integer, nullable=True),
+    # The token underneath, by which sessions are opened; null: a driver's.
+    sa.Column('token_hash', sa.String(64), nullable=True),
+    # The token's; null: never.
+    sa.Column('expires', sa.BigInteger, nullable=True),
+    # Log-ins that failed, in a row, and until when none is looked at.
+    sa.Column('failures', sa.Integer, nullable=False, server_default='0'),
+    sa.Column(
+        'locked_until', sa.BigInteger, nullable=False, server_default='0'
+    ),
     # One console a server and host: of creates that race, one wins.
     sa.UniqueConstraint('server_id', 'server_host'),
+    sa.Index(None, 'gateway_port', unique=True),
+    sa.Index(None, 'token_hash'),
+    # For log-ins by name.
+    sa.Index(None, 'instance_name'),
     # Ids must never be given twice: an old link would show a new password.
     sqlite_autoincrement=True,
     **_TEXT,

@@ -9,6 +9,7 @@ from oslo_policy import policy
 from console_svc.policies import (
     base,
     console_auth_tokens,
+    console_gateway,
     consoles,
     remote_consoles,
     sessions,
@@ -24,5 +25,6 @@ def list_rules() -> list[policy.RuleDefault]:
             remote_consoles.RULES,
             console_auth_tokens.RULES,
             sessions.RULES,
+            console_gateway.RULES,
         )
     )

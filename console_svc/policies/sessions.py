@@ -29,6 +29,7 @@ RULES = [
         ('PUT', '/console-sessions'),
         ('PUT', _SESSION),
         ('DELETE', _SESSION),
+        ('DELETE', '/console-sessions/{session_id}'),
     ),
     base.rule(
         INDEX,

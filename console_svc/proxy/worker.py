@@ -14,6 +14,7 @@ import cotyledon
 import uvloop
 from oslo_config import cfg
 
+from console_svc.conf.consoles import own_ports
 from console_svc.proxy import local, tls
 from console_svc.proxy.api import ConsoleApi
 from console_svc.proxy.gateway import Gateway
@@ -124,7 +125,7 @@ def native_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     """Host and port of each socket for native clients."""
     if not conf.rfb.enabled:
         return []
-    ports = {*(conf.consoles.port_range or ()), conf.rfb.listen_port} - {0}
+    ports = {*own_ports(conf), conf.rfb.listen_port} - {0}
     return [(conf.rfb.host, port) for port in sorted(ports)]
 
 

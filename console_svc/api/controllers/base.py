@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from console_svc import exception
 from console_svc.api.request import Request
+from console_svc.consoles.authentication import GatewayAuthentication
 from console_svc.consoles.models import Server
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.servers import Servers
@@ -29,6 +30,7 @@ class Services:
     consoles: NativeConsoles
     tokens: ConsoleAuthTokens
     sessions: ConsoleSessions
+    gateway: GatewayAuthentication
 
 
 class Resource:

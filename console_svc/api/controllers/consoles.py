@@ -62,7 +62,7 @@ class ConsoleController(ServerResource):
     @index.when(method='DELETE')
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.DELETE)
-        self.services.consoles.close(server, self._number())
+        self.services.consoles.close(req.caller, server, self._number())
         resp.status_int = http.HTTPStatus.ACCEPTED
 
     def _number(self) -> int:

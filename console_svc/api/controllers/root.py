@@ -13,6 +13,9 @@ from console_svc.api.controllers.base import Resource, Services, methods
 from console_svc.api.controllers.console_auth_tokens import (
     ConsoleAuthTokensController,
 )
+from console_svc.api.controllers.console_gateway import (
+    ConsoleGatewayController,
+)
 from console_svc.api.controllers.kept_sessions import KeptSessionsController
 from console_svc.api.controllers.servers import ServersController
 from console_svc.api.request import Request
@@ -81,6 +84,7 @@ RESOURCES: dict[str, type[Any]] = {
 #: Console-svc's own.
 EXTENSIONS: dict[str, type[Any]] = {
     'console-sessions': KeptSessionsController,
+    'console-gateway': ConsoleGatewayController,
 }
 
 

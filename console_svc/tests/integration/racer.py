@@ -23,12 +23,11 @@ from console_svc import audit
 from console_svc import conf as configuration
 from console_svc.compute.static import StaticDriver
 from console_svc.consoles import housekeeping
-from console_svc.consoles.housekeeping import everybody
 from console_svc.consoles.models import Endpoint, Server
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
-from console_svc.context import RequestContext
+from console_svc.context import RequestContext, everybody
 from console_svc.db import migration
 from console_svc.db.api import Database
 from console_svc.tests import fixtures
@@ -68,7 +67,9 @@ class Racer:
         self._sessions = ConsoleSessions(
             conf, self.database, self._tokens, events
         )
-        self._consoles = NativeConsoles(conf, self.database, self._driver)
+        self._consoles = NativeConsoles(
+            conf, self.database, self._driver, self._tokens
+        )
         self._audit = events
         self._context = everybody()
         self._server = self._driver.get_server(self._context, fixtures.SERVER)

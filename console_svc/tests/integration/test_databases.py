@@ -17,9 +17,9 @@ from oslo_db import exception as db_exception
 from console_svc import audit, compute
 from console_svc import conf as configuration
 from console_svc.consoles import passwords
-from console_svc.consoles.housekeeping import everybody
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
+from console_svc.context import everybody
 from console_svc.db import api as db
 from console_svc.db import migration, models
 from console_svc.db.api import Database
@@ -135,10 +135,6 @@ class Migrations(OnDatabase):
         self.insert('console_auth_tokens', old)
         migration.sync(self.database)
         driver = compute.load(self.conf)
-        consoles = NativeConsoles(self.conf, self.database, driver)
-        server = driver.get_server(everybody(), fixtures.SERVER)
-        (row,) = consoles.list(server)
-        self.assertEqual('sesame', consoles.get(server, row['id']).password)
         tokens = ConsoleAuthTokens(
             self.conf,
             self.database,
@@ -146,6 +142,10 @@ class Migrations(OnDatabase):
             audit.Audit(),
             clock=lambda: NOW,
         )
+        consoles = NativeConsoles(self.conf, self.database, driver, tokens)
+        server = driver.get_server(everybody(), fixtures.SERVER)
+        (row,) = consoles.list(server)
+        self.assertEqual('sesame', consoles.get(server, row['id']).password)
         found = tokens.validate(everybody(), 'an-old-token')
         self.assertEqual(fixtures.SERVER, found.server_id)
         # A use can be counted on it.

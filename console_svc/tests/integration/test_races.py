@@ -17,9 +17,10 @@ import testtools
 
 from console_svc import audit, compute
 from console_svc import conf as configuration
-from console_svc.consoles.housekeeping import everybody, purge
+from console_svc.consoles.housekeeping import purge
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.context import everybody
 from console_svc.db import migration, models
 from console_svc.db.api import Database
 from console_svc.tests import fixtures
@@ -119,7 +120,14 @@ class Races(OnDatabase):
     ) -> None:
         configured = self.configuration()
         driver = compute.load(configured.conf)
-        consoles = NativeConsoles(configured.conf, configured.database, driver)
+        consoles = NativeConsoles(
+            configured.conf,
+            configured.database,
+            driver,
+            ConsoleAuthTokens(
+                configured.conf, configured.database, driver, audit.Audit()
+            ),
+        )
         server = driver.get_server(everybody(), fixtures.SERVER)
         for _ in range(self.ROUNDS):
             self.clear(configured)

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_messaging.notify import _impl_test
 
 from console_svc import notifications
-from console_svc.consoles.housekeeping import everybody
+from console_svc.context import everybody
 from console_svc.tests import fixtures
 
 PATIENCE = 60

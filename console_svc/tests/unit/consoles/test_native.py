@@ -7,8 +7,9 @@ import sqlalchemy as sa
 import testtools
 from oslo_db import exception as db_exception
 
-from console_svc import exception
+from console_svc import audit, exception
 from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.db import models
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
@@ -25,7 +26,15 @@ class NativeConsolesTest(testtools.TestCase):
         self.database = self.configuration.database
         self.driver = RecordingDriver()
         self.consoles = NativeConsoles(
-            self.configuration.conf, self.database, self.driver
+            self.configuration.conf,
+            self.database,
+            self.driver,
+            ConsoleAuthTokens(
+                self.configuration.conf,
+                self.database,
+                self.driver,
+                audit.Audit(),
+            ),
         )
 
     @property
@@ -64,12 +73,13 @@ class NativeConsolesTest(testtools.TestCase):
 
     def test_close(self) -> None:
         console = self.open()
-        self.consoles.close(self.server, console.id)
+        self.consoles.close(CONTEXT, self.server, console.id)
         self.assertEqual({}, self.driver.passwords)
         self.assertEqual([], self.rows())
         self.assertRaises(
             exception.ConsoleNotFound,
             self.consoles.close,
+            CONTEXT,
             self.server,
             console.id,
         )
@@ -80,6 +90,7 @@ class NativeConsolesTest(testtools.TestCase):
         self.assertRaises(
             exception.ServiceUnavailable,
             self.consoles.close,
+            CONTEXT,
             self.server,
             console.id,
         )

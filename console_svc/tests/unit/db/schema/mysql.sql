@@ -54,9 +54,20 @@ CREATE TABLE consoles (
     port INTEGER NOT NULL,
     encrypted_password VARCHAR(255) NOT NULL,
     created_at BIGINT NOT NULL,
+    gateway_port INTEGER,
+    token_hash VARCHAR(64),
+    expires BIGINT,
+    failures INTEGER NOT NULL DEFAULT '0',
+    locked_until BIGINT NOT NULL DEFAULT '0',
     CONSTRAINT pk_consoles PRIMARY KEY (id),
     CONSTRAINT uq_consoles_server_id_server_host UNIQUE (server_id, server_host)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE UNIQUE INDEX ix_consoles_gateway_port ON consoles (gateway_port);
+
+CREATE INDEX ix_consoles_instance_name ON consoles (instance_name);
+
+CREATE INDEX ix_consoles_token_hash ON consoles (token_hash);
 
 CREATE TABLE leases (
     name VARCHAR(64) NOT NULL,

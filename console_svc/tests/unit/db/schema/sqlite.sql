@@ -52,8 +52,19 @@ CREATE TABLE consoles (
     port INTEGER NOT NULL,
     encrypted_password VARCHAR(255) NOT NULL,
     created_at BIGINT NOT NULL,
+    gateway_port INTEGER,
+    token_hash VARCHAR(64),
+    expires BIGINT,
+    failures INTEGER DEFAULT '0' NOT NULL,
+    locked_until BIGINT DEFAULT '0' NOT NULL,
     CONSTRAINT uq_consoles_server_id_server_host UNIQUE (server_id, server_host)
 );
+
+CREATE UNIQUE INDEX ix_consoles_gateway_port ON consoles (gateway_port);
+
+CREATE INDEX ix_consoles_instance_name ON consoles (instance_name);
+
+CREATE INDEX ix_consoles_token_hash ON consoles (token_hash);
 
 CREATE TABLE leases (
     name VARCHAR(64) NOT NULL,

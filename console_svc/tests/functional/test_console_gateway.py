@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Consoles on the gateway: opened, logged in to, guessed at, closed."""
+
+import json
+import logging
+import threading
+from typing import Any
+
+import fixtures as fixtures_
+import testtools
+import webob
+
+from console_svc import rfb
+from console_svc.tests import fixtures
+
+CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
+SESSIONS = f'/v2.1/servers/{fixtures.SERVER}/console-sessions'
+CHALLENGE = bytes(range(16))
+ADDRESS = '198.51.100.7'
+
+
+class GatewayApi(fixtures.Api):
+    """An API whose consoles are on the gateway.
+
+    :param consoles: options of this group
+    :param options: of other groups
+    """
+
+    def __init__(
+        self, consoles: dict[str, Any] | None = None, **options: Any
+    ) -> None:
+        super().__init__(
+            consoles={
+                'mode': 'gateway',
+                'port_range': '5901-5903',
+                'public_hostname': 'gateway.test',
+                **(consoles or {}),
+            },
+            **options,
+        )
+
+    def open(self, server_id: str = fixtures.SERVER, **headers: str) -> Any:
+        """Open a server's console, and show it."""
+        consoles = f'/v2.1/servers/{server_id}/consoles'
+        answer = self.request(
+            'POST', consoles, token=fixtures.ADMIN, **headers
+        )
+        assert answer.status_int == 200, answer.body
+        (item,) = self.request('GET', consoles, fixtures.ADMIN).json[
+            'consoles'
+        ]
+        return self.request(
+            'GET', f'{consoles}/{item["console"]["id"]}', fixtures.ADMIN
+        ).json['console']
+
+    def log_in(self, password: str, **target: Any) -> webob.Response:
+        """Log in, as the gateway does for somebody."""
+        authentication = {
+            'challenge': CHALLENGE.hex(),
+            'response': rfb.response(CHALLENGE, password).hex(),
+            'client_address': ADDRESS,
+            **target,
+        }
+        return self.request(
+            'POST',
+            '/v2.1/console-gateway/authentications',
+            token=fixtures.SERVICE,
+            body=json.dumps({'authentication': authentication}),
+        )
+
+
+class GatewayTest(testtools.TestCase):
+    def api(self, **options: Any) -> GatewayApi:
+        return self.useFixture(GatewayApi(**options))
+
+    def refused(self, answer: webob.Response) -> tuple[Any, ...]:
+        ((name, fault),) = answer.json.items()
+        return (
+            answer.status_int,
+            name,
+            fault['message'],
+            answer.headers.get('Retry-After'),
+        )
+
+    def test_show_leads_to_the_gateway(self) -> None:
+        console = self.api().open()
+        self.assertEqual('gateway.test', console['host'])
+        self.assertIn(console['port'], (5901, 5902, 5903))
+        self.assertEqual('vnc', console['console_type'])
+        self.assertEqual('instance-00000001', console['instance_name'])
+
+    def test_without_a_range_all_share_a_port(self) -> None:
+        api = self.useFixture(
+            fixtures.Api(
+                consoles={'mode': 'gateway'}, rfb={'listen_port': 5999}
+            )
+        )
+        api.request('POST', CONSOLES)
+        shown = api.request('GET', f'{CONSOLES}/1').json['console']
+        self.assertEqual(5999, shown['port'])
+
+    def test_without_any_port_there_is_no_console(self) -> None:
+        api = self.useFixture(
+            fixtures.Api(consoles={'mode': 'gateway'}, rfb={'listen_port': 0})
+        )
+        self.assertEqual(409, api.request('POST', CONSOLES).status_int)
+
+    def test_a_log_in_opens_a_session(self) -> None:
+        api = self.api()
+        console = api.open()
+        for target in (
+            {'port': console['port']},
+            {'user_name': fixtures.SERVER},
+            {'user_name': 'instance-00000001'},
+        ):
+            answer = api.log_in(console['password'], **target)
+            self.assertEqual(201, answer.status_int, answer.body)
+            session = answer.json['session']
+            self.assertEqual(fixtures.SERVER, session['instance_uuid'])
+            self.assertEqual('vnc', session['console_type'])
+            self.assertEqual('192.0.2.10', session['host'])
+            self.assertEqual(5901, session['port'])
+            self.assertEqual('admin', session['user_id'])
+            self.assertEqual('demo', session['project_id'])
+            self.assertEqual(ADDRESS, session['client_address'])
+            self.assertIsNone(session['expires'])
+        listed = api.request('GET', SESSIONS).json['console_sessions']
+        self.assertEqual(['vnc'] * 3, [it['console_type'] for it in listed])
+
+    def test_a_session_is_closed_by_its_id_alone(self) -> None:
+        api = self.api()
+        console = api.open()
+        answer = api.log_in(console['password'], port=console['port'])
+        path = f'/v2.1/console-sessions/{answer.json["session"]["id"]}'
+        for status in (204, 404):
+            closed = api.request('DELETE', path, token=fixtures.SERVICE)
+            self.assertEqual(status, closed.status_int)
+
+    def test_guesses_wait_and_lock(self) -> None:
+        api = self.api(rfb={'max_failures': 4, 'lock_time': 77})
+        console = api.open()
+        for delay in '1', '2', '4':
+            self.assertEqual(
+                (403, 'forbidden', 'Authentication failed', delay),
+                self.refused(api.log_in('guess', port=console['port'])),
+            )
+        locked = 'Console is locked after too many failures'
+        status, name, message, delay = self.refused(
+            api.log_in('guess', user_name=fixtures.SERVER)
+        )
+        self.assertEqual(
+            (429, 'overLimit', locked, True),
+            (status, name, message, 75 <= int(delay) <= 77),
+        )
+        self.assertEqual(
+            429,
+            api.log_in(console['password'], port=console['port']).status_int,
+        )
+
+    def test_what_there_is_not_is_a_wrong_password(self) -> None:
+        api = self.api()
+        console = api.open()
+        for target in (
+            {'port': 5904},
+            {'user_name': fixtures.UNKNOWN},
+            {'user_name': 'instance-00000009'},
+            {'user_name': ''},
+            {'user_name': 'nul\0'},
+            {'user_name': '\ud800'},
+        ):
+            self.assertEqual(
+                (403, 'forbidden', 'Authentication failed', None),
+                self.refused(api.log_in(console['password'], **target)),
+            )
+
+    def test_delete_ends_what_is_open(self) -> None:
+        events = self.useFixture(
+            fixtures_.FakeLogger('console_svc.audit', level=logging.INFO)
+        )
+        api = self.api()
+        console = api.open()
+        path = f'{CONSOLES}/{console["id"]}'
+        opened = api.log_in(console['password'], port=console['port'])
+        session_id = opened.json['session']['id']
+        self.assertEqual(202, api.request('DELETE', path).status_int)
+        answer = api.request(
+            'PUT',
+            '/v2.1/console-sessions',
+            token=fixtures.SERVICE,
+            body=json.dumps({'console_sessions': {'ids': [session_id]}}),
+        )
+        self.assertEqual([], answer.json['console_sessions'])
+        answer = api.log_in(console['password'], port=console['port'])
+        self.assertEqual(403, answer.status_int)
+        self.assertEqual(404, api.request('GET', path).status_int)
+        self.assertEqual(
+            [
+                ('console_auth_token.issue', 'success'),
+                ('console_session.open', 'success'),
+                ('console_auth_token.revoke', 'success'),
+                ('console_session.end', 'success'),
+                ('console_gateway.authenticate', 'failure'),
+            ],
+            [
+                (event['name'], event['outcome'])
+                for event in map(json.loads, events.output.splitlines())
+            ],
+        )
+        self.assertNotIn(console['password'], events.output)
+        self.assertNotIn(CHALLENGE.hex(), events.output)
+
+    def test_so_does_revoking_all_of_the_server(self) -> None:
+        api = self.api()
+        console = api.open()
+        api.request(
+            'DELETE', f'/v2.1/servers/{fixtures.SERVER}/console-auth-tokens'
+        )
+        self.assertEqual([], api.request('GET', CONSOLES).json['consoles'])
+        answer = api.log_in(console['password'], port=console['port'])
+        self.assertEqual(403, answer.status_int)
+
+    def test_ports_of_their_own_until_there_are_none(self) -> None:
+        api = self.api(consoles={'port_range': '5900-5901'})
+        mine = api.open()
+        self.assertEqual(5901, mine['port'])
+        others = f'/v2.1/servers/{fixtures.OTHERS}/consoles'
+        answer = api.request('POST', others, token=fixtures.ADMIN)
+        self.assertEqual(
+            (503, 'serviceUnavailable', 'All ports for consoles are in use.'),
+            self.refused(answer)[:3],
+        )
+        api.request('DELETE', f'{CONSOLES}/{mine["id"]}')
+        self.assertEqual(5901, api.open(fixtures.OTHERS)['port'])
+
+    def test_a_password_for_a_single_use(self) -> None:
+        api = self.api(consoles={'native_max_uses': 1})
+        console = api.open()
+        for status in (201, 409):
+            answer = api.log_in(console['password'], port=console['port'])
+            self.assertEqual(status, answer.status_int)
+        self.assertEqual(
+            'Console is used up',
+            answer.json['conflictingRequest']['message'],
+        )
+
+    def test_only_from_where_it_was_asked_for(self) -> None:
+        api = self.api(
+            consoles={'bind_to_client_address': True},
+            oslo_middleware={'enable_proxy_headers_parsing': True},
+        )
+        console = api.open(X_Forwarded_For=ADDRESS)
+        for address, status in (ADDRESS, 201), ('198.51.100.8', 403):
+            answer = api.log_in(
+                console['password'],
+                port=console['port'],
+                client_address=address,
+            )
+            self.assertEqual(status, answer.status_int)
+
+    def test_a_server_without_vnc_has_none(self) -> None:
+        path = f'/v2.1/servers/{fixtures.BARE}/consoles'
+        answer = self.api().request('POST', path)
+        self.assertEqual(
+            f'Instance {fixtures.BARE} has no native console',
+            answer.json['conflictingRequest']['message'],
+        )
+
+    def test_a_session_leads_to_where_the_console_is_now(self) -> None:
+        api = self.api()
+        console = api.open()
+        document = fixtures.inventory()
+        document['servers'][0]['consoles'][0]['port'] = 5999
+        api.write_inventory(document)
+        answer = api.log_in(console['password'], port=console['port'])
+        self.assertEqual(5999, answer.json['session']['port'])
+        for change in {'host': 'compute-2'}, {'status': 'SHUTOFF'}:
+            document = fixtures.inventory()
+            document['servers'][0].update(change)
+            api.write_inventory(document)
+            answer = api.log_in(console['password'], port=console['port'])
+            self.assertEqual(404, answer.status_int)
+
+    def test_a_row_stays_what_it_was(self) -> None:
+        api = self.api()
+        console = api.open()
+        by_driver = self.useFixture(
+            fixtures.Api(
+                database={
+                    'connection': f'sqlite:///{api.folder}/console-svc.sqlite'
+                },
+                consoles={'mode': 'driver', 'key_file': api.key_file},
+            )
+        )
+        path = f'{CONSOLES}/{console["id"]}'
+        shown = by_driver.request('GET', path).json['console']
+        self.assertEqual(console['port'], shown['port'])
+        self.assertEqual(202, by_driver.request('DELETE', path).status_int)
+        by_driver.request('POST', CONSOLES)
+        path = f'{CONSOLES}/{console["id"] + 1}'
+        shown = api.request('GET', path).json['console']
+        self.assertEqual(('192.0.2.10', 5999), (shown['host'], shown['port']))
+        answer = api.log_in(shown['password'], user_name=fixtures.SERVER)
+        self.assertEqual(403, answer.status_int)
+
+
+class RacesTest(testtools.TestCase):
+    """Over threads, on a file of SQLite."""
+
+    def together(self, function: Any, number: int) -> list[Any]:
+        came: list[Any] = []
+        start = threading.Barrier(number)
+
+        def run(index: int) -> None:
+            start.wait(20)
+            came.append(function(index))
+
+        threads = [
+            threading.Thread(target=run, args=(index,))
+            for index in range(number)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return came
+
+    def test_guesses_at_once_are_no_more_than_may_be(self) -> None:
+        api = self.useFixture(GatewayApi(rfb={'max_failures': 5}))
+        console = api.open()
+        came = self.together(
+            lambda _: api.log_in('guess', port=console['port']).status_int, 16
+        )
+        self.assertEqual([403] * 4 + [429] * 12, sorted(came))
+
+    def test_creates_never_share_a_port(self) -> None:
+        api = self.useFixture(GatewayApi(consoles={'port_range': '5901-5906'}))
+        servers = [f'00000000-0000-4000-8000-{n:012}' for n in range(8)]
+        document = fixtures.inventory()
+        document['servers'] = [
+            {**document['servers'][0], 'id': server} for server in servers
+        ]
+        api.write_inventory(document)
+
+        def create(index: int) -> int:
+            path = f'/v2.1/servers/{servers[index // 2]}/consoles'
+            return api.request('POST', path).status_int
+
+        came = self.together(create, 16)
+        self.assertEqual([200] * 12 + [503] * 4, sorted(came))
+        ports = [
+            row['gateway_port'] for row in api.database.list_gateway_ports()
+        ]
+        self.assertEqual(list(range(5901, 5907)), sorted(ports))

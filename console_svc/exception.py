@@ -183,22 +183,11 @@ class AuthenticationFailed(ConsoleSvcError):
         return {'Retry-After': str(self._delay)}
 
 
-class ConsoleLocked(ConsoleSvcError):
-    """No password is looked at, for a while.
-
-    :param delay: seconds until one is again
-    """
+class ConsoleLocked(AuthenticationFailed):
+    """No password is looked at, for a while."""
 
     status = http.HTTPStatus.TOO_MANY_REQUESTS
     message = 'Console is locked after too many failures'
-
-    def __init__(self, delay: int) -> None:
-        super().__init__()
-        self._delay = delay
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {'Retry-After': str(self._delay)}
 
 
 class UnsupportedVersion(ConsoleSvcError):

@@ -113,9 +113,7 @@ KEPT_SESSIONS = jsonschema.Draft202012Validator(
 # 16 bytes, as VNC authentication has them.
 _BLOCK = {
     'type': 'string',
-    'pattern': '^[0-9a-fA-F]*$',
-    'minLength': 32,
-    'maxLength': 32,
+    'pattern': r'^[0-9a-fA-F]{32}\Z',
 }
 
 #: The body of POST /console-gateway/authentications.
@@ -150,17 +148,23 @@ def remote_consoles(version: Version) -> jsonschema.Draft202012Validator:
 
 
 def validate(
-    validator: jsonschema.Draft202012Validator, document: Any
+    validator: jsonschema.Draft202012Validator,
+    document: Any,
+    is_secret: bool = False,
 ) -> None:
     """Let a document pass, or say what is wrong, in nova's words.
 
+    :param is_secret: whether nothing of it may be repeated
     :raises console_svc.exception.BadRequest: it breaks a rule
     """
     error = next(validator.iter_errors(document), None)
     if error is None:
         return
     reason = error.message
-    if error.path:
+    if is_secret:
+        field = error.path[-1] if error.path else 'body'
+        reason = f'Invalid input for field/attribute {field}.'
+    elif error.path:
         reason = (
             f'Invalid input for field/attribute {error.path[-1]}. '
             f'Value: {error.instance}. {reason}'

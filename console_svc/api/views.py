@@ -14,7 +14,7 @@ from console_svc.consoles.models import (
 )
 
 # When this API was last changed.
-_UPDATED = '2026-11-24T00:00:00Z'
+_UPDATED = '2026-11-25T00:00:00Z'
 _MEDIA_TYPE = 'application/vnd.openstack.compute+json;version=2.1'
 
 

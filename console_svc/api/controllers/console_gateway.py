@@ -37,7 +37,7 @@ class AuthenticationsController(Resource):
     @index.when(method='POST', template='json')
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()
-        schemas.validate(schemas.AUTHENTICATION, document)
+        schemas.validate(schemas.AUTHENTICATION, document, is_secret=True)
         self.services.policy.authorize(req.caller, policies.AUTHENTICATE)
         wanted = document['authentication']
         session, token = self.services.gateway.authenticate(

@@ -12,6 +12,8 @@ from typing import Any
 import webob
 import yaml
 
+from console_svc.consoles import passwords
+from console_svc.db import models
 from console_svc.tests import fixtures
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -20,6 +22,7 @@ SOURCE = ROOT / 'api-ref/source'
 
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 TOKENS = '/v2.1/os-console-auth-tokens'
+PASSWORD = 'Yx4cB8eJ'
 
 PARAMETERS: Mapping[str, Any] = yaml.safe_load(
     (SOURCE / 'parameters.yaml').read_text()
@@ -69,6 +72,15 @@ class Operation:
 class ReadyApi(fixtures.Api):
     """An API with every type of console, and one of all that has an id."""
 
+    def __init__(self, **options: dict[str, Any]) -> None:
+        gateway = {
+            'mode': 'gateway',
+            'port_range': '5901-5999',
+            'public_hostname': 'console.example.org',
+            'native_max_uses': 1,
+        }
+        super().__init__(consoles=gateway, **options)
+
     def _setUp(self) -> None:
         super()._setUp()
         document = fixtures.inventory()
@@ -78,6 +90,14 @@ class ReadyApi(fixtures.Api):
         ]
         self.write_inventory(document)
         self.request('POST', f'{SERVER}/consoles')
+        # As the samples have them.
+        encrypted = passwords.Vault(self.conf).encrypt(PASSWORD)
+        with self.database.writing() as connection:
+            connection.execute(
+                models.consoles.update().values(
+                    gateway_port=5901, encrypted_password=encrypted
+                )
+            )
         token = self.issue('novnc')
         opened = self.request(
             'POST',

@@ -130,11 +130,21 @@ def _answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
             ),
         ),
     )
+    yield (
+        'console-gateway/authentication-create-resp.json',
+        api.request(
+            'POST',
+            '/v2.1/console-gateway/authentications',
+            token=fixtures.SERVICE,
+            body=api_ref.sample(
+                'console-gateway/authentication-create-req.json'
+            ),
+        ),
+    )
 
 
 #: What differs from one answer to the next.
 _RANDOM = {
-    'password': 'Yx4cB8eJ',
     'created_at': 1795521600,
 }
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'

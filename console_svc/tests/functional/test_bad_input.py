@@ -5,6 +5,7 @@
 import io
 import json
 import logging
+from typing import Any
 
 import fixtures as fixtures_
 import testtools
@@ -106,6 +107,7 @@ class BadInputTest(testtools.TestCase):
             f'{TOKENS}/',
             '/v2.1/demo/',
             '/v2.1/demo/servers/',
+            '/v2.1/console-gateway/',
         ):
             for segment in SEGMENTS:
                 for suffix in ('', '/consoles', '/consoles/1'):
@@ -165,6 +167,49 @@ class BadInputTest(testtools.TestCase):
             self.refused(
                 self.api.request('POST', f'{SERVER}/action', body=body), 400
             )
+
+    def test_log_ins(self) -> None:
+        block = '0123456789abcdefABCDEF0123456789'
+        good = {'port': 5901, 'challenge': block, 'response': block}
+        self.refused(self._log_in(good), 403)
+        named = {'user_name': 'x', 'challenge': block, 'response': block}
+        for name in ('x', '', '\x00', '\ud800', '{0.__class__}', '\U0001f5a5'):
+            self.refused(self._log_in({**named, 'user_name': name}), 403)
+        for wrong in (
+            {'user_name': 'x'},
+            {'port': None},
+            {'port': 0},
+            {'port': 65536},
+            {'port': 2**70},
+            {'port': '5901'},
+            {'port': True},
+            {'challenge': block[1:]},
+            {'challenge': f'{block[1:]}\n'},
+            {'challenge': f'{block}\n'},
+            {'challenge': f'{block[1:]}٣'},
+            {'response': block * 2},
+            {'response': [block]},
+            {'response': None},
+            {'client_address': 'nonsense'},
+            {'password': 'sesame'},
+        ):
+            answer = self._log_in({**good, **wrong})
+            self.refused(answer, 400)
+            self.assertNotIn(block[1:], answer.text)
+        for missing in good:
+            document = {**good}
+            del document[missing]
+            self.refused(self._log_in(document), 400)
+        for name in ('x' * 256, 1, None, ['x']):
+            self.refused(self._log_in({**named, 'user_name': name}), 400)
+
+    def _log_in(self, authentication: Any) -> webob.Response:
+        return self.api.request(
+            'POST',
+            '/v2.1/console-gateway/authentications',
+            token=fixtures.SERVICE,
+            body=json.dumps({'authentication': authentication}),
+        )
 
     def test_content_types(self) -> None:
         for content_type in ('text/plain', 'application/xml', 'json'):

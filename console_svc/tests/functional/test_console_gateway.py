@@ -133,8 +133,12 @@ class GatewayTest(testtools.TestCase):
         console = api.open()
         answer = api.log_in(console['password'], port=console['port'])
         path = f'/v2.1/console-sessions/{answer.json["session"]["id"]}'
-        for status in (204, 404):
-            closed = api.request('DELETE', path, token=fixtures.SERVICE)
+        for token, status in (
+            (fixtures.MEMBER, 403),
+            (fixtures.SERVICE, 204),
+            (fixtures.SERVICE, 404),
+        ):
+            closed = api.request('DELETE', path, token=token)
             self.assertEqual(status, closed.status_int)
 
     def test_guesses_wait_and_lock(self) -> None:

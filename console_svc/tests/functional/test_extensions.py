@@ -30,6 +30,8 @@ class ExtensionsOffTest(testtools.TestCase):
             ('DELETE', f'{SERVER}/console-sessions/x'),
             ('DELETE', f'{SERVER}/console-auth-tokens'),
             ('PUT', '/v2.1/console-sessions'),
+            ('DELETE', '/v2.1/console-sessions/x'),
+            ('POST', '/v2.1/console-gateway/authentications'),
         ):
             answer = api.request(method, path, token=fixtures.ADMIN)
             self.assertEqual(404, answer.status_int, path)

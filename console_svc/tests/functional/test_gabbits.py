@@ -10,6 +10,7 @@ from typing import Any
 import gabbi.driver
 from gabbi import fixture
 
+from console_svc import rfb
 from console_svc.tests import fixtures
 
 
@@ -24,6 +25,35 @@ class ApiFixture(fixture.GabbiFixture):
         for console_type in ('novnc', 'spice-direct', 'rdp-html5', 'serial'):
             name = console_type.upper().replace('-', '_')
             os.environ[f'{name}_TOKEN'] = self._api.issue(console_type)
+
+    def stop_fixture(self) -> None:
+        self._api.cleanUp()
+
+
+class GatewayFixture(fixture.GabbiFixture):
+    """A service whose consoles are on the gateway; one is open.
+
+    CHALLENGE and RESPONSE are what the gateway would have of its owner.
+    """
+
+    def start_fixture(self) -> None:
+        ApiFixture.current = self._api = fixtures.Api(
+            consoles={
+                'mode': 'gateway',
+                'port_range': '5901-5901',
+                'public_hostname': 'gateway.test',
+            },
+            rfb={'max_failures': 3},
+        )
+        self._api.setUp()
+        consoles = f'/v2.1/servers/{fixtures.SERVER}/consoles'
+        self._api.request('POST', consoles)
+        shown = self._api.request('GET', f'{consoles}/1').json['console']
+        challenge = bytes(range(16))
+        os.environ['CHALLENGE'] = challenge.hex()
+        os.environ['RESPONSE'] = rfb.response(
+            challenge, shown['password']
+        ).hex()
 
     def stop_fixture(self) -> None:
         self._api.cleanUp()

@@ -9,7 +9,7 @@ from typing import Any
 
 import testtools
 
-from console_svc import policies
+from console_svc import policies, rfb
 from console_svc.tests import fixtures
 
 PERSONAS = {
@@ -89,6 +89,7 @@ EXPECTED = {
     'console_svc:console-auth-tokens:delete': _everybody(
         success=204, member=204, reader=403
     ),
+    'console_svc:console-gateway:authenticate': _services(201),
 }
 
 TOKENS = '/v2.1/os-console-auth-tokens'
@@ -101,7 +102,7 @@ class PolicyTest(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.api = self.useFixture(fixtures.Api())
+        self.api = self.useFixture(fixtures.Api(consoles={'mode': 'gateway'}))
         self._writes = 0
 
     def _console(self) -> str:
@@ -110,6 +111,22 @@ class PolicyTest(testtools.TestCase):
         self.api.request('POST', consoles)
         (console,) = self.api.request('GET', consoles).json['consoles']
         return f'{consoles}/{console["console"]["id"]}'
+
+    def _authentication(self) -> str:
+        """A body that logs in to a console that is there."""
+        console = self.api.request('GET', self._console()).json['console']
+        challenge = bytes(16)
+        return json.dumps(
+            {
+                'authentication': {
+                    'user_name': fixtures.SERVER,
+                    'challenge': challenge.hex(),
+                    'response': rfb.response(
+                        challenge, console['password']
+                    ).hex(),
+                }
+            }
+        )
 
     def _session(self) -> tuple[str, str]:
         """The paths of a session that is there: its proxy's, its owner's."""
@@ -183,6 +200,13 @@ class PolicyTest(testtools.TestCase):
                     'method': 'DELETE',
                     'path': f'{SERVER}/console-auth-tokens',
                 },
+            ],
+            'console_svc:console-gateway:authenticate': lambda: [
+                {
+                    'method': 'POST',
+                    'path': '/v2.1/console-gateway/authentications',
+                    'body': self._authentication(),
+                }
             ],
         }[rule]()
 

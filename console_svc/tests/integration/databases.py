@@ -3,6 +3,8 @@
 """The engines that tests run on: each test class mixes one of them in."""
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import fixtures
 
@@ -26,11 +28,20 @@ class OnDatabase:
             lines.write(f'[database]\nconnection = {self.url()}\n')
         return file
 
-    def configuration(self, **consoleauth: object) -> Configuration:
-        """A configuration whose database has this schema."""
+    def configuration(
+        self,
+        groups: Mapping[str, dict[str, Any]] | None = None,
+        **consoleauth: object,
+    ) -> Configuration:
+        """A configuration whose database has this schema.
+
+        :param groups: options of other groups than consoleauth
+        """
         return self.useFixture(
             Configuration(
-                consoleauth=consoleauth, database={'connection': self.url()}
+                consoleauth=consoleauth,
+                database={'connection': self.url()},
+                **(groups or {}),
             )
         )
 

@@ -19,10 +19,11 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from console_svc import audit
+from console_svc import audit, rfb
 from console_svc import conf as configuration
 from console_svc.compute.static import StaticDriver
 from console_svc.consoles import housekeeping
+from console_svc.consoles.authentication import GatewayAuthentication
 from console_svc.consoles.models import Endpoint, Server
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.sessions import ConsoleSessions
@@ -70,6 +71,9 @@ class Racer:
         self._consoles = NativeConsoles(
             conf, self.database, self._driver, self._tokens
         )
+        self._gateway = GatewayAuthentication(
+            conf, self.database, self._driver, self._sessions, events
+        )
         self._audit = events
         self._context = everybody()
         self._server = self._driver.get_server(self._context, fixtures.SERVER)
@@ -83,9 +87,21 @@ class Racer:
         sa.event.listen(self.database.engine, 'commit', wait)
         migration.sync(self.database)
 
-    def console(self) -> None:
-        """Open the native console."""
-        self._consoles.open(self._context, self._server)
+    def console(self, server_id: str = fixtures.SERVER) -> None:
+        """Open a native console."""
+        self._consoles.open(
+            self._context, self._driver.get_server(self._context, server_id)
+        )
+
+    def log_in(self, password: str) -> None:
+        """Log in to the console on the gateway."""
+        self._gateway.authenticate(
+            self._context,
+            fixtures.SERVER,
+            bytes(16),
+            rfb.response(bytes(16), password),
+            None,
+        )
 
     def session(self, token: str) -> None:
         """Open a session."""

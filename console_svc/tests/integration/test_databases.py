@@ -46,6 +46,11 @@ def console(server_id: str = 'server', **values: Any) -> dict[str, Any]:
         'port': 5900,
         'encrypted_password': 'secret',
         'created_at': NOW,
+        'gateway_port': None,
+        'token_hash': None,
+        'expires': None,
+        'failures': 0,
+        'locked_until': 0,
         **values,
     }
 
@@ -117,12 +122,24 @@ class Migrations(OnDatabase):
     def test_data_survive_an_upgrade(self) -> None:
         migration.sync(self.database, '001')
         vault = passwords.Vault(self.conf)
-        self.insert(
-            'consoles',
-            console(
-                fixtures.SERVER, encrypted_password=vault.encrypt('sesame')
-            ),
+        old = console(
+            fixtures.SERVER, encrypted_password=vault.encrypt('sesame')
         )
+        for newer in (
+            'gateway_port',
+            'token_hash',
+            'expires',
+            'failures',
+            'locked_until',
+        ):
+            del old[newer]
+        # Ids of what is gone are not given again after the upgrade, either.
+        for server in (fixtures.SERVER, 'gone'):
+            self.insert('consoles', {**old, 'server_id': server})
+        with self.database.engine.begin() as connection:
+            connection.execute(
+                sa.text("DELETE FROM consoles WHERE server_id = 'gone'")
+            )
         old = token(
             hash_of('an-old-token'),
             server_id=fixtures.SERVER,
@@ -146,6 +163,9 @@ class Migrations(OnDatabase):
         server = driver.get_server(everybody(), fixtures.SERVER)
         (row,) = consoles.list(server)
         self.assertEqual('sesame', consoles.get(server, row['id']).password)
+        self.database.create_console(console('next'))
+        (following,) = self.database.list_consoles('next')
+        self.assertEqual(row['id'] + 2, following['id'])
         found = tokens.validate(everybody(), 'an-old-token')
         self.assertEqual(fixtures.SERVER, found.server_id)
         # A use can be counted on it.
@@ -292,6 +312,92 @@ class Queries(OnDatabase):
         )
         (row,) = self.database.list_consoles('server')
         self.assertEqual('secret', row['encrypted_password'])
+
+    def test_consoles_on_the_gateway(self) -> None:
+        create = self.database.create_gateway_console
+        mine = console(gateway_port=5901, token_hash='a', expires=NOW + 600)
+        create(mine, token('a', expires=NOW + 600))
+        for other in (
+            console(gateway_port=5902, token_hash='b'),
+            console('other', gateway_port=5901, token_hash='b'),
+        ):
+            self.assertRaises(
+                db_exception.DBDuplicateEntry, create, other, token('b')
+            )
+        self.assertEqual(['a'], self.hashes())
+        # Any number have no port of their own; a driver's are not found.
+        create(console('other', token_hash='b'), token('b'))
+        create(console('third', token_hash='c'), token('c'))
+        self.database.create_console(console('by-driver'))
+        (row,) = self.database.list_gateway_ports()
+        self.assertEqual(
+            (5901, NOW + 600), (row['gateway_port'], row['expires'])
+        )
+        for column, value, found in (
+            ('gateway_port', 5901, ['a']),
+            ('gateway_port', 5902, []),
+            ('server_id', 'server', ['a']),
+            ('server_id', 'by-driver', []),
+            # The newest two.
+            ('instance_name', 'instance-00000001', ['c', 'b']),
+            ('instance_name', 'Instance-00000001', []),
+        ):
+            rows = self.database.find_gateway_consoles(column, value, NOW)
+            self.assertEqual(found, [row['token_hash'] for row in rows])
+        self.assertEqual(
+            [],
+            self.database.find_gateway_consoles(
+                'gateway_port', 5901, NOW + 600
+            ),
+        )
+
+    def test_they_go_with_their_tokens(self) -> None:
+        for name in ('a', 'b', 'c'):
+            self.database.create_gateway_console(
+                console(name, token_hash=name),
+                token(name, server_id=name, expires=NOW + 600),
+            )
+            self.database.create_console(
+                console(name, server_host='by-driver')
+            )
+
+        def left() -> list[str]:
+            return [
+                name
+                for name in ('a', 'b', 'c')
+                if len(self.database.list_consoles(name)) == 2
+            ]
+
+        self.database.delete_tokens('token_hash', 'a')
+        self.assertEqual(['b', 'c'], left())
+        self.database.delete_tokens('server_id', 'b')
+        self.assertEqual(['c'], left())
+        self.assertEqual(1, self.database.purge_tokens(NOW + 600, 10))
+        self.assertEqual([], left())
+        for name in ('a', 'b', 'c'):
+            self.assertEqual(1, len(self.database.list_consoles(name)))
+
+    def test_failures_are_counted_and_lock(self) -> None:
+        self.database.create_console(console())
+        (row,) = self.database.list_consoles('server')
+
+        def count(now: int) -> tuple[bool, int, int]:
+            counted, state = self.database.count_failure(
+                row['id'], now, 3, now + 60
+            )
+            return counted, state['failures'], state['locked_until']
+
+        self.assertEqual((True, 1, 0), count(NOW))
+        self.assertEqual((True, 2, 0), count(NOW))
+        self.assertEqual((True, 0, NOW + 60), count(NOW))
+        self.assertEqual((False, 0, NOW + 60), count(NOW + 59))
+        self.assertEqual((True, 1, NOW + 60), count(NOW + 60))
+        self.database.forget_failures(row['id'])
+        self.assertEqual((True, 1, 0), count(NOW + 60))
+        self.assertEqual(
+            (False, None),
+            self.database.count_failure(row['id'] + 1, NOW, 3, NOW + 60),
+        )
 
     def test_ids_are_not_given_twice(self) -> None:
         self.database.create_console(console())
@@ -633,7 +739,16 @@ class Plans(OnDatabase):
         ]
         with self.database.engine.begin() as connection:
             connection.execute(
-                models.consoles.insert(), [console(it) for it in servers]
+                models.consoles.insert(),
+                [
+                    console(
+                        server,
+                        instance_name=server,
+                        gateway_port=at,
+                        token_hash=f'{server}-0',
+                    )
+                    for at, server in enumerate(servers)
+                ],
             )
             connection.execute(
                 models.console_auth_tokens.insert(),
@@ -671,6 +786,26 @@ class Plans(OnDatabase):
                 lambda: database.list_consoles('server-7'),
                 ['uq_consoles_server_id_server_host'],
             ),
+            'log-in by port': (
+                lambda: database.find_gateway_consoles('gateway_port', 7, 0),
+                ['ix_consoles_gateway_port'],
+            ),
+            'log-in by id': (
+                lambda: database.find_gateway_consoles(
+                    'server_id', 'server-7', 0
+                ),
+                ['uq_consoles_server_id_server_host'],
+            ),
+            'log-in by name': (
+                lambda: database.find_gateway_consoles(
+                    'instance_name', 'server-7', 0
+                ),
+                ['ix_consoles_instance_name'],
+            ),
+            'counting a log-in': (
+                lambda: database.count_failure(7, NOW, 3, NOW),
+                ['pk_consoles'] * 2,
+            ),
             'sessions of a server': (
                 lambda: database.list_sessions('server-7', NOW),
                 ['ix_console_sessions_server_id'],
@@ -698,8 +833,12 @@ class Plans(OnDatabase):
                 ['uq_console_auth_tokens_token_hash'],
             ),
             'purge of tokens': (
-                lambda: database.purge_tokens(NOW + 50, 1000),
-                ['ix_console_auth_tokens_expires', 'pk_console_auth_tokens'],
+                lambda: database.purge_tokens(NOW + 5, 1000),
+                [
+                    'ix_console_auth_tokens_expires',
+                    'pk_console_auth_tokens',
+                    'ix_consoles_token_hash',
+                ],
             ),
             'purge of sessions': (
                 lambda: database.purge_sessions(NOW + 50, 1000),
@@ -709,6 +848,7 @@ class Plans(OnDatabase):
                 lambda: database.delete_tokens('token_hash', 'server-90-1'),
                 [
                     'uq_console_auth_tokens_token_hash',
+                    'ix_consoles_token_hash',
                     'ix_console_sessions_token_hash',
                     'pk_console_sessions',
                 ],
@@ -717,6 +857,7 @@ class Plans(OnDatabase):
                 lambda: database.delete_tokens('server_id', 'server-91'),
                 [
                     'ix_console_auth_tokens_server_id',
+                    'uq_consoles_server_id_server_host',
                     'ix_console_sessions_server_id',
                     'pk_console_sessions',
                 ],

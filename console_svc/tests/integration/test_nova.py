@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import requests
 
+from console_svc import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import process
 from console_svc.tests.integration.base import CONSOLES, TOKENS, KeystoneTest
@@ -56,7 +57,11 @@ class NovaTest(KeystoneTest):
                 'username': user,
                 'password': PASSWORD,
                 'user_domain_id': 'default',
-                'project_name': 'service' if user == 'proxy' else 'demo',
+                'project_name': {
+                    'proxy': 'service',
+                    'admin': 'admin',
+                    'member': 'demo',
+                }[user],
                 'project_domain_id': 'default',
                 'endpoint_override': f'{NovaTest.nova.url}/v2.1',
             },
@@ -162,12 +167,40 @@ class NovaTest(KeystoneTest):
             'the token to be void',
         )
 
-    def test_native_consoles(self) -> None:
-        answer = self.service.request('POST', CONSOLES, self.member)
+    def test_native_consoles_are_on_the_gateway(self) -> None:
+        """A log-in asks nova where the console is, as the service itself."""
+        service = self.start('admin')
+        answer = service.request('POST', CONSOLES, self.member)
+        self.assertEqual(200, answer.status_code, answer.text)
+        (item,) = service.request('GET', CONSOLES, self.member).json()[
+            'consoles'
+        ]
+        path = f'{CONSOLES}/{item["console"]["id"]}'
+        console = service.request('GET', path, self.member).json()['console']
         self.assertEqual(
-            (409, f'Instance {fixtures.SERVER} has no native console'),
-            self.message(answer),
+            ('localhost', 5900), (console['host'], console['port'])
         )
+        challenge = bytes(16)
+        answer = service.request(
+            'POST',
+            '/v2.1/console-gateway/authentications',
+            self.proxy,
+            json={
+                'authentication': {
+                    'user_name': fixtures.SERVER,
+                    'challenge': challenge.hex(),
+                    'response': rfb.response(
+                        challenge, console['password']
+                    ).hex(),
+                }
+            },
+        )
+        self.assertEqual(201, answer.status_code, answer.text)
+        session = answer.json()['session']
+        self.assertEqual(
+            ('fakevncconsole.com', 6969), (session['host'], session['port'])
+        )
+        self.assertIsNotNone(session['internal_access_path'])
 
     def test_nova_tokens_are_nowhere(self) -> None:
         self.issue()

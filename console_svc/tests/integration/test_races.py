@@ -18,6 +18,7 @@ import testtools
 from console_svc import audit, compute
 from console_svc import conf as configuration
 from console_svc.consoles.housekeeping import purge
+from console_svc.consoles.models import Console
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import everybody
@@ -33,6 +34,9 @@ from console_svc.tests.integration.databases import (
 from console_svc.tests.integration.racer import password_file
 
 RACERS = 8
+
+#: Of which each has a console.
+SERVERS = [f'00000000-0000-4000-8000-{number:012}' for number in range(4)]
 
 
 @functools.cache
@@ -120,14 +124,7 @@ class Races(OnDatabase):
     ) -> None:
         configured = self.configuration()
         driver = compute.load(configured.conf)
-        consoles = NativeConsoles(
-            configured.conf,
-            configured.database,
-            driver,
-            ConsoleAuthTokens(
-                configured.conf, configured.database, driver, audit.Audit()
-            ),
-        )
+        consoles = self.consoles(configured)
         server = driver.get_server(everybody(), fixtures.SERVER)
         for _ in range(self.ROUNDS):
             self.clear(configured)
@@ -138,6 +135,78 @@ class Races(OnDatabase):
                 password_file(configured.folder).read_text(),
                 consoles.get(server, row['id']).password,
             )
+
+    def gateway(self, **consoles: Any) -> fixtures.Configuration:
+        """Consoles are on the gateway."""
+        configured = self.configuration(
+            {
+                'consoles': {'mode': 'gateway', **consoles},
+                'rfb': {'max_failures': 5},
+            }
+        )
+        document = fixtures.inventory()
+        document['servers'] = [
+            {**document['servers'][0], 'id': server}
+            for server in (fixtures.SERVER, *SERVERS)
+        ]
+        configured.write_inventory(document)
+        return configured
+
+    def consoles(self, configured: fixtures.Configuration) -> NativeConsoles:
+        driver = compute.load(configured.conf)
+        return NativeConsoles(
+            configured.conf,
+            configured.database,
+            driver,
+            ConsoleAuthTokens(
+                configured.conf, configured.database, driver, audit.Audit()
+            ),
+        )
+
+    def console(self, configured: fixtures.Configuration) -> Console:
+        """Open the console of a server."""
+        driver = compute.load(configured.conf)
+        consoles = self.consoles(configured)
+        server = driver.get_server(everybody(), fixtures.SERVER)
+        consoles.open(everybody(), server)
+        (row,) = consoles.list(server)
+        return consoles.get(server, row['id'])
+
+    def test_creates_on_the_gateway_never_share_a_port(self) -> None:
+        configured = self.gateway(port_range='5901-5903')
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            came = self.race(
+                configured, *[['console', server] for server in SERVERS * 2]
+            )
+            # A port less than there are servers.
+            self.assertEqual({'done': 6, 'ServiceUnavailable': 2}, came)
+            rows = configured.database.list_gateway_ports()
+            self.assertEqual(
+                [5901, 5902, 5903], sorted(it['gateway_port'] for it in rows)
+            )
+            self.assertEqual(
+                3, self.count(configured, models.console_auth_tokens)
+            )
+
+    def test_guesses_at_once_are_no_more_than_may_be(self) -> None:
+        configured = self.gateway()
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            self.console(configured)
+            came = self.race(configured, *[['log_in', 'guess']] * RACERS)
+            self.assertEqual(
+                {'AuthenticationFailed': 4, 'ConsoleLocked': RACERS - 4}, came
+            )
+
+    def test_one_logs_in_with_a_password_for_a_single_use(self) -> None:
+        configured = self.gateway(native_max_uses=1)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            password = self.console(configured).password
+            # No more than may fail: each is counted until it has not.
+            came = self.race(configured, *[['log_in', password]] * 4)
+            self.assertEqual({'done': 1, 'ConsoleUsedUp': 3}, came)
 
     def test_one_uses_a_token_for_a_single_use(self) -> None:
         configured = self.configuration(max_uses=1)

@@ -7,7 +7,7 @@ import testtools
 from oslo_config import cfg
 
 from console_svc import conf as configuration
-from console_svc.conf import opts
+from console_svc.conf import consoles, opts
 
 
 class ConfTest(testtools.TestCase):
@@ -54,6 +54,36 @@ class ConfTest(testtools.TestCase):
                 conf.consoleauth.token_ttl,
             ),
         )
+
+    def test_a_range_of_ports(self) -> None:
+        for text, ports in (
+            ('5901-5903', [5901, 5902, 5903]),
+            ('5899-5901', [5899, 5901]),
+            ('65535-65535', [65535]),
+        ):
+            file = self.write('x.conf', f'[consoles]\nport_range = {text}\n')
+            conf = configuration.load(files=[file])
+            self.assertEqual(ports, list(consoles.own_ports(conf)))
+        unset = configuration.load(files=[self.write('empty.conf', '')])
+        self.assertEqual([], list(consoles.own_ports(unset)))
+
+    def test_what_is_no_range_of_ports(self) -> None:
+        for text in (
+            '5901',
+            '5902-5901',
+            '0-9',
+            '65535-65536',
+            '1-2-3',
+            'a-b',
+            '-5901',
+            '',
+        ):
+            file = self.write('x.conf', f'[consoles]\nport_range = {text}\n')
+            conf = configuration.load(files=[file])
+            error = self.assertRaises(
+                cfg.ConfigFileValueError, consoles.own_ports, conf
+            )
+            self.assertIn('is no range of ports like', str(error))
 
     def test_a_wrong_value_is_told(self) -> None:
         for text in (

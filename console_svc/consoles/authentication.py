@@ -138,9 +138,10 @@ class GatewayAuthentication:
                 row['id'], now, options.max_failures, now + options.lock_time
             )
         if row is None or state is None:
-            # The work of a wrong password: what there is not is not told.
+            # Work and delay of a wrong password: what there is not is not
+            # told.
             _is_right(challenge, passwords.generate(), response)
-            raise exception.AuthenticationFailed
+            raise exception.AuthenticationFailed(_delay(1))
         if not counted:
             raise exception.ConsoleLocked(state['locked_until'] - now)
         password = self._vault.decrypt(row['encrypted_password'])

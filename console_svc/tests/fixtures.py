@@ -11,6 +11,7 @@ import webob
 import yaml
 
 from console_svc import conf as configuration
+from console_svc import rfb
 from console_svc.api import app
 from console_svc.consoles import passwords
 from console_svc.db import migration
@@ -68,6 +69,21 @@ def inventory() -> dict[str, Any]:
             server(BARE, 3),
             server(OTHERS, 4, **consoles, project_id='other'),
         ]
+    }
+
+
+def authentication(password: str, **values: Any) -> dict[str, Any]:
+    """What the gateway asks of who answers a challenge with a password.
+
+    :param values: ``port`` or ``user_name``, and whatever else
+    """
+    challenge = bytes(range(16))
+    return {
+        'authentication': {
+            'challenge': challenge.hex(),
+            'response': rfb.response(challenge, password).hex(),
+            **values,
+        }
     }
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import gabbi.driver
 from gabbi import fixture
 
-from console_svc import rfb
 from console_svc.tests import fixtures
 
 
@@ -49,11 +48,9 @@ class GatewayFixture(fixture.GabbiFixture):
         consoles = f'/v2.1/servers/{fixtures.SERVER}/consoles'
         self._api.request('POST', consoles)
         shown = self._api.request('GET', f'{consoles}/1').json['console']
-        challenge = bytes(range(16))
-        os.environ['CHALLENGE'] = challenge.hex()
-        os.environ['RESPONSE'] = rfb.response(
-            challenge, shown['password']
-        ).hex()
+        asked = fixtures.authentication(shown['password'])['authentication']
+        os.environ['CHALLENGE'] = asked['challenge']
+        os.environ['RESPONSE'] = asked['response']
 
     def stop_fixture(self) -> None:
         self._api.cleanUp()

@@ -9,7 +9,7 @@ from typing import Any
 
 import testtools
 
-from console_svc import policies, rfb
+from console_svc import policies
 from console_svc.tests import fixtures
 
 PERSONAS = {
@@ -115,17 +115,10 @@ class PolicyTest(testtools.TestCase):
     def _authentication(self) -> str:
         """A body that logs in to a console that is there."""
         console = self.api.request('GET', self._console()).json['console']
-        challenge = bytes(16)
         return json.dumps(
-            {
-                'authentication': {
-                    'user_name': fixtures.SERVER,
-                    'challenge': challenge.hex(),
-                    'response': rfb.response(
-                        challenge, console['password']
-                    ).hex(),
-                }
-            }
+            fixtures.authentication(
+                console['password'], user_name=fixtures.SERVER
+            )
         )
 
     def _session(self) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import requests
 
-from console_svc import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import process
 from console_svc.tests.integration.base import CONSOLES, TOKENS, KeystoneTest
@@ -180,20 +179,13 @@ class NovaTest(KeystoneTest):
         self.assertEqual(
             ('localhost', 5900), (console['host'], console['port'])
         )
-        challenge = bytes(16)
         answer = service.request(
             'POST',
             '/v2.1/console-gateway/authentications',
             self.proxy,
-            json={
-                'authentication': {
-                    'user_name': fixtures.SERVER,
-                    'challenge': challenge.hex(),
-                    'response': rfb.response(
-                        challenge, console['password']
-                    ).hex(),
-                }
-            },
+            json=fixtures.authentication(
+                console['password'], user_name=fixtures.SERVER
+            ),
         )
         self.assertEqual(201, answer.status_code, answer.text)
         session = answer.json()['session']

@@ -169,7 +169,7 @@ class GatewayTest(testtools.TestCase):
             {'user_name': '\ud800'},
         ):
             self.assertEqual(
-                (403, 'forbidden', 'Authentication failed', None),
+                (403, 'forbidden', 'Authentication failed', '1'),
                 self.refused(api.log_in(console['password'], **target)),
             )
 

@@ -52,7 +52,7 @@ _VERSION = {
     'status': 'CURRENT',
     'version': '2.104',
     'min_version': '2.1',
-    'updated': '2026-11-24T00:00:00Z',
+    'updated': '2026-11-25T00:00:00Z',
     'links': _LINKS,
 }
 _CONNECT_INFO = {

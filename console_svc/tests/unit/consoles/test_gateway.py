@@ -283,12 +283,10 @@ class LogInTest(GatewayTestCase):
             CONTEXT,
             dataclasses.replace(self.driver.server, id=fixtures.OTHERS),
         )
-        self.assertIsNone(
-            self.fails(
-                exception.AuthenticationFailed,
-                console.password,
-                console.instance_name,
-            )
+        self.fails(
+            exception.AuthenticationFailed,
+            console.password,
+            console.instance_name,
         )
         self.assertIn("'instance-00000001' names more than one", log.output)
         self.log_in(console.password)

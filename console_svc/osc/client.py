@@ -2,13 +2,17 @@
 
 """The compute endpoint, as the commands see it."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 from urllib import parse
 
 from openstack import exceptions as sdk_exceptions
 from openstack.compute.v2 import _proxy
 from osc_lib import exceptions
 from oslo_utils import uuidutils
+
+if TYPE_CHECKING:
+    import requests
 
 
 class Client:
@@ -47,16 +51,18 @@ class Client:
         """
         if uuidutils.is_uuid_like(name_or_id):
             return name_or_id
-        _path([name_or_id])
+        path([name_or_id])  # refused here, before it is looked up
         try:
             found = self._compute.find_server(name_or_id, details=False)
         except sdk_exceptions.NotFoundException:
             return name_or_id
         return found.id if found else name_or_id
 
-    def _request(self, method: str, segments: tuple[str, ...]) -> Any:
+    def _request(
+        self, method: str, segments: Sequence[str]
+    ) -> 'requests.Response':
         answer = self._compute.request(
-            _path(segments),
+            path(segments),
             method,
             microversion=self._microversion,
             # Paths hold tokens, and answers passwords.
@@ -66,11 +72,11 @@ class Client:
             sdk_exceptions.raise_from_response(answer)
         except sdk_exceptions.HttpException as error:
             # Its own text has the URL, and with that a token.
-            raise exceptions.CommandError(_reason(error)) from None
+            raise exceptions.CommandError(reason(error)) from None
         return answer
 
 
-def _path(segments: list[str] | tuple[str, ...]) -> str:
+def path(segments: Sequence[str]) -> str:
     """A path of these segments.
 
     :raises osc_lib.exceptions.CommandError: one of them would lead to
@@ -82,7 +88,7 @@ def _path(segments: list[str] | tuple[str, ...]) -> str:
     return ''.join(f'/{parse.quote(each, safe="")}' for each in segments)
 
 
-def _reason(error: sdk_exceptions.HttpException) -> str:
+def reason(error: sdk_exceptions.HttpException) -> str:
     """A fault in a line, as keystoneauth words it."""
     parts = [' '.join((error.details or '').split())]
     parts.append(f'(HTTP {error.status_code})')

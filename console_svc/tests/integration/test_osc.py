@@ -99,20 +99,28 @@ class HelpTest(OscTestCase):
 
     def test_no_other_plugin_has_these_names(self) -> None:
         # A distribution is found twice where it is installed to be edited.
-        names = {
-            (distribution.name, point.name.replace('_', ' '))
+        points = {
+            (distribution.name, point.group, point.name)
             for distribution in importlib.metadata.distributions()
             for point in distribution.entry_points
             if point.group.startswith('openstack.')
         }
-        for command in COMMANDS:
+        plugins = ('openstack.cli.base', 'openstack.cli.extension')
+        clients = [name for _, group, name in points if group in plugins]
+        self.assertEqual(1, clients.count('console'))
+        commands = [
+            name.replace('_', ' ')
+            for _, group, name in points
+            if group not in plugins
+        ]
+        for ours in COMMANDS:
             self.assertEqual(
-                [command],
+                [ours],
                 [
                     name
-                    for _, name in names
-                    if f'{name} '.startswith(f'{command} ')
-                    or f'{command} '.startswith(f'{name} ')
+                    for name in commands
+                    if f'{name} '.startswith(f'{ours} ')
+                    or f'{ours} '.startswith(f'{name} ')
                 ],
             )
 

@@ -88,7 +88,7 @@ class HelpTest(OscTestCase):
     def test_the_commands_are_listed(self) -> None:
         lines = self.said('--help').splitlines()
         listed = {line.strip().partition('  ')[0] for line in lines}
-        theirs = {'console url show', 'console connection show', 'server show'}
+        theirs = {'console url show', 'server show'}
         self.assertLessEqual({*COMMANDS, *theirs}, listed)
 
     def test_each_has_a_help(self) -> None:

@@ -3,51 +3,15 @@
 """openstacksdk and openstackclient, unchanged, by keystone's catalog."""
 
 import json
-import os
-import pathlib
-import subprocess
 
 import openstack
-import testtools
 from openstack import exceptions
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
-from console_svc.tests.integration.keystone import PASSWORD, Keystone
-from console_svc.tests.integration.service import (
-    MODULE,
-    Service,
-    authtoken,
-    uwsgi,
-)
-
-FRONT = 'console_svc.tests.integration.front:application'
+from console_svc.tests.integration.clients import ClientsTestCase
 
 
-def front(port: int, file: pathlib.Path) -> list[str]:
-    """The service, with a little of nova beside it."""
-    command = uwsgi(port, file)
-    ini = pathlib.Path(command[-1])
-    ini.write_text(ini.read_text().replace(MODULE, FRONT))
-    return command
-
-
-class ClientsTest(testtools.TestCase):
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        cls.keystone = process.shared(Keystone)
-        cls.service = Service(
-            front,
-            projects=cls.keystone.projects,
-            api={'auth_strategy': 'keystone'},
-            keystone_authtoken=authtoken(cls.keystone),
-        )
-        cls.service.setUp()
-        cls.addClassCleanup(cls.service.cleanUp)
-        # Others share this keystone.
-        cls.addClassCleanup(cls.keystone.add_compute(cls.service.url))
-
+class ClientsTest(ClientsTestCase):
     def connection(
         self, user: str, project: str, version: str | None = None
     ) -> openstack.connection.Connection:
@@ -55,26 +19,6 @@ class ClientsTest(testtools.TestCase):
             session=self.keystone.session(user, project),
             region_name='RegionOne',
             compute_default_microversion=version,
-        )
-
-    def openstack(
-        self, *arguments: str, user: str = 'member', project: str = 'demo'
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [process.program('openstack'), *arguments],
-            env={
-                **os.environ,
-                'OS_AUTH_URL': self.keystone.url,
-                'OS_USERNAME': user,
-                'OS_PASSWORD': PASSWORD,
-                'OS_PROJECT_NAME': project,
-                'OS_USER_DOMAIN_ID': 'default',
-                'OS_PROJECT_DOMAIN_ID': 'default',
-                'OS_REGION_NAME': 'RegionOne',
-                'OS_IDENTITY_API_VERSION': '3',
-            },
-            capture_output=True,
-            text=True,
         )
 
     def test_discovery(self) -> None:

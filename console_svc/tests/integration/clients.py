@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The service in keystone's catalog, for clients to find it there."""
+
+import os
+import pathlib
+import subprocess
+
+import testtools
+
+from console_svc.tests.integration import process
+from console_svc.tests.integration.keystone import PASSWORD, Keystone
+from console_svc.tests.integration.service import (
+    MODULE,
+    Service,
+    authtoken,
+    uwsgi,
+)
+
+FRONT = 'console_svc.tests.integration.front:application'
+
+
+def front(port: int, file: pathlib.Path) -> list[str]:
+    """The service, with a little of nova beside it."""
+    command = uwsgi(port, file)
+    ini = pathlib.Path(command[-1])
+    ini.write_text(ini.read_text().replace(MODULE, FRONT))
+    return command
+
+
+class ClientsTestCase(testtools.TestCase):
+    """Tests of clients: keystone, and the service in its catalog."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.keystone = process.shared(Keystone)
+        cls.service = Service(
+            front,
+            projects=cls.keystone.projects,
+            api={'auth_strategy': 'keystone'},
+            keystone_authtoken=authtoken(cls.keystone),
+        )
+        cls.service.setUp()
+        cls.addClassCleanup(cls.service.cleanUp)
+        # Others share this keystone.
+        cls.addClassCleanup(cls.keystone.add_compute(cls.service.url))
+
+    def openstack(
+        self,
+        *arguments: str,
+        user: str = 'member',
+        project: str = 'demo',
+        stdin: str | None = None,
+        **environment: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the openstack command.
+
+        :param environment: over a user's with a password
+        """
+        return subprocess.run(
+            [process.program('openstack'), *arguments],
+            env={
+                **os.environ,
+                'OS_AUTH_URL': self.keystone.url,
+                'OS_USERNAME': user,
+                'OS_PASSWORD': PASSWORD,
+                'OS_PROJECT_NAME': project,
+                'OS_USER_DOMAIN_ID': 'default',
+                'OS_PROJECT_DOMAIN_ID': 'default',
+                'OS_REGION_NAME': 'RegionOne',
+                'OS_IDENTITY_API_VERSION': '3',
+                **environment,
+            },
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+        )

@@ -1,0 +1,477 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The plugin of the openstack command."""
+
+import importlib.metadata
+import json
+import pathlib
+import subprocess
+from typing import Any
+
+import fixtures as fixture
+import yaml
+
+from console_svc.tests import fixtures
+from console_svc.tests.integration import process
+from console_svc.tests.integration.clients import ClientsTestCase
+from console_svc.tests.integration.keystone import PASSWORD
+from console_svc.tests.integration.service import Service, authtoken
+
+COMMANDS = (
+    'console auth token revoke',
+    'console auth token show',
+    'console session end',
+    'console session list',
+    'server console create',
+    'server console delete',
+    'server console list',
+    'server console show',
+)
+NOTHING_OPEN = f'Server {fixtures.SERVER} has no native console that is open.'
+
+
+class OscTestCase(ClientsTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self._close)
+
+    def _close(self) -> None:
+        """Leave nothing to the next test."""
+        admin = self.keystone.token()
+        server = f'/v2.1/servers/{fixtures.SERVER}'
+        self.service.request('DELETE', f'{server}/console-auth-tokens', admin)
+        answer = self.service.request('GET', f'{server}/consoles', admin)
+        for item in answer.json()['consoles']:
+            path = f'{server}/consoles/{item["console"]["id"]}'
+            self.service.request('DELETE', path, admin)
+
+    def said(self, *arguments: str, **more: str) -> str:
+        """What a command says that succeeds."""
+        done = self.openstack(*arguments, **more)
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+        return done.stdout
+
+    def document(self, *arguments: str, **more: str) -> Any:
+        """What it says in JSON."""
+        return json.loads(self.said(*arguments, '-f', 'json', **more))
+
+    def refused(
+        self, *arguments: str, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """A command that fails, and says so."""
+        done = self.openstack(*arguments, **more)
+        self.assertEqual((1, ''), (done.returncode, done.stdout), done.stderr)
+        self.assertNotIn('Traceback', done.stderr)
+        return done
+
+    def assertRefused(self, line: str, *arguments: str, **more: str) -> None:
+        """It fails with one line, of this text or with a request id."""
+        stderr = self.refused(*arguments, **more).stderr
+        self.assertEqual(1, stderr.count('\n'), stderr)
+        said = stderr.rstrip('\n').partition(' (Request-ID: req-')[0]
+        self.assertEqual(line, said)
+
+    def open_session(self, token: str) -> str:
+        """What a proxy does; the session's id."""
+        answer = self.service.request(
+            'POST',
+            f'/v2.1/os-console-auth-tokens/{token}/sessions',
+            self.keystone.token('proxy', 'service'),
+            json={'session': {'client_address': '198.51.100.7'}},
+        )
+        self.assertEqual(201, answer.status_code, answer.text)
+        session_id: str = answer.json()['session']['id']
+        return session_id
+
+
+class HelpTest(OscTestCase):
+    def test_the_commands_are_listed(self) -> None:
+        lines = self.said('--help').splitlines()
+        listed = {line.strip().partition('  ')[0] for line in lines}
+        theirs = {'console url show', 'server show'}
+        self.assertLessEqual({*COMMANDS, *theirs}, listed)
+
+    def test_each_has_a_help(self) -> None:
+        shown = self.said('help', 'server', 'console', 'delete')
+        self.assertIn('Close native consoles of a server', shown)
+        self.assertIn('<server> [<console> ...]', shown)
+        self.assertIn('Server (name or ID)', shown)
+
+    def test_no_other_plugin_has_these_names(self) -> None:
+        # A distribution is found twice where it is installed to be edited.
+        points = {
+            (distribution.name, point.group, point.name)
+            for distribution in importlib.metadata.distributions()
+            for point in distribution.entry_points
+            if point.group.startswith('openstack.')
+        }
+        plugins = ('openstack.cli.base', 'openstack.cli.extension')
+        clients = [name for _, group, name in points if group in plugins]
+        self.assertEqual(1, clients.count('console'))
+        commands = [
+            name.replace('_', ' ')
+            for _, group, name in points
+            if group not in plugins
+        ]
+        for ours in COMMANDS:
+            self.assertEqual(
+                [ours],
+                [
+                    name
+                    for name in commands
+                    if f'{name} '.startswith(f'{ours} ')
+                    or f'{ours} '.startswith(f'{name} ')
+                ],
+            )
+
+
+class ServerConsoleTest(OscTestCase):
+    def test_from_create_to_delete(self) -> None:
+        console = ('server', 'console')
+        created = self.document(*console, 'create', fixtures.SERVER)
+        self.assertEqual(
+            {
+                'console_type': 'vnc',
+                'host': '192.0.2.10',
+                'instance_name': 'instance-00000001',
+                'port': 5999,
+            },
+            {
+                name: value
+                for name, value in created.items()
+                if name not in ('id', 'password')
+            },
+        )
+        self.assertRegex(created['password'], r'\A\S{8}\Z')
+        number = created['id']
+        # Of the same console, however one comes to it.
+        for arguments in (
+            ('create', 'web-1'),
+            ('show', fixtures.SERVER),
+            ('show', fixtures.SERVER, str(number)),
+        ):
+            self.assertEqual(created, self.document(*console, *arguments))
+        self.assertEqual(
+            [{'ID': number, 'Console Type': 'vnc'}],
+            self.document(*console, 'list', fixtures.SERVER),
+        )
+        self.assertEqual('', self.said(*console, 'delete', fixtures.SERVER))
+        self.assertEqual([], self.document(*console, 'list', fixtures.SERVER))
+        self.assertRefused(
+            NOTHING_OPEN, *(*console, 'delete', fixtures.SERVER)
+        )
+
+    def test_formats(self) -> None:
+        number = self.said(
+            *('server', 'console', 'create', fixtures.SERVER),
+            *('-f', 'value', '-c', 'id'),
+        ).strip()
+        lister = ('server', 'console', 'list', fixtures.SERVER)
+        table = self.said(*lister).splitlines()
+        self.assertEqual('| ID | Console Type |', table[1])
+        self.assertEqual(f'{number} vnc\n', self.said(*lister, '-f', 'value'))
+        self.assertEqual(
+            [{'ID': int(number), 'Console Type': 'vnc'}],
+            yaml.safe_load(self.said(*lister, '-f', 'yaml')),
+        )
+        table = self.said(
+            'server', 'console', 'show', fixtures.SERVER
+        ).splitlines()
+        self.assertRegex(table[1], r'\| Field +\| Value +\|')
+        self.assertRegex(table[4], r'\| host +\| 192\.0\.2\.10 +\|')
+
+    def test_delete_several(self) -> None:
+        number = self.said(
+            *('server', 'console', 'create', fixtures.SERVER),
+            *('-f', 'value', '-c', 'id'),
+        ).strip()
+        delete = ('server', 'console', 'delete', fixtures.SERVER)
+        first, second, last = self.refused(
+            *delete, '987654', number, '..'
+        ).stderr.splitlines()
+        self.assertIn(
+            'Failed to delete console 987654: Console for instance '
+            f'{fixtures.SERVER} could not be found. (HTTP 404)',
+            first,
+        )
+        self.assertEqual(
+            "Failed to delete console ..: '..' is no name or id", second
+        )
+        self.assertEqual('2 of 3 consoles failed to delete.', last)
+        self.assertRefused(
+            NOTHING_OPEN, 'server', 'console', 'show', fixtures.SERVER
+        )
+
+    def test_a_server_of_others(self) -> None:
+        message = f'Instance {fixtures.SERVER} could not be found. (HTTP 404)'
+        stranger = {'user': 'stranger', 'project': 'other'}
+        for verb in ('create', 'show'):
+            self.assertRefused(
+                *(message, 'server', 'console', verb, fixtures.SERVER),
+                **stranger,
+            )
+
+    def test_no_such_name(self) -> None:
+        self.assertRefused(
+            'Instance web-9 could not be found. (HTTP 404)',
+            *('server', 'console', 'list', 'web-9'),
+        )
+
+    def test_readers_list(self) -> None:
+        console = ('server', 'console')
+        reader = {'user': 'reader'}
+        self.said(*console, 'list', fixtures.SERVER, **reader)
+        self.assertRefused(
+            "Policy doesn't allow os_compute_api:os-consoles:create to be "
+            'performed. (HTTP 403)',
+            *(*console, 'create', fixtures.SERVER),
+            **reader,
+        )
+
+    def test_a_server_that_is_off(self) -> None:
+        self.assertRefused(
+            f'Instance {fixtures.STOPPED} is not ready (HTTP 409)',
+            *('server', 'console', 'create', fixtures.STOPPED),
+        )
+
+    def test_passwords_are_not_logged(self) -> None:
+        done = self.openstack(
+            *('--debug', 'server', 'console', 'create', fixtures.SERVER),
+            *('-f', 'value', '-c', 'password'),
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn(f'servers/{fixtures.SERVER}/consoles', done.stderr)
+        self.assertNotIn(done.stdout.strip(), done.stderr)
+
+
+class ConsoleAuthTokenTest(OscTestCase):
+    proxy = {'user': 'proxy', 'project': 'service'}
+    command = ('console', 'auth', 'token')
+
+    def test_show(self) -> None:
+        self.assertEqual(
+            {
+                'host': '192.0.2.10',
+                'instance_uuid': fixtures.SERVER,
+                'internal_access_path': None,
+                'port': 5902,
+                'tls_port': 5903,
+            },
+            self.document(
+                *(*self.command, 'show', self.service.issue('spice-direct')),
+                **self.proxy,
+            ),
+        )
+
+    def test_a_microversion(self) -> None:
+        token = self.service.issue('spice-direct')
+        at = ('--os-console-api-version',)
+        show = (*self.command, 'show', token)
+        shown = self.document(*at, '2.31', *show, **self.proxy)
+        self.assertNotIn('tls_port', shown)
+        self.assertRefused(
+            'The requested console type details are not accessible (HTTP 401)',
+            *(*at, '2.30', *show),
+            **self.proxy,
+        )
+        # Openstackclient's own are another matter.
+        shown = self.document(
+            *('--os-compute-api-version', '2.30', *show), **self.proxy
+        )
+        self.assertEqual(5903, shown['tls_port'])
+
+    def test_show_is_not_for_members(self) -> None:
+        self.assertRefused(
+            "Policy doesn't allow os_compute_api:os-console-auth-tokens to "
+            'be performed. (HTTP 403)',
+            *(*self.command, 'show', self.service.issue()),
+        )
+
+    def test_no_token_of_this_name(self) -> None:
+        self.assertRefused(
+            'Token not found (HTTP 404)',
+            *(*self.command, 'show', 'never-issued'),
+            **self.proxy,
+        )
+
+    def test_tokens_are_not_logged(self) -> None:
+        for verb, token in (
+            ('show', self.service.issue()),
+            ('revoke', self.service.issue()),
+            ('show', 'never-issued'),
+        ):
+            done = self.openstack(
+                *('--debug', *self.command, verb, '-'),
+                stdin=f'{token}\n',
+                user='admin',
+                project='admin',
+            )
+            self.assertEqual(int(token == 'never-issued'), done.returncode)
+            self.assertIn('/os-console-auth-tokens/***', done.stderr)
+            self.assertNotIn(token, done.stderr + done.stdout)
+
+    def test_revoke(self) -> None:
+        tokens = [self.service.issue(), self.service.issue()]
+        session = self.open_session(tokens[0])
+        self.assertEqual('', self.said(*self.command, 'revoke', *tokens))
+        first, second, last = self.refused(
+            *self.command, 'revoke', *tokens
+        ).stderr.splitlines()
+        self.assertIn('Failed to revoke token 1: Token not found', first)
+        self.assertIn('Failed to revoke token 2: Token not found', second)
+        self.assertEqual('2 of 2 tokens failed to revoke.', last)
+        self.assertNotIn(
+            session,
+            self.said('console', 'session', 'list', fixtures.SERVER),
+        )
+
+    def test_revoke_a_servers(self) -> None:
+        token = self.service.issue()
+        revoke = (*self.command, 'revoke')
+        self.assertEqual('', self.said(*revoke, '--server', 'web-1'))
+        self.assertRefused(
+            'Token not found (HTTP 404)',
+            *(*self.command, 'show', token),
+            **self.proxy,
+        )
+        done = self.openstack(*revoke)
+        self.assertEqual(2, done.returncode)
+        self.assertIn(
+            'one of the arguments <token> --server is required', done.stderr
+        )
+
+    def test_revoke_is_not_for_others(self) -> None:
+        token = self.service.issue()
+        done = self.refused(
+            *(*self.command, 'revoke', token),
+            user='stranger',
+            project='other',
+        )
+        self.assertIn('Token not found (HTTP 404)', done.stderr)
+        self.assertNotIn(token, done.stderr)
+
+
+class ConsoleSessionTest(OscTestCase):
+    list = ('console', 'session', 'list', fixtures.SERVER)
+    end = ('console', 'session', 'end', fixtures.SERVER)
+
+    def test_list(self) -> None:
+        session = self.open_session(self.service.issue())
+        (shown,) = self.document(*self.list, user='reader')
+        created = shown.pop('Created At')
+        self.assertIsInstance(created, int)
+        self.assertEqual(
+            {
+                'ID': session,
+                'Console Type': 'novnc',
+                'User ID': None,
+                'Client Address': '198.51.100.7',
+                'Expires': None,
+            },
+            shown,
+        )
+        self.assertRegex(
+            self.said(*self.list).splitlines()[3],
+            rf'\| {session} \| novnc +\| None +\| 198\.51\.100\.7 +'
+            r'\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \| None +\|',
+        )
+        (more,) = self.document(*self.list, '--long')
+        self.assertEqual(fixtures.SERVER, more['Server ID'])
+        self.assertEqual(self.keystone.projects['demo'], more['Project ID'])
+
+    def test_end(self) -> None:
+        token = self.service.issue()
+        sessions = [self.open_session(token), self.open_session(token)]
+        self.assertEqual('', self.said(*self.end, *sessions))
+        self.assertEqual([], self.document(*self.list))
+        failed, last = self.refused(*self.end, sessions[0]).stderr.splitlines()
+        self.assertIn(
+            f'Failed to end session {sessions[0]}: Session {sessions[0]} '
+            'could not be found. (HTTP 404)',
+            failed,
+        )
+        self.assertEqual('1 of 1 sessions failed to end.', last)
+
+    def test_a_server_of_others(self) -> None:
+        session = self.open_session(self.service.issue())
+        message = f'Instance {fixtures.SERVER} could not be found. (HTTP 404)'
+        stranger = {'user': 'stranger', 'project': 'other'}
+        self.assertRefused(message, *self.list, **stranger)
+        done = self.refused(*self.end, session, **stranger)
+        self.assertIn(message, done.stderr)
+        self.assertIn(session, self.said(*self.list))
+
+
+class EndpointTest(OscTestCase):
+    """However openstackclient is told where the endpoint is, and who asks."""
+
+    command = ('server', 'console', 'list')
+
+    def test_a_token(self) -> None:
+        self.said(
+            *(*self.command, fixtures.SERVER),
+            OS_AUTH_TYPE='v3token',
+            OS_TOKEN=self.keystone.token('member', 'demo'),
+            OS_USERNAME='',
+            OS_PASSWORD='',
+            OS_USER_DOMAIN_ID='',
+        )
+
+    def test_regions_and_interfaces(self) -> None:
+        for name, value, words in (
+            ('OS_INTERFACE', 'internal', 'internal endpoint for compute'),
+            ('OS_REGION_NAME', 'Mars', 'in Mars region not found'),
+        ):
+            done = self.refused(
+                *(*self.command, fixtures.SERVER), **{name: value}
+            )
+            self.assertIn(words, done.stderr)
+
+    def test_clouds_yaml(self) -> None:
+        """Console-svc alone, which the catalog doesn't know."""
+        alone = self.useFixture(
+            Service(
+                projects=self.keystone.projects,
+                api={'auth_strategy': 'keystone'},
+                keystone_authtoken=authtoken(self.keystone),
+            )
+        )
+        cloud = {
+            'cloud': self.cloud(f'{alone.url}/v2.1'),
+            'away': self.cloud(f'http://127.0.0.1:{process.free_port()}/v2.1'),
+        }
+        folder = pathlib.Path(self.useFixture(fixture.TempDir()).path)
+        file = folder / 'clouds.yaml'
+        file.write_text(yaml.safe_dump({'clouds': cloud}))
+        environment = {'OS_CLIENT_CONFIG_FILE': str(file)}
+        create = ('server', 'console', 'create', fixtures.SERVER)
+        self.said('--os-cloud', 'cloud', *create, **environment)
+        self.assertIn('"POST /v2.1/servers/', alone.log.read_text())
+        # It lists no servers.
+        self.assertRefused(
+            'Instance web-1 could not be found. (HTTP 404)',
+            *('--os-cloud', 'cloud', *self.command, 'web-1'),
+            **environment,
+        )
+        done = self.refused(
+            *('--os-cloud', 'away', 'console', 'auth', 'token', 'show'),
+            'a-secret',
+            **environment,
+        )
+        self.assertIn('Unable to establish connection', done.stderr)
+        self.assertNotIn('a-secret', done.stderr)
+
+    def cloud(self, endpoint: str) -> dict[str, Any]:
+        """A cloud in a clouds.yaml, with a compute endpoint of its own."""
+        return {
+            'region_name': 'RegionOne',
+            'compute_endpoint_override': endpoint,
+            'auth': {
+                'auth_url': self.keystone.url,
+                'username': 'member',
+                'password': PASSWORD,
+                'project_name': 'demo',
+                'user_domain_id': 'default',
+                'project_domain_id': 'default',
+            },
+        }

@@ -36,8 +36,9 @@ idle:   mov     ah, 1                   # a key?
         jnz     key
         mov     dx, COM1_STATUS         # a byte on the serial port?
         in      al, dx
-        test    al, 1
-        jnz     serial
+        and     al, 0x81                # all bits: there is no such port
+        cmp     al, 1
+        je      serial
         hlt
         jmp     idle
 

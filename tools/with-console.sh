@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What tools/quickstart.sh --with-console runs: a guest, and a URL to see it.
+# What tools/quickstart.sh --with-console runs: a guest, a URL to see it in a
+# browser, and a command to see it in a native VNC client.
 #
 # Starts a libvirtd of its own with a guest of 512 bytes (tools/guest.s), the
 # service with the driver libvirt, and the console proxy, all on 127.0.0.1.
@@ -42,12 +43,12 @@ rm -rf build/lib
 "$bin/python" -m pip install -q --disable-pip-version-check '.[libvirt,proxy]'
 
 # Free ports, the proxy's first.
-read -r proxy_port local_port api_port < <("$bin/python" - "${PORT:-6080}" <<'END'
+read -r proxy_port local_port api_port vnc_port < <("$bin/python" - "${PORT:-6080}" <<'END'
 import socket
 import sys
 
 listeners = []
-for port in (int(sys.argv[1]), 0, 0, 0):
+for port in (int(sys.argv[1]), 0, 0, 0, 0):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -55,7 +56,7 @@ for port in (int(sys.argv[1]), 0, 0, 0):
     except OSError:
         continue
     listeners.append(listener)
-print(*(listener.getsockname()[1] for listener in listeners[:3]))
+print(*(listener.getsockname()[1] for listener in listeners[:4]))
 END
 )
 
@@ -144,6 +145,13 @@ driver = libvirt
 hosts = compute-1=$uri
 [vnc]
 novncproxy_base_url = http://127.0.0.1:$proxy_port/vnc_lite.html
+[consoles]
+mode = gateway
+public_hostname = 127.0.0.1
+port_range = $vnc_port-$vnc_port
+[rfb]
+enabled = true
+listen_port = 0
 [proxy]
 ports = $proxy_port
 local_port = $local_port
@@ -180,6 +188,11 @@ request=(-X POST -H 'X-Auth-Token: joe:demo'
 url=$(curl -fs -m 30 "${request[@]}" |
     "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["remote_console"]["url"])')
 
+consoles=http://127.0.0.1:$api_port/v2.1/servers/$id/consoles
+curl -fs -m 30 -X POST -H 'X-Auth-Token: joe:demo' "$consoles"
+password=$(curl -fs -m 30 -H 'X-Auth-Token: joe:demo' "$consoles/1" |
+    "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["console"]["password"])')
+
 echo "--- Looking whether the page and the guest's screen are there"
 curl -fs -m 10 -o /dev/null "$url"
 "$bin/python" - "$url" <<'END'
@@ -195,6 +208,16 @@ with client.connect(f'ws://{page.netloc}/{path}', subprotocols=['binary']) as it
     if banner != b'RFB 003.008\n':
         sys.exit(f'The console says {banner}.')
 END
+"$bin/python" - "$vnc_port" "$password" <<'END'
+import socket
+import sys
+
+from console_svc import rfb
+from console_svc.compute.libvirt.vnc import Line
+
+with socket.create_connection(('127.0.0.1', int(sys.argv[1])), 10) as stream:
+    Line(stream, sys.argv[2]).perform(rfb.log_in([rfb.VNC]))
+END
 
 cat <<END
 
@@ -207,6 +230,14 @@ The URL is good for ten minutes. Another one:
   curl -s -X POST -H 'X-Auth-Token: joe:demo' -H 'OpenStack-API-Version: compute 2.6' \\
       -H 'Content-Type: application/json' -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}' \\
       http://127.0.0.1:$api_port/v2.1/servers/$id/remote-consoles
+
+Or see it in a native VNC client, such as tigervnc-viewer:
+
+  vncviewer 127.0.0.1::$vnc_port
+
+The password is $password; it is what this shows:
+
+  curl -s -H 'X-Auth-Token: joe:demo' $consoles/1
 
 Who is on the console now:
 

@@ -50,8 +50,6 @@ class GuestTest(GatewayTest):
             'instance-00000001',
             'demo',
             password='',
-            # Without one, the guest hears nonsense all the time.
-            serial_port=process.free_port(),
             guest=True,
         )
         cls.gateway = Gateway(

@@ -100,6 +100,7 @@ class BadInputTest(GatewayTest):
         stream, _ = self.log_in(self.console['port'], self.console['password'])
         stream.sendall(b'hello')
         self.assertEqual(b'hello', consoles.heard(stream, b'hello'))
+        stream.close()
 
     def ports(self) -> tuple[int, int]:
         return self.console['port'], self.gateway.shared_port
@@ -225,7 +226,7 @@ class BadInputTest(GatewayTest):
 
     def test_connections_that_say_nothing(self) -> None:
         """Who speaks is heard all the same, and the others hung up on."""
-        self.start(handshake_timeout=3, max_sessions=1)
+        self.start(handshake_timeout=15, max_sessions=1)
         with contextlib.ExitStack() as stack:
             for _ in range(900):
                 stack.enter_context(self.raw(self.console['port'], b''))

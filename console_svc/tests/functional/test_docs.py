@@ -27,7 +27,7 @@ PAGES = [
     *sorted((ROOT / 'doc/source').rglob('*.rst')),
 ]
 
-#: Not of a server's consoles, or mixed with what else is done to a server.
+#: Of a service as a whole: beside nova, nova's.
 _NOT_SENT = ('/', '/v2.1', '/openapi.json')
 
 _BIN = pathlib.Path(sys.executable).parent

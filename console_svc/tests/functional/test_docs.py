@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What README and docs name exists: options, commands, files, routes."""
+"""What README, docs and units name is there, options and routes too."""
 
 import argparse
 import contextlib
@@ -25,6 +25,7 @@ PAGES = [
     ROOT / 'README.rst',
     ROOT / 'CONTRIBUTING.rst',
     *sorted((ROOT / 'doc/source').rglob('*.rst')),
+    *sorted((ROOT / 'etc/console_svc/systemd').iterdir()),
 ]
 
 #: Of a service as a whole: beside nova, nova's.
@@ -106,6 +107,16 @@ class DocsTest(testtools.TestCase):
                 self.assertTrue(option.help, (group, option.name))
         for rule in policies.list_rules():
             self.assertTrue(rule.description, rule.name)
+
+    def test_each_rule_guards_operations_that_exist(self) -> None:
+        existing = {
+            (operation.method, operation.path) for operation in api_ref.read()
+        }
+        for rule in policies.list_rules():
+            for guarded in getattr(rule, 'operations', ()):
+                # Of an action, its name stands behind the path.
+                path = guarded['path'].partition(' ')[0]
+                self.assertIn((guarded['method'], path), existing, rule.name)
 
     def test_commands(self) -> None:
         scripts = {

@@ -36,6 +36,8 @@ _ACTIONS = {
     AUTHENTICATE: 'authenticate',
 }
 
+#: Event type, and its outcome.
+Counter = Callable[[str, str], None]
 Notifier = Callable[[RequestContext, str, Mapping[str, Any]], None]
 
 
@@ -43,10 +45,14 @@ class Audit:
     """Records events.
 
     :param notify: also gets them: context, event type, event
+    :param count: hears of them, and of what is too frequent to be recorded
     """
 
-    def __init__(self, notify: Notifier | None = None) -> None:
+    def __init__(
+        self, notify: Notifier | None = None, count: Counter | None = None
+    ) -> None:
         self._notify = notify
+        self._count = count
 
     def success(
         self, context: RequestContext, event_type: str, **target: object
@@ -73,6 +79,11 @@ class Audit:
             'reason': str(error),
         }
         self._record(context, event_type, 'failure', target, reason=reason)
+
+    def count(self, event_type: str, outcome: str = 'success') -> None:
+        """Something was done that has no event: there are too many."""
+        if self._count is not None:
+            self._count(event_type, outcome)
 
     def ends(
         self,
@@ -105,6 +116,7 @@ class Audit:
         target: Mapping[str, object],
         **more: object,
     ) -> None:
+        self.count(event_type, outcome)
         if self._notify is None and not LOG.isEnabledFor(logging.INFO):
             return
         now = datetime.datetime.now(datetime.UTC)

@@ -72,19 +72,32 @@ class Endpoint:
         """A notification of priority info: nova's of these types all are."""
         server_id = server_of(payload)
         if server_id is None:
-            LOG.warning('%s from %s names no server', event_type, publisher_id)
+            LOG.warning(
+                'Dropped %s from %s: it names no server',
+                event_type,
+                publisher_id,
+            )
             return oslo_messaging.NotificationResult.HANDLED
         try:
             self._tokens.revoke_server(everybody(), server_id)
         except db_exception.DBError as error:
-            LOG.warning('%s is put off: %s', event_type, error)
+            LOG.warning(
+                'Revoking the tokens of server %s (%s) is put off: %s',
+                server_id,
+                event_type,
+                error,
+            )
             time.sleep(_PAUSE)
             return oslo_messaging.NotificationResult.REQUEUE
         # Else oslo.messaging would have it come again at once, for ever.
         except Exception:
-            LOG.exception('%s of %s is not handled', event_type, server_id)
+            LOG.exception(
+                'Tokens of server %s (%s) are not revoked',
+                server_id,
+                event_type,
+            )
             return oslo_messaging.NotificationResult.HANDLED
-        LOG.info('%s: tokens of %s are revoked', event_type, server_id)
+        LOG.info('Tokens of server %s are revoked (%s)', server_id, event_type)
         return oslo_messaging.NotificationResult.HANDLED
 
 
@@ -99,7 +112,7 @@ class Dispatcher(dispatcher.NotificationDispatcher):  # type: ignore[misc]
         try:
             return super().dispatch(incoming)
         except Exception as error:
-            LOG.warning('A message that is no notification: %r', error)
+            LOG.warning('Dropped a message that is no notification: %r', error)
             return oslo_messaging.NotificationResult.HANDLED
 
 

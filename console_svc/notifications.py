@@ -101,7 +101,10 @@ class Outbox:
         try:
             self._events.put_nowait((event_type, event))
         except queue.Full:
-            LOG.warning('The message bus is too slow: %s dropped', event_type)
+            LOG.warning(
+                'The message bus is too slow: notification %s is dropped',
+                event_type,
+            )
 
     def _ensure_thread(self) -> None:
         """A thread in this process: a server forks after it was made."""
@@ -125,7 +128,9 @@ class Outbox:
             try:
                 send({}, event_type, event)
             except Exception as error:
-                LOG.warning('%s was not sent: %s', event_type, error)
+                LOG.warning(
+                    'Notification %s was not sent: %s', event_type, error
+                )
             finally:
                 self._events.task_done()
 

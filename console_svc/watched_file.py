@@ -69,8 +69,8 @@ class WatchedFile(Generic[T]):
             reason = f'{self._path}: {error}'
             if reason != self._error:
                 LOG.error(
-                    'Refused, %s: %s',
-                    'nothing to go on with'
+                    'A file is refused, and %s: %s',
+                    'there is none before it to go on with'
                     if self._content is None
                     else 'the last good content stays in use',
                     reason,

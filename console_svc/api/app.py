@@ -2,6 +2,7 @@
 
 """Assembly of the API. Read this first: it is the way of every request."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from console_svc.api.middleware.branch import (
 )
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
+from console_svc.api.middleware.measured import RESOURCE, Measured
 from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.recent import Recent, RecentCallers
@@ -40,6 +42,8 @@ from console_svc.db.api import Database
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from console_svc.api.metrics import Metrics
+
 
 # Where auth_token's own defaults don't suit this service.
 _AUTH_TOKEN_DEFAULTS: Final = {
@@ -56,7 +60,10 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     database = Database(conf, timeout=conf.api.database_timeout)
     driver = compute.load(conf)
     rules = policy.Policy(conf)
-    events = audit.Audit(notifications.notifier(conf))
+    figures = _metrics(conf)
+    events = audit.Audit(
+        notifications.notifier(conf), figures.event if figures else None
+    )
     tokens = ConsoleAuthTokens(conf, database, driver, events)
     sessions = ConsoleSessions(conf, database, tokens, events)
     consoles = NativeConsoles(conf, database, driver, tokens)
@@ -87,12 +94,29 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
         app = cors.CORS(app, conf)
     app = RequestLog(app)
     app = RequestId(app)
+    if figures:
+        app = Measured(app, figures.answered)
     if conf.oslo_middleware.enable_proxy_headers_parsing:
         app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
     if conf.consoleauth.purge_interval:
         keeper = Housekeeper(conf, database, consoles, events)
         app = InBackground(app, keeper.start)
+    if figures:
+        app = figures.beside(app, conf)
     return healthcheck.beside(app, conf, database)
+
+
+def _metrics(conf: cfg.ConfigOpts) -> 'Metrics | None':
+    """Where the figures are kept, if anybody wants them."""
+    directory = conf.metrics.directory
+    if not directory:
+        return None
+    os.makedirs(directory, exist_ok=True)
+    # prometheus_client wants to know when it is imported.
+    os.environ['PROMETHEUS_MULTIPROC_DIR'] = directory
+    from console_svc.api.metrics import Metrics
+
+    return Metrics()
 
 
 def authentication(
@@ -156,6 +180,7 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         resource = self.route(req, self.root, path)
         if resource.index is None:
             raise exception.NotFound
+        req.environ[RESOURCE] = type(resource)
         handlers = resource.index._pecan['generic_handlers']
         method = 'GET' if req.method == 'HEAD' else req.method
         state.controller = handlers.get(method, handlers['DEFAULT'])

@@ -252,5 +252,5 @@ def _readable() -> Iterator[None]:
 
 def _away(reason: str) -> exception.ServiceUnavailable:
     """Nova is away, for the caller; the log says why."""
-    LOG.error('Nova is of no use now: %s', reason)
+    LOG.error('Nova cannot be asked, answered with a 503: %s', reason)
     return exception.ServiceUnavailable('Nova is unavailable.')

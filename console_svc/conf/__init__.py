@@ -23,6 +23,7 @@ from console_svc.conf import (
     consoleauth,
     consoles,
     libvirt,
+    metrics,
     nova,
     nova_notifications,
     paths,
@@ -38,6 +39,7 @@ PROJECT = 'console-svc'
 MODULES = (
     paths,
     api,
+    metrics,
     compute,
     static,
     consoles,

@@ -163,7 +163,12 @@ class NativeConsoles:
                 try:
                     purged += self._purge_server(context, last)
                 except exception.ServiceUnavailable as error:
-                    LOG.warning('Server %s is not looked at: %s', last, error)
+                    LOG.warning(
+                        'The purge leaves the consoles of server %s for the '
+                        'next time: %s',
+                        last,
+                        error,
+                    )
         return purged
 
     def _purge_server(self, context: RequestContext, server_id: str) -> int:
@@ -215,7 +220,8 @@ class NativeConsoles:
             # A dead host must not keep its servers' new consoles shut; the
             # purge tries again.
             LOG.warning(
-                'Console %s of server %s on %s is not closed yet: %s',
+                'Console %s of server %s is left open on %s until the next '
+                'purge: %s',
                 row['id'],
                 row['server_id'],
                 row['server_host'],

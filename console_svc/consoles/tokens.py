@@ -133,6 +133,7 @@ class ConsoleAuthTokens:
                 context, audit.VALIDATE, error, token=token_hash
             )
             raise error
+        self._audit.count(audit.VALIDATE)
         return found
 
     def revoke(self, context: RequestContext, token: str) -> None:

@@ -47,7 +47,10 @@ class ServerTLS:
             self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
             self._load(self.context)
         except OSError as error:
-            LOG.error('The certificate stays the old one: %s', error)
+            LOG.error(
+                'The certificate stays the old one: %s',
+                error,
+            )
 
     def _load(self, context: ssl.SSLContext) -> None:
         _load(context, *self._files)

@@ -109,7 +109,8 @@ class Consoles:
             )
         if not self._is_from_a_page_of_ours(connection, request):
             LOG.info(
-                'A page of %s may open no console here',
+                'A page of %s may open no console here; if it should, put '
+                'its host into [proxy] allowed_origins',
                 _header(request.headers, 'Origin'),
             )
             return connection.respond(
@@ -163,7 +164,7 @@ class Consoles:
         except Ended as error:
             self._metrics.refused(error.code)
             ending = error
-        LOG.info('%s: %s', address, ending.reason)
+        LOG.info('Client %s has no console now: %s', address, ending.reason)
         await connection.close(ending.code, _short(ending.reason))
 
     async def _console(

@@ -129,20 +129,20 @@ class Faults:
 def _domain_error(error: Exception) -> exception.ConsoleSvcError:
     """What to say of an exception."""
     if isinstance(error, exception.ServiceUnavailable):
-        LOG.warning('%s', error, exc_info=error.__cause__)
+        LOG.warning('Answered with a 503: %s', error, exc_info=error.__cause__)
         return error
     if isinstance(error, exception.ConsoleSvcError):
         LOG.debug('%s', error)
         return error
     if isinstance(error, db_exception.DBError):
-        LOG.error('The database failed: %s', error)
+        LOG.error('The database failed, answered with a 503: %s', error)
         return exception.ServiceUnavailable('The database is unavailable.')
     if isinstance(error, keystone_connection.ConnectionError):
         # auth_token answers for a keystone that refuses connections, but not
         # for one that takes them and says nothing.
-        LOG.error('Keystone failed: %s', error)
+        LOG.error('Keystone failed, answered with a 503: %s', error)
         return exception.ServiceUnavailable('Keystone is unavailable.')
-    LOG.error('Unexpected error', exc_info=error)
+    LOG.error('Unexpected error, answered with a 500', exc_info=error)
     return exception.ConsoleSvcError()
 
 

@@ -77,14 +77,24 @@ class LibvirtDriver(base.Driver):
             ) as line:
                 protected = line.perform(rfb.is_protected())
         except (libvirt.libvirtError, rfb.RFBError) as error:
-            LOG.warning('Server %s cannot be protected: %s', server.id, error)
+            LOG.warning(
+                'Server %s gets no native console, as it cannot be protected '
+                'by a password: %s',
+                server.id,
+                error,
+            )
             raise exception.NativeConsoleUnprotected(
                 server_id=server.id
             ) from None
         if not protected:
             # With VNC TLS and no password support QEMU takes the password
             # and asks for none.
-            LOG.warning('Server %s asks for no password', server.id)
+            LOG.warning(
+                'Server %s gets no native console: its VNC server on %s asks '
+                'for no password',
+                server.id,
+                info.host,
+            )
             raise exception.NativeConsoleUnprotected(server_id=server.id)
         return Endpoint('vnc', info.host, info.port)
 

@@ -224,7 +224,7 @@ def _as_answered(
 
 def _raise_unless_absent(error: libvirt.libvirtError) -> None:
     if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-        LOG.error('libvirt: %s', error)
+        LOG.error('A server is not found, as libvirt failed: %s', error)
         raise HostUnavailable from None
 
 

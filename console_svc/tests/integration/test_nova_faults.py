@@ -203,7 +203,7 @@ class NovaFaultsTest(testtools.TestCase):
             self.answers[question] = answer
             self.issue()
         log = self.service.log.read_text()
-        self.assertIn('Nova is of no use now', log)
+        self.assertIn('Nova cannot be asked', log)
         self.assertNotIn(_TICKET, log)
         self.assertNotIn('Traceback', log)
 

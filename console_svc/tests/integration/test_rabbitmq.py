@@ -160,7 +160,7 @@ class ListenerTest(testtools.TestCase):
         self.assertEqual(200, self.lookup(token))
         # None of them comes again.
         log = self.listener.log.read_text()
-        self.assertEqual(1, log.count('A message that is no notification'))
+        self.assertEqual(1, log.count('a message that is no notification'))
         self.assertEqual(7, log.count('names no server'))
 
     def test_waits_for_the_database(self) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 
+import fixtures as fixtures_
 import testtools
 
 from console_svc.tests import fixtures
@@ -99,6 +100,30 @@ class ServersTest(testtools.TestCase):
         self.main_job(service)
         self.both_processes_answer(service)
         self.stops_gracefully(service, 'Handling signal: term')
+
+    def test_metrics_of_all_processes_add_up(self) -> None:
+        directory = self.useFixture(fixtures_.TempDir()).path
+        for server in (uwsgi, gunicorn):
+            service = self.useFixture(
+                Service(
+                    server,
+                    metrics={
+                        'directory': pathlib.Path(directory, server.__name__)
+                    },
+                )
+            )
+            self.both_processes_answer(service)
+            asked = service.log.read_text().count(f'"GET {CONSOLES}"')
+            # Any of the processes may answer.
+            for _ in range(10):
+                answer = service.request('GET', '/metrics')
+                self.assertEqual(200, answer.status_code)
+                self.assertIn(
+                    'console_svc_api_requests_total{method="GET",'
+                    'route="/servers/{server_id}/consoles",status="200"} '
+                    f'{asked}.0\n',
+                    answer.text,
+                )
 
     def test_a_wrong_configuration_is_no_start(self) -> None:
         for server in (uwsgi, gunicorn):

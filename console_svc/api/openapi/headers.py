@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The headers of requests and of answers."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from console_svc.api import microversion
+from console_svc.api.middleware import request_id
+
+_REQUEST_ID = {'type': 'string', 'pattern': '^req-[0-9a-f-]{36}$'}
+_WANTED = [*microversion.SUPPORTED]
+
+#: Parameter Objects of every request that needs a token, by their keys.
+PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    'microversion': {
+        'name': microversion.STANDARD_HEADER,
+        'in': 'header',
+        'description': 'The microversion of this request, with the service '
+        f'type; without it {microversion.MIN}. "latest" is '
+        f'{microversion.MAX}.',
+        'schema': {
+            'type': 'string',
+            'enum': [f'{microversion.SERVICE_TYPE} {it}' for it in _WANTED],
+        },
+    },
+    'legacy_microversion': {
+        'name': microversion.LEGACY_HEADER,
+        'in': 'header',
+        'description': 'The same in an older form, which counts where '
+        f'{microversion.STANDARD_HEADER} says nothing of this service.',
+        'schema': {'type': 'string', 'enum': _WANTED},
+    },
+    'request_id': {
+        'name': request_id.INBOUND,
+        'in': 'header',
+        'description': "The caller's own request id, for the log.",
+        'schema': _REQUEST_ID,
+    },
+}
+
+#: Header Objects, by names.
+HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    microversion.STANDARD_HEADER: {
+        'description': 'The microversion that was asked for.',
+        'required': True,
+        'schema': {
+            'type': 'string',
+            'pattern': rf'^{microversion.SERVICE_TYPE} [0-9]+\.[0-9]+$',
+        },
+    },
+    microversion.LEGACY_HEADER: {
+        'description': 'The same in an older form.',
+        'required': True,
+        'schema': {'type': 'string', 'pattern': r'^[0-9]+\.[0-9]+$'},
+    },
+    'Vary': {
+        'description': 'The headers that a cache must tell requests by.',
+        'required': True,
+        'schema': {'type': 'string'},
+    },
+    **{
+        name: {
+            'description': 'The id of this request, as the log has it.',
+            'required': True,
+            'schema': _REQUEST_ID,
+        }
+        for name in request_id.HEADERS
+    },
+    'Retry-After': {
+        'description': 'Seconds to wait before asking again.',
+        'required': True,
+        'schema': {'type': 'integer', 'minimum': 1},
+    },
+    'WWW-Authenticate': {
+        'description': 'Where a token is to be had.',
+        'required': True,
+        'schema': {'type': 'string'},
+    },
+}
+
+# Of the rest every answer has all.
+_PARTICULAR = {401: 'WWW-Authenticate', 503: 'Retry-After'}
+
+
+def of_answer() -> dict[str, Any]:
+    """What every answer has."""
+    return _references(set(HEADERS) - set(_PARTICULAR.values()))
+
+
+def of_fault(status: int) -> dict[str, Any]:
+    """What a fault of this status has."""
+    others = {name for code, name in _PARTICULAR.items() if code != status}
+    return _references(set(HEADERS) - others)
+
+
+def _references(names: set[str]) -> dict[str, Any]:
+    return {
+        name: {'$ref': f'#/components/headers/{name}'}
+        for name in HEADERS
+        if name in names
+    }

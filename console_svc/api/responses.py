@@ -2,11 +2,17 @@
 
 """JSON Schemas of what requests are answered: what ``views`` makes."""
 
+import itertools
 from typing import Any
 
 from console_svc.api import microversion
 from console_svc.api.operation import Form
-from console_svc.api.schemas import one_of, record
+from console_svc.api.schemas import (
+    ACTION_TYPES,
+    REMOTE_CONSOLES,
+    one_of,
+    record,
+)
 from console_svc.consoles.models import ConsoleType
 
 _TEXT = {'type': 'string'}
@@ -44,8 +50,18 @@ VERSION = (
     ),
 )
 
-#: The document itself: the OpenAPI Initiative has a schema of it.
-OPENAPI = (Form({'type': 'object', 'required': ['openapi', 'info', 'paths']}),)
+#: The document itself, of which the OpenAPI Initiative has schemas.
+OPENAPI = (
+    Form(
+        record(
+            openapi=_TEXT,
+            info={'type': 'object'},
+            security={'type': 'array'},
+            paths={'type': 'object'},
+            components={'type': 'object'},
+        )
+    ),
+)
 
 _CONSOLE_ID = {'type': 'integer', 'minimum': 1}
 CONSOLES = (
@@ -86,10 +102,21 @@ CONNECT_INFO = (
     ),
 )
 
+# What was asked for, in whichever form, is told again.
+_WANTED = REMOTE_CONSOLES[0].schema['properties']['remote_console']
 REMOTE_CONSOLE = (
-    Form(record(remote_console=record(protocol=_TEXT, type=_TYPE, url=_URI))),
+    Form(record(remote_console=record(**_WANTED['properties'], url=_URI))),
 )
-ACTION_CONSOLE = (Form(record(console=record(type=_TYPE, url=_URI))),)
+ACTION_CONSOLE = (
+    Form(
+        record(
+            console=record(
+                type=one_of(*itertools.chain(*ACTION_TYPES.values())),
+                url=_URI,
+            )
+        )
+    ),
+)
 
 _SESSION: dict[str, Any] = {
     'id': _UUID,

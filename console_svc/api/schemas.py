@@ -77,7 +77,8 @@ REMOTE_CONSOLES = tuple(
     )
 )
 
-_ACTIONS = {
+#: What an action can ask for, by its name.
+ACTION_TYPES = {
     'os-getVNCConsole': (ConsoleType.NOVNC, ConsoleType.XVPVNC),
     'os-getSPICEConsole': (ConsoleType.SPICE_HTML5,),
     'os-getSerialConsole': (ConsoleType.SERIAL,),
@@ -89,7 +90,7 @@ ACTIONS: Mapping[str, jsonschema.Draft202012Validator] = {
     name: jsonschema.Draft202012Validator(
         record(**{name: record(type=one_of(*types))})
     )
-    for name, types in _ACTIONS.items()
+    for name, types in ACTION_TYPES.items()
 }
 
 _ADDRESS = {
@@ -126,7 +127,9 @@ KEPT_SESSIONS = jsonschema.Draft202012Validator(
 # 16 bytes, as VNC authentication has them.
 _BLOCK = {
     'type': 'string',
-    'pattern': r'^[0-9a-fA-F]{32}\Z',
+    # Python's $ is also before a line break at the end.
+    'pattern': '^[0-9a-fA-F]{32}$',
+    'maxLength': 32,
 }
 
 #: The body of POST /console-gateway/authentications.

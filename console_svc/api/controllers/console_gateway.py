@@ -22,15 +22,18 @@ class AuthenticationsController(Resource):
 
     @index.when(method='POST', template='json')
     @Operation(
-        "Authenticate a native console's client",
+        'Log in to a console',
         status=http.HTTPStatus.CREATED,
         body=(Form(schemas.AUTHENTICATION.schema),),
         answer=responses.OPENED_SESSION,
         raises=(
             exception.AuthenticationFailed,
             exception.ConsoleLocked,
+            exception.ConsoleNotFound,
             exception.ConsoleUsedUp,
+            exception.PasswordUnreadable,
             exception.TooManySessions,
+            exception.WrongAddress,
         ),
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def responses(route: Route) -> dict[str, Any]:
     return {
         str(status): {
             'description': ' '.join(texts[status]),
-            'headers': headers.of_fault(status),
+            'headers': headers.of_answer(status),
             'content': {
                 'application/json': {
                     'schema': {'$ref': f'#/components/schemas/fault_{status}'}

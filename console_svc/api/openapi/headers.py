@@ -79,24 +79,17 @@ HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
 }
 
-# Of the rest every answer has all.
-_PARTICULAR = {401: 'WWW-Authenticate', 503: 'Retry-After'}
+# What not every answer has, and faults of which statuses do.
+_PARTICULAR = {
+    'Retry-After': {429, 503},
+    'WWW-Authenticate': {401},
+}
 
 
-def of_answer() -> dict[str, Any]:
-    """What every answer has."""
-    return _references(set(HEADERS) - set(_PARTICULAR.values()))
-
-
-def of_fault(status: int) -> dict[str, Any]:
-    """What a fault of this status has."""
-    others = {name for code, name in _PARTICULAR.items() if code != status}
-    return _references(set(HEADERS) - others)
-
-
-def _references(names: set[str]) -> dict[str, Any]:
+def of_answer(status: int) -> dict[str, Any]:
+    """What an answer of this status has."""
     return {
         name: {'$ref': f'#/components/headers/{name}'}
         for name in HEADERS
-        if name in names
+        if status in _PARTICULAR.get(name, {status})
     }

@@ -62,7 +62,7 @@ def _answer(route: Route) -> dict[str, Any]:
     operation = route.operation
     answer: dict[str, Any] = {
         'description': f'{operation.status.phrase}.',
-        'headers': headers.of_answer(),
+        'headers': headers.of_answer(operation.status),
     }
     if operation.answer:
         answer['content'] = _content(operation.answer)

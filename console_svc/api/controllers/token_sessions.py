@@ -70,7 +70,9 @@ class TokenSessionsController(Resource):
         },
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        document = req.document() or {'session': {}}
+        document = req.document()
+        if document is None:
+            document = {'session': {}}
         schemas.validate(schemas.SESSION, document)
         self.services.policy.authorize(req.caller, policies.CREATE)
         session, token = self.services.sessions.open(

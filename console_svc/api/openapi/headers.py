@@ -34,8 +34,9 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     'request_id': {
         'name': request_id.INBOUND,
         'in': 'header',
-        'description': "The caller's own request id, for the log.",
-        'schema': _REQUEST_ID,
+        'description': "The caller's own request id, for the log: req- and a "
+        'UUID. Another text is ignored.',
+        'schema': {'type': 'string'},
     },
 }
 

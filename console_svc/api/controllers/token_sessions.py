@@ -66,7 +66,11 @@ class TokenSessionsController(Resource):
         ),
         links={
             operation: {'session_id': '$response.body#/session/id'}
-            for operation in ('token_session_update', 'token_session_delete')
+            for operation in (
+                'token_session_update',
+                'token_session_delete',
+                'kept_session_delete',
+            )
         },
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:

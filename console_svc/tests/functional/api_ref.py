@@ -35,6 +35,9 @@ STATUS: Mapping[int, Mapping[str, str]] = yaml.safe_load(
 # '   - name: key', a line of a rest_parameters or rest_status_code.
 _ITEM = r'^   - ([\w-]+)(?:: (\w+))?$'
 
+# A title, and what follows it directly in every section.
+_SECTION = r'^(.+)\n=+\n\n\.\. rest_method:: '
+
 
 @dataclasses.dataclass(frozen=True)
 class Message:
@@ -60,6 +63,7 @@ class Message:
 class Operation:
     """A section: what ``rest_method`` begins."""
 
+    title: str
     method: str
     path: str
     statuses: Mapping[int, str]
@@ -161,7 +165,11 @@ def read() -> Sequence[Operation]:
 def read_file(name: str) -> Sequence[Operation]:
     """The sections of one file."""
     text = (SOURCE / name).read_text()
-    return [_operation(it) for it in text.split('.. rest_method:: ')[1:]]
+    _, *parts = re.split(_SECTION, text, flags=re.M)
+    return [
+        _operation(title, section)
+        for title, section in zip(parts[::2], parts[1::2], strict=True)
+    ]
 
 
 def general_statuses() -> Mapping[int, str]:
@@ -186,11 +194,16 @@ def microversions() -> set[str]:
     return set(re.findall(r'^(2\.\d+) ', text, re.M))
 
 
-def _operation(text: str) -> Operation:
+def _operation(title: str, text: str) -> Operation:
     method, path = text.split(None, 2)[:2]
     request, _, response = text.partition('\nResponse\n--------\n')
     return Operation(
-        method, path, _statuses(text), _message(request), _message(response)
+        title,
+        method,
+        path,
+        _statuses(text),
+        _message(request),
+        _message(response),
     )
 
 

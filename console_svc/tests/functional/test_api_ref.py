@@ -88,6 +88,13 @@ class RoutesTest(testtools.TestCase):
             Document(self.useFixture(ReadyApi())).operations(),
         )
 
+    def test_the_document_calls_them_the_same(self) -> None:
+        document = Document(self.useFixture(ReadyApi()))
+        for operation in OPERATIONS:
+            self.assertEqual(
+                operation.title, document.operation(operation)['summary']
+            )
+
     def test_every_microversion_that_changes_something(self) -> None:
         changes = {
             str(value)

@@ -38,8 +38,9 @@ def build(root: type[Resource], conf: cfg.ConfigOpts) -> dict[str, Any]:
     """The document of what this configuration serves."""
     strategy = conf.api.auth_strategy
     paths: dict[str, dict[str, Any]] = {}
-    for route in routes.walk(root, conf.api.extensions):
-        paths.setdefault(route.path, {}).update(path_item(route))
+    by_id = {it.id: it for it in routes.walk(root, conf.api.extensions)}
+    for route in by_id.values():
+        paths.setdefault(route.path, {}).update(path_item(route, by_id))
     return {
         'openapi': '3.1.0',
         'info': {

@@ -13,15 +13,18 @@ from console_svc.api.openapi.routes import Route
 from console_svc.api.operation import Form
 
 
-def path_item(route: Route) -> dict[str, Any]:
-    """What there is to say of a method of a path."""
+def path_item(route: Route, others: Mapping[str, Route]) -> dict[str, Any]:
+    """What there is to say of a method of a path.
+
+    :param others: all there are, by their operationIds
+    """
     operation = route.operation
     item: dict[str, Any] = {
         'operationId': route.id,
         'summary': operation.summary,
         'parameters': _parameters(route),
         'responses': {
-            str(int(operation.status)): _answer(route),
+            str(int(operation.status)): _answer(route, others),
             **faults.responses(route),
         },
     }
@@ -58,7 +61,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     return found
 
 
-def _answer(route: Route) -> dict[str, Any]:
+def _answer(route: Route, others: Mapping[str, Route]) -> dict[str, Any]:
     operation = route.operation
     answer: dict[str, Any] = {
         'description': f'{operation.status.phrase}.',
@@ -66,18 +69,23 @@ def _answer(route: Route) -> dict[str, Any]:
     }
     if operation.answer:
         answer['content'] = _content(operation.answer)
-    if operation.links:
-        answer['links'] = {
-            target: {
-                'operationId': target,
-                'parameters': {
-                    **{name: f'$request.path.{name}' for name in route.ids},
-                    **ids,
-                },
-            }
-            for target, ids in operation.links.items()
-        }
+    links = {
+        target: _link(route, others[target], ids)
+        for target, ids in operation.links.items()
+    }
+    if links:
+        answer['links'] = links
     return answer
+
+
+def _link(
+    route: Route, target: Route, ids: Mapping[str, str]
+) -> dict[str, Any]:
+    known = {**{name: f'$request.path.{name}' for name in route.ids}, **ids}
+    return {
+        'operationId': target.id,
+        'parameters': {name: known[name] for name in target.ids},
+    }
 
 
 def _content(forms: Sequence[Form]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ OPENAPI = (
         record(
             openapi=_TEXT,
             info={'type': 'object'},
-            security={'type': 'array'},
+            security={'type': 'array', 'items': {'type': 'object'}},
             paths={'type': 'object'},
             components={'type': 'object'},
         )

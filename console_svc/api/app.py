@@ -2,6 +2,7 @@
 
 """Assembly of the API. Read this first: it is the way of every request."""
 
+import functools
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
 from console_svc import audit, compute, exception, notifications, policy
-from console_svc.api import healthcheck, microversion
+from console_svc.api import healthcheck, microversion, operation
 from console_svc.api.controllers.base import Resource, Services
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.background import InBackground
@@ -30,6 +31,7 @@ from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.recent import Recent, RecentCallers
 from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
+from console_svc.api.openapi import document
 from console_svc.api.request import Request
 from console_svc.consoles.authentication import GatewayAuthentication
 from console_svc.consoles.housekeeping import Housekeeper
@@ -77,6 +79,7 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
         gateway=GatewayAuthentication(
             conf, database, driver, sessions, events
         ),
+        openapi=functools.cache(lambda: document.render(RootController, conf)),
     )
 
     # A request meets these from the last line to the first, its answer from
@@ -184,6 +187,11 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         handlers = resource.index._pecan['generic_handlers']
         method = 'GET' if req.method == 'HEAD' else req.method
         state.controller = handlers.get(method, handlers['DEFAULT'])
+        described = operation.of(state.controller)
+        if described:
+            if described.extension and not resource.has_extensions():
+                raise exception.NotFound
+            state.response.status_int = described.status
         return state.controller, [resource, req, state.response], {}
 
     def invoke_controller(

@@ -34,7 +34,8 @@ ALL_TOKEN_TYPES: Final = Version(2, 31)
 SPICE_DIRECT: Final = Version(2, 99)
 MAX: Final = Version(2, 104)
 
-_SUPPORTED: Final[Mapping[str, Version]] = {
+#: What can be asked for.
+SUPPORTED: Final[Mapping[str, Version]] = {
     f'2.{minor}': Version(2, minor)
     for minor in range(MIN.minor, MAX.minor + 1)
 } | {'latest': MAX}
@@ -56,8 +57,8 @@ def requested(environ: MutableMapping[str, Any]) -> Version:
     )
     if not text:
         return MIN
-    if text in _SUPPORTED:
-        return _SUPPORTED[text]
+    if text in SUPPORTED:
+        return SUPPORTED[text]
     if _FORMAT.fullmatch(text):
         raise exception.UnsupportedVersion(text, str(MIN), str(MAX))
     raise exception.InvalidVersion(version=text)

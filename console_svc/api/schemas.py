@@ -8,11 +8,13 @@ from typing import Any
 import jsonschema
 
 from console_svc import exception
+from console_svc.api import microversion
 from console_svc.api.microversion import SPICE_DIRECT, WEBMKS, Version
+from console_svc.api.operation import Form
 from console_svc.consoles.models import ConsoleType
 
 
-def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
+def record(**properties: Mapping[str, Any]) -> dict[str, Any]:
     """An object of just these properties."""
     return {
         'type': 'object',
@@ -22,7 +24,8 @@ def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _one_of(*values: str) -> dict[str, Any]:
+def one_of(*values: str) -> dict[str, Any]:
+    """One of these texts."""
     return {'type': 'string', 'enum': [str(value) for value in values]}
 
 
@@ -40,9 +43,9 @@ def _remote_console(
     protocols: tuple[str, ...], types: tuple[str, ...]
 ) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(
-        _object(
-            remote_console=_object(
-                protocol=_one_of(*protocols), type=_one_of(*types)
+        record(
+            remote_console=record(
+                protocol=one_of(*protocols), type=one_of(*types)
             )
         )
     )
@@ -61,10 +64,21 @@ _REMOTE_CONSOLES = (
         WEBMKS,
         _remote_console((*_PROTOCOLS, 'mks'), (*_TYPES, ConsoleType.WEBMKS)),
     ),
-    (Version(0, 0), _remote_console(_PROTOCOLS, _TYPES)),
+    (microversion.REMOTE_CONSOLES, _remote_console(_PROTOCOLS, _TYPES)),
 )
 
-_ACTIONS = {
+#: The forms of its body, the newest first.
+REMOTE_CONSOLES = tuple(
+    Form(validator.schema, since=since, before=before)
+    for (since, validator), before in zip(
+        _REMOTE_CONSOLES,
+        (None, *(since for since, _ in _REMOTE_CONSOLES)),
+        strict=False,
+    )
+)
+
+#: What an action can ask for, by its name.
+ACTION_TYPES = {
     'os-getVNCConsole': (ConsoleType.NOVNC, ConsoleType.XVPVNC),
     'os-getSPICEConsole': (ConsoleType.SPICE_HTML5,),
     'os-getSerialConsole': (ConsoleType.SERIAL,),
@@ -74,9 +88,9 @@ _ACTIONS = {
 #: The actions of POST /servers/{server_id}/action, by their names.
 ACTIONS: Mapping[str, jsonschema.Draft202012Validator] = {
     name: jsonschema.Draft202012Validator(
-        _object(**{name: _object(type=_one_of(*types))})
+        record(**{name: record(type=one_of(*types))})
     )
-    for name, types in _ACTIONS.items()
+    for name, types in ACTION_TYPES.items()
 }
 
 _ADDRESS = {
@@ -86,7 +100,7 @@ _ADDRESS = {
 
 #: The body of POST .../sessions.
 SESSION = jsonschema.Draft202012Validator(
-    _object(
+    record(
         session={
             'type': 'object',
             'properties': {'client_address': _ADDRESS},
@@ -98,8 +112,8 @@ SESSION = jsonschema.Draft202012Validator(
 
 #: The body of PUT /console-sessions.
 KEPT_SESSIONS = jsonschema.Draft202012Validator(
-    _object(
-        console_sessions=_object(
+    record(
+        console_sessions=record(
             ids={
                 'type': 'array',
                 'items': {'type': 'string', 'format': 'uuid'},
@@ -113,12 +127,14 @@ KEPT_SESSIONS = jsonschema.Draft202012Validator(
 # 16 bytes, as VNC authentication has them.
 _BLOCK = {
     'type': 'string',
-    'pattern': r'^[0-9a-fA-F]{32}\Z',
+    # Python's $ is also before a line break at the end.
+    'pattern': '^[0-9a-fA-F]{32}$',
+    'maxLength': 32,
 }
 
 #: The body of POST /console-gateway/authentications.
 AUTHENTICATION = jsonschema.Draft202012Validator(
-    _object(
+    record(
         authentication={
             'type': 'object',
             'properties': {
@@ -137,7 +153,7 @@ AUTHENTICATION = jsonschema.Draft202012Validator(
 )
 
 #: A query that must be empty.
-NO_QUERY = jsonschema.Draft202012Validator(_object())
+NO_QUERY = jsonschema.Draft202012Validator(record())
 
 
 def remote_consoles(version: Version) -> jsonschema.Draft202012Validator:

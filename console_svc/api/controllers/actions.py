@@ -7,9 +7,10 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import microversion, schemas, views
+from console_svc.api import microversion, responses, schemas, views
 from console_svc.api.controllers.base import ServerResource, methods
-from console_svc.api.controllers.remote_consoles import issue
+from console_svc.api.controllers.remote_consoles import REFUSALS, issue
+from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 
 
@@ -19,6 +20,16 @@ class ActionController(ServerResource):
     index = methods()
 
     @index.when(method='POST', template='json')
+    @Operation(
+        'Get a console by action',
+        before=microversion.REMOTE_CONSOLES,
+        body=tuple(
+            Form(validator.schema, action=action)
+            for action, validator in schemas.ACTIONS.items()
+        ),
+        answer=responses.ACTION_CONSOLE,
+        raises=REFUSALS,
+    )
     def act(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()
         if not isinstance(document, dict) or len(document) != 1:

@@ -3,7 +3,8 @@
 """What the controllers share."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import pecan
 import webob
@@ -31,14 +32,28 @@ class Services:
     tokens: ConsoleAuthTokens
     sessions: ConsoleSessions
     gateway: GatewayAuthentication
+    #: The API's description, in JSON.
+    openapi: Callable[[], str]
 
 
+@dataclasses.dataclass(slots=True)
 class Resource:
-    """A node of the URL tree."""
+    """A node of the URL tree.
+
+    A class adds a field for the id in its path where it has one.
+    """
 
     #: The methods of the resource (:func:`methods`); None: it is no
     #: resource itself, but leads to others.
-    index: Any = None
+    index: ClassVar[Any] = None
+    #: What is below it, by the path's next segment.
+    children: ClassVar[Mapping[str, type['Resource']]] = {}
+    #: The same, console-svc's own: see ``[api] extensions``.
+    extensions: ClassVar[Mapping[str, type['Resource']]] = {}
+    #: What is below it with any other segment, which is an id.
+    item: ClassVar[type['Resource'] | None] = None
+
+    services: Services
 
     def _lookup(self, segment: str, req: Request) -> 'Resource':
         """The resource below this one.
@@ -46,14 +61,36 @@ class Resource:
         :param segment: of the path, decoded; '' after a trailing slash
         :raises console_svc.exception.NotFound: there is none
         """
-        raise exception.NotFound
+        resource = self.child(segment)
+        if resource is not None:
+            return resource
+        if self.item is None or segment == '':
+            raise exception.NotFound
+        return self._below(self.item, segment)
+
+    def child(self, segment: str) -> 'Resource | None':
+        """The resource below this one that is called so, if there is one."""
+        found = self.children.get(segment)
+        if segment in self.extensions and self.has_extensions():
+            found = self.extensions[segment]
+        return None if found is None else self._below(found)
+
+    def has_extensions(self) -> bool:
+        """Whether what is console-svc's own is served."""
+        served: bool = self.services.conf.api.extensions
+        return served
+
+    def _below(
+        self, child: Callable[..., 'Resource'], *ids: str
+    ) -> 'Resource':
+        known = (getattr(self, name) for name in self.__match_args__)
+        return child(*known, *ids)
 
 
 @dataclasses.dataclass(slots=True)
 class ServerResource(Resource):
     """A node below /servers/{server_id}."""
 
-    services: Services
     server_id: str
 
     def authorized_server(self, req: Request, rule: str) -> Server:

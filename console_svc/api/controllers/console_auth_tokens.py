@@ -9,11 +9,12 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import microversion, schemas, views
-from console_svc.api.controllers.base import Resource, Services, methods
+from console_svc.api import microversion, responses, schemas, views
+from console_svc.api.controllers.base import Resource, methods
 from console_svc.api.controllers.token_sessions import (
     TokenSessionsController,
 )
+from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.consoles.models import ConsoleType
 from console_svc.policies import console_auth_tokens as policies
@@ -21,26 +22,20 @@ from console_svc.policies import sessions as session_policies
 
 
 @dataclasses.dataclass(slots=True)
-class ConsoleAuthTokensController(Resource):
-    """/os-console-auth-tokens"""
-
-    services: Services
-
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment == '':
-            raise exception.NotFound
-        return ConsoleAuthTokenController(self.services, segment)
-
-
-@dataclasses.dataclass(slots=True)
 class ConsoleAuthTokenController(Resource):
     """/os-console-auth-tokens/{console_token}"""
 
-    services: Services
-    console_token: str
+    extensions = {'sessions': TokenSessionsController}
     index = methods()
 
+    console_token: str
+
     @index.when(method='GET', template='json')
+    @Operation(
+        'Show where a token leads',
+        answer=responses.CONNECT_INFO,
+        raises=(exception.BadRequest, exception.ConsoleTypeNotAccessible),
+    )
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         version = req.microversion
         if version >= microversion.SPICE_DIRECT:
@@ -54,11 +49,13 @@ class ConsoleAuthTokenController(Resource):
             raise exception.ConsoleTypeNotAccessible
         return views.connect_info(token, version)
 
-    # From here on: console-svc's own.
-
     @index.when(method='DELETE')
+    @Operation(
+        'Revoke a token',
+        status=http.HTTPStatus.NO_CONTENT,
+        extension=True,
+    )
     def delete(self, req: Request, resp: webob.Response) -> None:
-        self._extensions()
         project_id = self.services.tokens.project_of(self.console_token)
         if not self.services.policy.can_see(req.caller, project_id):
             raise exception.TokenNotFound
@@ -66,14 +63,9 @@ class ConsoleAuthTokenController(Resource):
             req.caller, session_policies.REVOKE, project_id
         )
         self.services.tokens.revoke(req.caller, self.console_token)
-        resp.status_int = http.HTTPStatus.NO_CONTENT
 
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        self._extensions()
-        if segment != 'sessions':
-            raise exception.NotFound
-        return TokenSessionsController(self.services, self.console_token)
 
-    def _extensions(self) -> None:
-        if not self.services.conf.api.extensions:
-            raise exception.NotFound
+class ConsoleAuthTokensController(Resource):
+    """/os-console-auth-tokens"""
+
+    item = ConsoleAuthTokenController

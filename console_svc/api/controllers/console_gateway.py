@@ -2,39 +2,40 @@
 
 """/console-gateway/authentications: is this a native console's password?"""
 
-import dataclasses
 import http
 from typing import Any
 
 import webob
 
 from console_svc import exception
-from console_svc.api import schemas, views
-from console_svc.api.controllers.base import Resource, Services, methods
+from console_svc.api import responses, schemas, views
+from console_svc.api.controllers.base import Resource, methods
+from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.policies import console_gateway as policies
 
 
-@dataclasses.dataclass(slots=True)
-class ConsoleGatewayController(Resource):
-    """/console-gateway"""
-
-    services: Services
-
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment != 'authentications':
-            raise exception.NotFound
-        return AuthenticationsController(self.services)
-
-
-@dataclasses.dataclass(slots=True)
 class AuthenticationsController(Resource):
     """/console-gateway/authentications"""
 
-    services: Services
     index = methods()
 
     @index.when(method='POST', template='json')
+    @Operation(
+        'Log in to a console',
+        status=http.HTTPStatus.CREATED,
+        body=(Form(schemas.AUTHENTICATION.schema),),
+        answer=responses.OPENED_SESSION,
+        raises=(
+            exception.AuthenticationFailed,
+            exception.ConsoleLocked,
+            exception.ConsoleNotFound,
+            exception.ConsoleUsedUp,
+            exception.PasswordUnreadable,
+            exception.TooManySessions,
+            exception.WrongAddress,
+        ),
+    )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()
         schemas.validate(schemas.AUTHENTICATION, document, is_secret=True)
@@ -47,5 +48,10 @@ class AuthenticationsController(Resource):
             bytes.fromhex(wanted['response']),
             wanted.get('client_address'),
         )
-        resp.status_int = http.HTTPStatus.CREATED
         return views.opened_session(session, token)
+
+
+class ConsoleGatewayController(Resource):
+    """/console-gateway"""
+
+    children = {'authentications': AuthenticationsController}

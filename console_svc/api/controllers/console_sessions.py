@@ -8,31 +8,11 @@ from typing import Any
 
 import webob
 
-from console_svc import exception
-from console_svc.api import views
-from console_svc.api.controllers.base import (
-    Resource,
-    ServerResource,
-    methods,
-)
+from console_svc.api import responses, views
+from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.policies import sessions as policies
-
-
-class ConsoleSessionsController(ServerResource):
-    """/servers/{server_id}/console-sessions"""
-
-    index = methods()
-
-    @index.when(method='GET', template='json')
-    def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        server = self.authorized_server(req, policies.INDEX)
-        return views.console_sessions(self.services.sessions.list(server))
-
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment == '':
-            raise exception.NotFound
-        return ConsoleSessionController(self.services, self.server_id, segment)
 
 
 @dataclasses.dataclass(slots=True)
@@ -43,10 +23,31 @@ class ConsoleSessionController(ServerResource):
     index = methods()
 
     @index.when(method='DELETE')
+    @Operation('End a session', status=http.HTTPStatus.NO_CONTENT)
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.DELETE)
         self.services.sessions.end(req.caller, server, self.session_id)
-        resp.status_int = http.HTTPStatus.NO_CONTENT
+
+
+class ConsoleSessionsController(ServerResource):
+    """/servers/{server_id}/console-sessions"""
+
+    item = ConsoleSessionController
+    index = methods()
+
+    @index.when(method='GET', template='json')
+    @Operation(
+        "List a server's sessions",
+        answer=responses.SESSIONS,
+        links={
+            'console_session_delete': {
+                'session_id': '$response.body#/console_sessions/0/id'
+            }
+        },
+    )
+    def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
+        server = self.authorized_server(req, policies.INDEX)
+        return views.console_sessions(self.services.sessions.list(server))
 
 
 class ServerTokensController(ServerResource):
@@ -55,7 +56,7 @@ class ServerTokensController(ServerResource):
     index = methods()
 
     @index.when(method='DELETE')
+    @Operation("Revoke a server's tokens", status=http.HTTPStatus.NO_CONTENT)
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.REVOKE)
         self.services.tokens.revoke_server(req.caller, server.id)
-        resp.status_int = http.HTTPStatus.NO_CONTENT

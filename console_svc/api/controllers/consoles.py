@@ -10,39 +10,14 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import views
-from console_svc.api.controllers.base import (
-    Resource,
-    ServerResource,
-    methods,
-)
+from console_svc.api import responses, views
+from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.policies import consoles as policies
 
 # What a database can count to; larger ids than that were never given.
 _ID = re.compile(r'[1-9][0-9]{0,17}')
-
-
-class ConsolesController(ServerResource):
-    """/servers/{server_id}/consoles"""
-
-    index = methods()
-
-    @index.when(method='GET', template='json')
-    def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        server = self.authorized_server(req, policies.INDEX)
-        return views.consoles(self.services.consoles.list(server))
-
-    @index.when(method='POST')
-    def create(self, req: Request, resp: webob.Response) -> None:
-        req.document()  # any JSON will do, and is ignored
-        server = self.authorized_server(req, policies.CREATE)
-        self.services.consoles.open(req.caller, server)
-
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment == '':
-            raise exception.NotFound
-        return ConsoleController(self.services, self.server_id, segment)
 
 
 @dataclasses.dataclass(slots=True)
@@ -53,6 +28,12 @@ class ConsoleController(ServerResource):
     index = methods()
 
     @index.when(method='GET', template='json')
+    @Operation(
+        'Show a native console',
+        answer=responses.CONSOLE,
+        raises=(exception.PasswordUnreadable,),
+        links={'console_delete': {}},
+    )
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.SHOW)
         return views.console(
@@ -60,12 +41,49 @@ class ConsoleController(ServerResource):
         )
 
     @index.when(method='DELETE')
+    @Operation('Delete a native console', status=http.HTTPStatus.ACCEPTED)
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.DELETE)
         self.services.consoles.close(req.caller, server, self._number())
-        resp.status_int = http.HTTPStatus.ACCEPTED
 
     def _number(self) -> int:
         if not _ID.fullmatch(self.console_id):
             raise exception.ConsoleNotFound(server_id=self.server_id)
         return int(self.console_id)
+
+
+class ConsolesController(ServerResource):
+    """/servers/{server_id}/consoles"""
+
+    item = ConsoleController
+    index = methods()
+
+    @index.when(method='GET', template='json')
+    @Operation(
+        'List native consoles',
+        answer=responses.CONSOLES,
+        links={
+            operation: {'console_id': '$response.body#/consoles/0/console/id'}
+            for operation in ('console_show', 'console_delete')
+        },
+    )
+    def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
+        server = self.authorized_server(req, policies.INDEX)
+        return views.consoles(self.services.consoles.list(server))
+
+    @index.when(method='POST')
+    @Operation(
+        'Create a native console',
+        body=(Form({}),),
+        body_required=False,
+        raises=(
+            exception.ServerNotReady,
+            exception.NativeConsoleUnavailable,
+            exception.NativeConsoleUnprotected,
+        ),
+        links={'consoles_list': {}},
+    )
+    def create(self, req: Request, resp: webob.Response) -> None:
+        req.document()  # any JSON will do, and is ignored
+        server = self.authorized_server(req, policies.CREATE)
+        self.services.consoles.open(req.caller, server)

@@ -8,21 +8,39 @@ from typing import Any
 
 import webob
 
-from console_svc import exception
-from console_svc.api import schemas, views
-from console_svc.api.controllers.base import Resource, Services, methods
+from console_svc.api import responses, schemas, views
+from console_svc.api.controllers.base import Resource, methods
+from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.policies import sessions as policies
 
 
 @dataclasses.dataclass(slots=True)
+class KeptSessionController(Resource):
+    """/console-sessions/{session_id}"""
+
+    session_id: str
+    index = methods()
+
+    @index.when(method='DELETE')
+    @Operation('Close a session by its id', status=http.HTTPStatus.NO_CONTENT)
+    def delete(self, req: Request, resp: webob.Response) -> None:
+        self.services.policy.authorize(req.caller, policies.UPDATE)
+        self.services.sessions.close(req.caller, None, self.session_id)
+
+
 class KeptSessionsController(Resource):
     """/console-sessions"""
 
-    services: Services
+    item = KeptSessionController
     index = methods()
 
     @index.when(method='PUT', template='json')
+    @Operation(
+        'Keep sessions alive',
+        body=(Form(schemas.KEPT_SESSIONS.schema),),
+        answer=responses.KEPT_SESSIONS,
+    )
     def update(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()
         schemas.validate(schemas.KEPT_SESSIONS, document)
@@ -32,23 +50,3 @@ class KeptSessionsController(Resource):
                 document['console_sessions']['ids']
             )
         )
-
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment == '':
-            raise exception.NotFound
-        return KeptSessionController(self.services, segment)
-
-
-@dataclasses.dataclass(slots=True)
-class KeptSessionController(Resource):
-    """/console-sessions/{session_id}"""
-
-    services: Services
-    session_id: str
-    index = methods()
-
-    @index.when(method='DELETE')
-    def delete(self, req: Request, resp: webob.Response) -> None:
-        self.services.policy.authorize(req.caller, policies.UPDATE)
-        self.services.sessions.close(req.caller, None, self.session_id)
-        resp.status_int = http.HTTPStatus.NO_CONTENT

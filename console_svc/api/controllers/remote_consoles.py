@@ -7,8 +7,9 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import microversion, schemas, views
+from console_svc.api import microversion, responses, schemas, views
 from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.consoles import access_url
 from console_svc.consoles.models import ConsoleType
@@ -23,6 +24,13 @@ PROTOCOLS = {
     'mks': (ConsoleType.WEBMKS,),
 }
 
+#: What :func:`issue` may say besides that there is no such server.
+REFUSALS = (
+    exception.InvalidConsoleType,
+    exception.ConsoleTypeUnavailable,
+    exception.ServerNotReady,
+)
+
 
 class RemoteConsolesController(ServerResource):
     """/servers/{server_id}/remote-consoles"""
@@ -30,6 +38,13 @@ class RemoteConsolesController(ServerResource):
     index = methods()
 
     @index.when(method='POST', template='json')
+    @Operation(
+        'Create a console URL',
+        since=microversion.REMOTE_CONSOLES,
+        body=schemas.REMOTE_CONSOLES,
+        answer=responses.REMOTE_CONSOLE,
+        raises=REFUSALS,
+    )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         if req.microversion < microversion.REMOTE_CONSOLES:
             raise exception.NotFound

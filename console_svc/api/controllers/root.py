@@ -8,8 +8,8 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import views
-from console_svc.api.controllers.base import Resource, Services, methods
+from console_svc.api import responses, views
+from console_svc.api.controllers.base import Resource, methods
 from console_svc.api.controllers.console_auth_tokens import (
     ConsoleAuthTokensController,
 )
@@ -17,37 +17,27 @@ from console_svc.api.controllers.console_gateway import (
     ConsoleGatewayController,
 )
 from console_svc.api.controllers.kept_sessions import KeptSessionsController
+from console_svc.api.controllers.openapi import OpenApiController
 from console_svc.api.controllers.servers import ServersController
+from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 
 
-@dataclasses.dataclass(slots=True)
-class RootController(Resource):
-    """/"""
-
-    services: Services
-    index = methods()
-
-    @index.when(method='GET', template='json')
-    def get(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        return views.versions(req.application_url)
-
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment == 'v2.1':
-            return VersionController(self.services)
-        if segment == '':
-            return self
-        raise exception.NotFound
-
-
-@dataclasses.dataclass(slots=True)
 class VersionController(Resource):
     """/v2.1, and /v2.1/ as well"""
 
-    services: Services
+    children = {
+        'os-console-auth-tokens': ConsoleAuthTokensController,
+        'servers': ServersController,
+    }
+    extensions = {
+        'console-gateway': ConsoleGatewayController,
+        'console-sessions': KeptSessionsController,
+    }
     index = methods()
 
     @index.when(method='GET', template='json')
+    @Operation('Show the version', answer=responses.VERSION)
     def get(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         return views.version(req.application_url)
 
@@ -55,45 +45,37 @@ class VersionController(Resource):
         _ = req.microversion  # refused here, when the caller is known
         if segment == '':
             return self
-        if segment in _resources(self.services):
-            return _resource(segment, self.services)
-        return ProjectController(self.services, segment)
+        return self.child(segment) or ProjectController(self.services, segment)
 
 
 @dataclasses.dataclass(slots=True)
 class ProjectController(Resource):
     """/v2.1/{project_id}: the same resources, for clients of old."""
 
-    services: Services
     project_id: str
 
     def _lookup(self, segment: str, req: Request) -> Resource:
-        if segment not in _resources(
-            self.services
-        ) or not self.services.policy.can_see(req.caller, self.project_id):
+        resource = VersionController(self.services).child(segment)
+        if resource is None or not self.services.policy.can_see(
+            req.caller, self.project_id
+        ):
             raise exception.NotFound
-        return _resource(segment, self.services)
+        return resource
 
 
-RESOURCES: dict[str, type[Any]] = {
-    'servers': ServersController,
-    'os-console-auth-tokens': ConsoleAuthTokensController,
-}
+class RootController(Resource):
+    """/"""
 
+    children = {
+        'openapi.json': OpenApiController,
+        'v2.1': VersionController,
+    }
+    index = methods()
 
-#: Console-svc's own.
-EXTENSIONS: dict[str, type[Any]] = {
-    'console-sessions': KeptSessionsController,
-    'console-gateway': ConsoleGatewayController,
-}
+    @index.when(method='GET', template='json')
+    @Operation('List versions', answer=responses.VERSIONS)
+    def get(self, req: Request, resp: webob.Response) -> dict[str, Any]:
+        return views.versions(req.application_url)
 
-
-def _resources(services: Services) -> dict[str, type[Any]]:
-    if services.conf.api.extensions:
-        return RESOURCES | EXTENSIONS
-    return RESOURCES
-
-
-def _resource(segment: str, services: Services) -> Resource:
-    resource: Resource = _resources(services)[segment](services)
-    return resource
+    def _lookup(self, segment: str, req: Request) -> Resource:
+        return self if segment == '' else super()._lookup(segment, req)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
         WSGIEnvironment,
     )
 
-#: The version documents: clients read them before they have a token.
-PUBLIC_PATHS: Final = frozenset({'', '/', '/v2.1', '/v2.1/'})
+#: The version documents, and what describes the API: clients read them before
+#: they have a token.
+PUBLIC_PATHS: Final = frozenset({'', '/', '/openapi.json', '/v2.1', '/v2.1/'})
 
 
 class Branch:

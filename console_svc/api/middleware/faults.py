@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: The compute API's names; any other status is a computeFault.
-NAMES: Final = {
+# The compute API's names; any other status is a computeFault.
+_NAMES: Final = {
     400: 'badRequest',
     401: 'unauthorized',
     403: 'forbidden',
@@ -51,6 +51,11 @@ _MESSAGES = {
 _KEPT = frozenset({'allow', 'retry-after', 'www-authenticate'})
 
 _Headers = list[tuple[str, str]]
+
+
+def name_of(code: int) -> str:
+    """What the compute API calls the faults of a status."""
+    return _NAMES.get(code, 'computeFault')
 
 
 class Faults:
@@ -112,8 +117,7 @@ class Faults:
         headers: Mapping[str, str],
     ) -> Iterable[bytes]:
         fault = {'code': int(code), 'message': message, **details}
-        name = NAMES.get(code, 'computeFault')
-        body = json.dumps({name: fault}).encode()
+        body = json.dumps({name_of(code): fault}).encode()
         all_headers = {
             'Content-Type': 'application/json; charset=UTF-8',
             'Content-Length': str(len(body)),

@@ -4,7 +4,7 @@
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from console_svc import exception
 
@@ -20,8 +20,8 @@ LOG = logging.getLogger(__name__)
 _ADMIN_ROLES = 'admin,member,reader'
 _USER_ROLES = 'member,reader'
 
-# What keystonemiddleware would have taken from a client's request.
-_IDENTITY = (
+#: What keystonemiddleware would have taken from a client's request.
+IDENTITY = (
     'HTTP_OPENSTACK_SYSTEM_SCOPE',
     'HTTP_X_DOMAIN_',
     'HTTP_X_IDENTITY_STATUS',
@@ -53,7 +53,7 @@ class NoAuth2:
     def __call__(
         self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
     ) -> Iterable[bytes]:
-        for name in [key for key in environ if key.startswith(_IDENTITY)]:
+        for name in [key for key in environ if key.startswith(IDENTITY)]:
             del environ[name]
         token = environ.get('HTTP_X_AUTH_TOKEN', '').strip()
         user, _, rest = token.partition(':')
@@ -66,4 +66,13 @@ class NoAuth2:
         environ['HTTP_X_USER_ID'] = user
         environ['HTTP_X_PROJECT_ID'] = project or user
         environ['HTTP_X_ROLES'] = roles
-        return self._app(environ, start_response)
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Any:
+            if status.startswith('401'):
+                # As auth_token does: RFC 9110, section 11.6.1.
+                headers += exception.NotAuthenticated().headers.items()
+            return start_response(status, headers, exc_info)
+
+        return self._app(environ, start)

@@ -22,7 +22,10 @@ HEADERS: Final = (
     'x-compute-request-id',
 )
 
-_INBOUND: Final = 'HTTP_X_OPENSTACK_REQUEST_ID'
+#: Where callers say their own.
+INBOUND: Final = 'X-OpenStack-Request-ID'
+
+_KEY: Final = 'HTTP_X_OPENSTACK_REQUEST_ID'
 
 
 class RequestId:
@@ -38,7 +41,7 @@ class RequestId:
     def __call__(
         self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
     ) -> Iterable[bytes]:
-        inbound = environ.get(_INBOUND, '')
+        inbound = environ.get(_KEY, '')
         if re.match(request_id.ID_FORMAT, inbound):
             environ[request_id.GLOBAL_REQ_ID] = inbound
         own = context.generate_request_id()

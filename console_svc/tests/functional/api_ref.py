@@ -12,6 +12,7 @@ from typing import Any
 import webob
 import yaml
 
+from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.consoles import passwords
 from console_svc.db import models
 from console_svc.tests import fixtures
@@ -34,6 +35,9 @@ STATUS: Mapping[int, Mapping[str, str]] = yaml.safe_load(
 # '   - name: key', a line of a rest_parameters or rest_status_code.
 _ITEM = r'^   - ([\w-]+)(?:: (\w+))?$'
 
+# A title, and what follows it directly in every section.
+_SECTION = r'^(.+)\n=+\n\n\.\. rest_method:: '
+
 
 @dataclasses.dataclass(frozen=True)
 class Message:
@@ -47,7 +51,7 @@ class Message:
     samples: Sequence[str]
 
     def described(self, place: str) -> Mapping[str, Sequence[Any]]:
-        """Name -> descriptions of what is in the path or in the body."""
+        """Name -> descriptions of what is in the path, body or query."""
         found: dict[str, list[Any]] = {}
         for name, key in self.parameters:
             if PARAMETERS[key]['in'] == place:
@@ -59,6 +63,7 @@ class Message:
 class Operation:
     """A section: what ``rest_method`` begins."""
 
+    title: str
     method: str
     path: str
     statuses: Mapping[int, str]
@@ -67,6 +72,16 @@ class Operation:
 
     def __str__(self) -> str:
         return f'{self.method} {self.path}'
+
+    @property
+    def template(self) -> str:
+        """The whole path, with the names of ids in braces."""
+        return self.path if self.is_public else f'/v2.1{self.path}'
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it needs no token."""
+        return self.path in PUBLIC_PATHS
 
 
 class ReadyApi(fixtures.Api):
@@ -114,9 +129,7 @@ class ReadyApi(fixtures.Api):
 
     def path(self, operation: Operation, **ids: str) -> str:
         """The operation's path, with ids in their places."""
-        if operation.path in ('/', '/v2.1'):
-            return operation.path
-        return '/v2.1' + operation.path.format(**{**self.ids, **ids})
+        return operation.template.format(**{**self.ids, **ids})
 
     def send(
         self, operation: Operation, query: str = '', **request: Any
@@ -143,9 +156,19 @@ def document(name: str) -> Any:
 def read() -> Sequence[Operation]:
     """Every section, in the order of the files."""
     return [
-        _operation(text)
+        operation
         for path in sorted(SOURCE.glob('*.inc'))
-        for text in path.read_text().split('.. rest_method:: ')[1:]
+        for operation in read_file(path.name)
+    ]
+
+
+def read_file(name: str) -> Sequence[Operation]:
+    """The sections of one file."""
+    text = (SOURCE / name).read_text()
+    _, *parts = re.split(_SECTION, text, flags=re.M)
+    return [
+        _operation(title, section)
+        for title, section in zip(parts[::2], parts[1::2], strict=True)
     ]
 
 
@@ -154,17 +177,33 @@ def general_statuses() -> Mapping[int, str]:
     return _statuses((SOURCE / 'index.rst').read_text())
 
 
+def general_headers(section: str) -> set[str]:
+    """Those of any request, or answer, as the introduction lists them.
+
+    :param section: ``Requests`` or ``Answers``
+    """
+    text = (SOURCE / 'index.rst').read_text()
+    begin = text.index(f'\n{section}\n===')
+    table = text[begin:].split('\n=====')[2]
+    return set(re.findall(r'^``([\w-]+)``', table, re.M))
+
+
 def microversions() -> set[str]:
     """Those that change something, as the introduction lists them."""
     text = (SOURCE / 'index.rst').read_text()
     return set(re.findall(r'^(2\.\d+) ', text, re.M))
 
 
-def _operation(text: str) -> Operation:
+def _operation(title: str, text: str) -> Operation:
     method, path = text.split(None, 2)[:2]
     request, _, response = text.partition('\nResponse\n--------\n')
     return Operation(
-        method, path, _statuses(text), _message(request), _message(response)
+        title,
+        method,
+        path,
+        _statuses(text),
+        _message(request),
+        _message(response),
     )
 
 

@@ -33,16 +33,16 @@ class SamplesTest(testtools.TestCase):
         self.assertEqual(shown, there)
 
     def test_every_answer_is_the_sample(self) -> None:
-        answers = dict(_answers(self.useFixture(ReadyApi())))
+        answered = dict(answers(self.useFixture(ReadyApi())))
         self.assertEqual(
             {
                 name
                 for operation in api_ref.read()
                 for name in operation.response.samples
             },
-            set(answers),
+            set(answered),
         )
-        for name, answer in answers.items():
+        for name, answer in answered.items():
             self.assertEqual(2, answer.status_int // 100, name)
             got = _settled(answer.json)
             path = api_ref.SAMPLES / name
@@ -52,7 +52,7 @@ class SamplesTest(testtools.TestCase):
             self.assertEqual(api_ref.document(name), got, name)
 
 
-def _answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
+def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
     """The name of each sample, and the answer that it shows."""
     yield 'versions/versions-get-resp.json', api.request('GET', '/')
     yield 'versions/v21-version-get-resp.json', api.request('GET', '/v2.1')

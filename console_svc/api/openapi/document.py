@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The OpenAPI document: made of the controllers and their schemas."""
+
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any, Final
+
+from oslo_config import cfg
+
+from console_svc.api.controllers.base import Resource
+from console_svc.api.openapi import faults, headers, routes
+from console_svc.api.openapi.paths import path_item
+
+_DESCRIPTION: Final = """\
+Server consoles: the part of the compute API that is about them, and
+console-svc's own. Paths below /v2.1 may have the caller's project id after
+it; both forms are the same resource. HEAD works wherever GET does, and
+OPTIONS tells the methods of a resource.
+"""
+
+_TOKENS: Final = {
+    'keystone': 'A token of keystone.',
+    'noauth2': 'For development: USER:PROJECT[:ROLE,ROLE...]',
+}
+
+
+def render(root: type[Resource], conf: cfg.ConfigOpts) -> str:
+    """The document, in JSON.
+
+    :param root: where the tree of controllers begins
+    """
+    return json.dumps(build(root, conf))
+
+
+def build(root: type[Resource], conf: cfg.ConfigOpts) -> dict[str, Any]:
+    """The document of what this configuration serves."""
+    strategy = conf.api.auth_strategy
+    paths: dict[str, dict[str, Any]] = {}
+    by_id = {it.id: it for it in routes.walk(root, conf.api.extensions)}
+    for route in by_id.values():
+        paths.setdefault(route.path, {}).update(path_item(route, by_id))
+    return {
+        'openapi': '3.1.0',
+        'info': {
+            'title': 'console-svc',
+            'version': metadata.version('console-svc'),
+            'description': _DESCRIPTION,
+            'license': {'name': 'Apache 2.0', 'identifier': 'Apache-2.0'},
+        },
+        'security': [{'token': []}],
+        'paths': paths,
+        'components': {
+            'securitySchemes': {
+                'token': {
+                    'type': 'apiKey',
+                    'in': 'header',
+                    'name': 'X-Auth-Token',
+                    'description': _TOKENS[strategy],
+                }
+            },
+            'parameters': dict(headers.PARAMETERS),
+            'headers': dict(headers.HEADERS),
+            'schemas': {
+                f'fault_{status}': faults.schema(
+                    status, keystone=strategy == 'keystone'
+                )
+                for status in _faults(paths)
+            },
+        },
+    }
+
+
+def _faults(paths: Mapping[str, Mapping[str, Any]]) -> list[int]:
+    """The statuses above 400 that the paths know of."""
+    return sorted(
+        {
+            int(status)
+            for item in paths.values()
+            for operation in item.values()
+            for status in operation['responses']
+            if status >= '400'
+        }
+    )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The faults that a route may be answered."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from console_svc import exception
+from console_svc.api.middleware.branch import PUBLIC_PATHS
+from console_svc.api.middleware.faults import name_of
+from console_svc.api.openapi import headers
+from console_svc.api.openapi.ids import IDS
+from console_svc.api.openapi.routes import Route
+from console_svc.api.schemas import record
+
+# Of any request that needs a token.
+_ANY = (
+    exception.InvalidVersion,
+    exception.NotAuthenticated,
+    exception.Forbidden,
+    exception.UnsupportedVersion,
+    exception.ServiceUnavailable,
+)
+_BODY = (exception.BadRequest, exception.UnsupportedMediaType)
+
+# Of those that are no exceptions with a meaning of their own.
+_TEXTS = {
+    413: 'The body is too large.',
+    500: 'Something failed that should not.',
+}
+
+
+def responses(route: Route) -> dict[str, Any]:
+    """Status -> Response Object."""
+    if route.path in PUBLIC_PATHS:
+        return {}
+    texts = {status: [text] for status, text in _TEXTS.items()}
+    for error in _errors(route):
+        words = inspect.getdoc(error) or error.status.phrase
+        text = words.partition('\n\n')[0]
+        found = texts.setdefault(int(error.status), [])
+        if text not in found:
+            found.append(text)
+    return {
+        str(status): {
+            'description': ' '.join(texts[status]),
+            'headers': headers.of_answer(status),
+            'content': {
+                'application/json': {
+                    'schema': {'$ref': f'#/components/schemas/fault_{status}'}
+                }
+            },
+        }
+        for status in sorted(texts)
+    }
+
+
+def _errors(route: Route) -> Iterator[type[exception.ConsoleSvcError]]:
+    yield from _ANY
+    yield from (IDS[name].absent for name in route.ids)
+    if route.operation.since or route.operation.before:
+        yield exception.NotFound
+    if route.operation.body:
+        yield from _BODY
+    yield from route.operation.raises
+
+
+def schema(status: int, keystone: bool) -> dict[str, Any]:
+    """The body of a fault.
+
+    :param keystone: keystone's middleware may answer in its own words
+    """
+    text = {'type': 'string'}
+    fields: dict[str, Any] = {'code': {'const': status}, 'message': text}
+    if status == exception.UnsupportedVersion.status:
+        fields |= {'min_version': text, 'max_version': text}
+    fault = record(**{name_of(status): record(**fields)})
+    if keystone and status == exception.NotAuthenticated.status:
+        theirs = record(
+            error=record(code=fields['code'], title=text, message=text)
+        )
+        return {'oneOf': [fault, theirs]}
+    return fault

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The ids in paths."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+from console_svc import exception
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Id:
+    """What stands for something in a path.
+
+    :param schema: JSON Schema
+    :param absent: what is said where it stands for nothing
+    """
+
+    schema: Mapping[str, Any]
+    absent: type[exception.NotFound]
+
+
+_UUID = {'type': 'string', 'format': 'uuid'}
+
+#: By the names of the controllers' fields.
+IDS: Final[Mapping[str, Id]] = {
+    'console_id': Id(
+        {'type': 'integer', 'minimum': 1}, exception.ConsoleNotFound
+    ),
+    'console_token': Id(
+        {'type': 'string', 'minLength': 1}, exception.TokenNotFound
+    ),
+    'server_id': Id(_UUID, exception.ServerNotFound),
+    'session_id': Id(_UUID, exception.SessionNotFound),
+}

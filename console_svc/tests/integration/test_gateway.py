@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import asyncvnc
 import fixtures as fixtures_
+from playwright.sync_api import sync_playwright
 
 from console_svc import rfb
 from console_svc.compute.libvirt.vnc import Line
@@ -30,6 +31,18 @@ from console_svc.tests.integration.screen import Display
 
 # What tools/guest.s makes of keys.
 COLOURS = {'1': (0, 0, 168), '2': (0, 168, 0), '4': (168, 0, 0)}
+
+# What becomes of a console that noVNC opens with some credentials.
+_PAGE = """<!DOCTYPE html><title>noVNC</title><script type="module">
+import RFB from "./core/rfb.js";
+window.open_console = credentials => new Promise(resolve => {
+    const url = `ws://${location.host}/`;
+    const rfb = new RFB(document.body, url, {credentials});
+    rfb.addEventListener("connect", () => resolve("connect"));
+    rfb.addEventListener("securityfailure", it => resolve(it.detail.reason));
+    rfb.addEventListener("disconnect", () => resolve("disconnect"));
+});
+</script>"""
 
 
 class GuestTest(GatewayTest):
@@ -204,6 +217,46 @@ class GuestTest(GatewayTest):
         line = Line(stream, password)
         line.perform(by_target(name))
         return stream, line
+
+    def test_novnc_by_target(self) -> None:
+        """As noVNC speaks it, behind a websocket that is not ours."""
+        folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+        for name in ('core', 'vendor'):
+            (folder / name).symlink_to(f'/usr/share/novnc/{name}')
+        (folder / 'page.html').write_text(_PAGE)
+        port = process.free_port()
+        websockify = self.useFixture(
+            process.Program(
+                [
+                    *('websockify', '--web', str(folder)),
+                    f'127.0.0.1:{port}',
+                    f'127.0.0.1:{self.gateway.shared_port}',
+                ],
+                folder / 'websockify.log',
+            )
+        )
+        websockify.wait_for(lambda: process.listens(port), 'websockify')
+        with sync_playwright() as playwright:
+            page = playwright.chromium.launch(
+                executable_path=process.program('chromium')
+            ).new_page()
+            page.set_default_timeout(process.PATIENCE * 1000)
+            for password, said in (
+                (self.console['password'], 'connect'),
+                ('wrong', 'Authentication failed.'),
+            ):
+                page.goto(f'http://127.0.0.1:{port}/page.html')
+                self.assertEqual(
+                    said,
+                    page.evaluate(
+                        'wanted => open_console(wanted)',
+                        {
+                            'username': 'joe',
+                            'target': 'instance-00000001',
+                            'password': password,
+                        },
+                    ),
+                )
 
     def test_a_session_can_be_ended(self) -> None:
         stream, line = self.log_in(

@@ -65,7 +65,11 @@ class TCPStream:
         return await self._reader.read(_PIECE)
 
     async def write(self, data: bytes) -> None:
-        self._writer.write(data)
+        try:
+            self._writer.write(data)
+        except RuntimeError:
+            # What uvloop says of a connection that is closed.
+            raise ConnectionResetError from None
         await self._writer.drain()
 
     async def read_exactly(self, number: int) -> bytes:
@@ -86,7 +90,10 @@ class TCPStream:
         # Else what was slipped in unencrypted would be taken for said inside.
         if getattr(self._reader, '_buffer', None):
             raise HungUp
-        await self._writer.start_tls(context, server_hostname=host)
+        try:
+            await self._writer.start_tls(context, server_hostname=host)
+        except RuntimeError:
+            raise HungUp from None
 
     async def close(self) -> None:
         """Close when all has been sent, or does not leave."""

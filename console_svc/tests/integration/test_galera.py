@@ -93,7 +93,7 @@ class GaleraTest(testtools.TestCase):
 
     def open(self, service: Service, token: str) -> requests.Response:
         return service.request(
-            'POST', f'{TOKENS}/{token}/sessions', fixtures.SERVICE, json={}
+            'POST', f'{TOKENS}/{token}/sessions', fixtures.SERVICE
         )
 
     def look_up(self, service: Service, token: str) -> requests.Response:

@@ -50,6 +50,9 @@ _MESSAGES = {
 # Headers of such a refusal that still hold when its body is ours.
 _KEPT = frozenset({'allow', 'retry-after', 'www-authenticate'})
 
+# That a fault is ours; one further in has it from here, too.
+_ANSWERED: Final = 'console_svc.fault'
+
 _Headers = list[tuple[str, str]]
 
 
@@ -75,7 +78,11 @@ class Faults:
 
         def start(status: str, headers: _Headers, exc_info: Any = None) -> Any:
             code = int(status[:3])
-            if code < 400 or _is_json(headers):
+            if (
+                code < 400
+                or environ.get(_ANSWERED)
+                or _is_keystones(code, headers)
+            ):
                 return start_response(status, headers, exc_info)
             foreign.append((code, headers))
             return _ignore
@@ -116,6 +123,7 @@ class Faults:
         details: Mapping[str, str],
         headers: Mapping[str, str],
     ) -> Iterable[bytes]:
+        environ[_ANSWERED] = True
         fault = {'code': int(code), 'message': message, **details}
         body = json.dumps({name_of(code): fault}).encode()
         all_headers = {
@@ -136,7 +144,8 @@ def _domain_error(error: Exception) -> exception.ConsoleSvcError:
         LOG.warning('Answered with a 503: %s', error, exc_info=error.__cause__)
         return error
     if isinstance(error, exception.ConsoleSvcError):
-        LOG.debug('%s', error)
+        # Its words may be those of whoever asked.
+        LOG.debug('%r', str(error))
         return error
     if isinstance(error, db_exception.DBError):
         LOG.error('The database failed, answered with a 503: %s', error)
@@ -150,8 +159,12 @@ def _domain_error(error: Exception) -> exception.ConsoleSvcError:
     return exception.ConsoleSvcError()
 
 
-def _is_json(headers: _Headers) -> bool:
-    return any(
+def _is_keystones(code: int, headers: _Headers) -> bool:
+    """Whether keystonemiddleware says 401, whose body clients know.
+
+    Any other JSON is WebOb's, which it sends to whoever accepts JSON.
+    """
+    return code == http.HTTPStatus.UNAUTHORIZED and any(
         name.lower() == 'content-type' and value.startswith('application/json')
         for name, value in headers
     )

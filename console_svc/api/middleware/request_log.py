@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from console_svc.api.microversion import ENVIRON_KEY
+from console_svc.api.microversion import ENVIRON_KEY, Version
 from console_svc.context import RequestContext
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_TOKEN = re.compile(r'(/os-console-auth-tokens/)[^/]+')
+_TOKEN = re.compile(r'(/os-console-auth-tokens/+)[^/]+')
 
 
 class RequestLog:
@@ -54,12 +54,18 @@ class RequestLog:
                     _printable(_TOKEN.sub(r'\1***', path)),
                     status[:3],
                     dict(headers).get('Content-Length', '-'),
-                    environ.get(ENVIRON_KEY, '-'),
+                    _version(environ),
                     time.perf_counter() - started,
                 )
             return start_response(status, headers, exc_info)
 
         return self._app(environ, start)
+
+
+def _version(environ: 'WSGIEnvironment') -> str:
+    """The microversion of a request; not the words of one that has none."""
+    version = environ.get(ENVIRON_KEY)
+    return str(version) if isinstance(version, Version) else '-'
 
 
 def _printable(text: str) -> str:

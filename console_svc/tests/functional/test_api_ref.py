@@ -78,6 +78,8 @@ class RoutesTest(testtools.TestCase):
                 controller
                 for controller in _below(base.Resource)
                 if controller.index is not None
+                # Other tests have some of their own.
+                and controller.__module__.startswith('console_svc.api.')
             },
             reached,
         )

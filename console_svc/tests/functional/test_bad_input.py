@@ -229,9 +229,12 @@ class BadInputTest(testtools.TestCase):
 
     def test_a_body_that_is_too_large(self) -> None:
         body = b'"' + b'x' * 114688 + b'"'
-        answer = self.api.request('POST', CONSOLES, body=body)
-        self.refused(answer, 413)
-        self.assertIn('overLimit', answer.json)
+        for accepted in ('*/*', 'application/json', 'text/html'):
+            answer = self.api.request(
+                'POST', CONSOLES, body=body, Accept=accepted
+            )
+            self.refused(answer, 413)
+            self.assertIn('overLimit', answer.json)
 
     def test_a_chunked_body_that_is_too_large(self) -> None:
         request = webob.Request.blank(

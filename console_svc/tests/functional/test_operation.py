@@ -51,7 +51,12 @@ class LogTest(OperationTest):
             'password'
         ]
         token = api.issue('novnc')
-        for path in (token, f'{token}?token={token}', f'{token}/more'):
+        for path in (
+            token,
+            f'/{token}',
+            f'{token}?token={token}',
+            f'{token}/more',
+        ):
             api.request(
                 'GET',
                 f'/v2.1/os-console-auth-tokens/{path}',
@@ -64,6 +69,11 @@ class LogTest(OperationTest):
         )
         for secret in (token, password):
             self.assertNotIn(secret, self.log.output)
+
+    def test_a_version_that_is_none_is_not_logged(self) -> None:
+        self.api().request('GET', CONSOLES, version='1" forged \x1b[2J')
+        self.assertIn('microversion: - ', self.log.output)
+        self.assertNotIn('\x1b', self.log.output)
 
     def test_an_unexpected_error_is_logged_not_told(self) -> None:
         api = self.api()

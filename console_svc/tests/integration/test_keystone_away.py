@@ -44,6 +44,8 @@ class OutageTest(AwayTest):
         with self.keystone.away():
             self.goes_on(self.member)
             self.unavailable(self.get(self.reader))
+            accepted = {'Accept': 'application/json'}
+            self.unavailable(self.get(self.reader, headers=accepted))
             # A service token that can't be checked is not ignored.
             vouching = {'X-Service-Token': self.proxy}
             self.unavailable(self.get(self.member, headers=vouching))

@@ -22,7 +22,7 @@ from console_svc.consoles.models import (
     ConsoleSession,
     ConsoleType,
 )
-from console_svc.consoles.sessions import ConsoleSessions
+from console_svc.consoles.sessions import ConsoleSessions, same_address
 from console_svc.context import RequestContext, everybody
 from console_svc.db.api import Database
 
@@ -70,18 +70,19 @@ class GatewayAuthentication:
         :param client_address: of who connects to the gateway
         :returns: the session, and where it leads
         :raises console_svc.exception.AuthenticationFailed: there is no such
-            console, or this is not its password
+            console, or none for this address, or this is not its password
         :raises console_svc.exception.ConsoleLocked: no password is looked at
         :raises console_svc.exception.ConsoleNotFound: the server is no longer
             where its console was opened, or has none
         :raises console_svc.exception.ConsoleUsedUp: it has no use left
         :raises console_svc.exception.TooManySessions: the server has no room
             for another
-        :raises console_svc.exception.WrongAddress: it is somebody else's
         """
         row = self._find(target)
         try:
-            found = self._where(self._check(row, challenge, response))
+            found = self._where(
+                self._check(row, challenge, response, client_address)
+            )
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
                 context,
@@ -104,6 +105,10 @@ class GatewayAuthentication:
             )
         except exception.TokenUsedUp:
             raise exception.ConsoleUsedUp from None
+        if options.native_max_uses:
+            self._database.expire_if_used_up(
+                found.hash, int(self._clock()), options.native_max_uses
+            )
         return session, found
 
     def _find(self, target: int | str) -> sa.RowMapping | None:
@@ -125,32 +130,43 @@ class GatewayAuthentication:
         return next(iter(rows), None)
 
     def _check(
-        self, row: sa.RowMapping | None, challenge: bytes, response: bytes
+        self,
+        row: sa.RowMapping | None,
+        challenge: bytes,
+        response: bytes,
+        client_address: str | None,
     ) -> sa.RowMapping:
         """See that a response is that of a console's password."""
         now = int(self._clock())
         options = self._conf.rfb
         counted, state = False, None
-        if row is not None:
+        if row is not None and self._is_for(row, client_address):
+            # Keys that can't be read make no wrong password.
+            password = self._vault.decrypt(row['encrypted_password'])
             # Counted before it is looked at: of those who guess at the same
             # time, no more are answered than may guess.
             counted, state = self._database.count_failure(
                 row['id'], now, options.max_failures, now + options.lock_time
             )
         if row is None or state is None:
-            # Work and delay of a wrong password: what there is not is not
-            # told.
+            # Work and delay of a first wrong password. Who may not try can't
+            # lock out who may.
             _is_right(challenge, passwords.generate(), response)
             raise exception.AuthenticationFailed(_delay(1))
         if not counted:
             raise exception.ConsoleLocked(state['locked_until'] - now)
-        password = self._vault.decrypt(row['encrypted_password'])
         if _is_right(challenge, password, response):
             self._database.forget_failures(row['id'])
             return row
         if state['locked_until'] > now:
             raise exception.ConsoleLocked(state['locked_until'] - now)
         raise exception.AuthenticationFailed(_delay(state['failures']))
+
+    def _is_for(self, row: sa.RowMapping, client_address: str | None) -> bool:
+        """Whether a console can be logged in to from an address."""
+        return not self._conf.consoles.bind_to_client_address or same_address(
+            row['client_address'], client_address
+        )
 
     def _where(self, row: sa.RowMapping) -> ConsoleAuthToken:
         """Where a console leads now, as its token says it."""

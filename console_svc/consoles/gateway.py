@@ -97,10 +97,10 @@ class GatewayConsoles:
     def close(self, context: RequestContext, row: sa.RowMapping) -> None:
         """Close a console: nobody logs in any more, and who has is out.
 
-        Sessions of one that has expired go on, as those of a token do.
+        Sessions of one that is over go on, as those of a token do.
         """
         if is_over(row, int(self._clock())):
-            self._database.delete_console(row['id'])
+            self._database.forget_gateway_console(row['token_hash'])
         else:
             self._tokens.revoke_hash(context, row['token_hash'])
 
@@ -176,10 +176,10 @@ class GatewayConsoles:
         # Any: who creates at the same time most likely takes another one.
         port = random.choice(free)  # noqa: S311 (no secret)
         if port in taken:
-            self._database.delete_console(taken[port]['id'])
+            self._database.forget_gateway_console(taken[port]['token_hash'])
         return port
 
 
 def is_over(row: sa.RowMapping, now: int) -> bool:
-    """Whether a console has expired."""
+    """Whether a console has expired, or has no use left."""
     return row['expires'] is not None and row['expires'] <= now

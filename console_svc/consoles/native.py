@@ -78,7 +78,7 @@ class NativeConsoles:
         """Open the server's console, if it isn't open.
 
         A console that was opened on a host which the server has left since
-        is closed and forgotten, as is one that has expired.
+        is closed and forgotten, as is one that is over.
 
         :raises console_svc.exception.ServerNotReady: not in this state
         :raises console_svc.exception.NativeConsoleUnavailable: it has none
@@ -140,7 +140,7 @@ class NativeConsoles:
         batch: int = 1000,
         max_seconds: float | None = None,
     ) -> int:
-        """Close the consoles of servers that are gone, or have moved.
+        """Close consoles that are over, or whose server is gone or has moved.
 
         A host that is away keeps its servers' consoles; the next purge tries
         again.
@@ -162,7 +162,10 @@ class NativeConsoles:
                     return purged
                 try:
                     purged += self._purge_server(context, last)
-                except exception.ServiceUnavailable as error:
+                except (
+                    exception.ServiceUnavailable,
+                    exception.Refused,
+                ) as error:
                     LOG.warning(
                         'The purge leaves the consoles of server %s for the '
                         'next time: %s',
@@ -176,10 +179,11 @@ class NativeConsoles:
             host = self._driver.get_server(context, server_id).host
         except exception.ServerNotFound:
             host = None
+        now = int(self._clock())
         rows = [
             row
             for row in self._database.list_consoles(server_id)
-            if row['server_host'] != host
+            if row['server_host'] != host or is_over(row, now)
         ]
         for row in rows:
             self._close(context, row)
@@ -197,7 +201,7 @@ class NativeConsoles:
     ) -> tuple[Sequence[sa.RowMapping], Sequence[sa.RowMapping]]:
         """The server's consoles, and those that are such no more.
 
-        These were opened on a host that it has left, or have expired.
+        These were opened on a host that it has left, or are over.
         """
         now = int(self._clock())
 

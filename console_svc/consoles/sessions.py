@@ -88,7 +88,7 @@ class ConsoleSessions:
         :param bind_to_client_address: whether only for who asked for it
         """
         try:
-            if bind_to_client_address and not _same_address(
+            if bind_to_client_address and not same_address(
                 found.client_address, client_address
             ):
                 raise exception.WrongAddress
@@ -247,7 +247,7 @@ def _known(session_id: str) -> str:
     return session_id
 
 
-def _same_address(one: str | None, other: str | None) -> bool:
+def same_address(one: str | None, other: str | None) -> bool:
     """Whether two texts are the same address; no address is none."""
     try:
         return _address(one) == _address(other)

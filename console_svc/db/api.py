@@ -86,14 +86,42 @@ class Database(Connections):
     def list_gateway_ports(self) -> Sequence[sa.RowMapping]:
         """The ports that consoles have of their own.
 
-        :returns: port, id and expiry of each console that has one
+        :returns: port, token and expiry of each console that has one
         """
         columns = consoles.c
         return self.read(
-            sa.select(columns.gateway_port, columns.id, columns.expires).where(
-                columns.gateway_port.is_not(None)
-            )
+            sa.select(
+                columns.gateway_port, columns.token_hash, columns.expires
+            ).where(columns.gateway_port.is_not(None))
         )
+
+    @retried
+    def expire_if_used_up(
+        self, token_hash: str, now: int, max_uses: int
+    ) -> None:
+        """A console behind a gateway is over when its token has no use left.
+
+        The token itself is left, so that log-ins hear why they fail.
+        """
+        token = console_auth_tokens.c
+        is_used_up = sa.exists().where(
+            token.token_hash == token_hash, token.uses >= max_uses
+        )
+        with self.writing() as connection:
+            connection.execute(
+                consoles.update()
+                .where(consoles.c.token_hash == token_hash, is_used_up)
+                .values(expires=now)
+            )
+
+    @retried
+    def forget_gateway_console(self, token_hash: str) -> None:
+        """Delete a console behind a gateway and its token; sessions go on."""
+        with self.writing() as connection:
+            for table in (console_auth_tokens, consoles):
+                connection.execute(
+                    table.delete().where(table.c.token_hash == token_hash)
+                )
 
     def find_gateway_consoles(
         self, column: str, value: int | str, now: int

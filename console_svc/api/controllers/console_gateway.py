@@ -33,7 +33,6 @@ class AuthenticationsController(Resource):
             exception.ConsoleUsedUp,
             exception.PasswordUnreadable,
             exception.TooManySessions,
-            exception.WrongAddress,
         ),
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:

@@ -159,9 +159,16 @@ class StatusesTest(testtools.TestCase):
             api.inventory.write_bytes(servers)
             api.key_file.unlink()
             passwords.create_key_file(api.key_file)
-            for _ in range(2):
-                # The first log-in fails, and locks the console.
-                yield api.send(operation, version=version)
+            yield api.send(operation, version=version)
+            # A log-in has another password now, and locks the console.
+            encrypted = passwords.Vault(api.conf).encrypt('another')
+            with api.database.writing() as connection:
+                connection.execute(
+                    models.consoles.update().values(
+                        encrypted_password=encrypted
+                    )
+                )
+            yield api.send(operation, version=version)
             models.metadata.drop_all(api.database.engine)
             yield api.send(operation, version=version)
 

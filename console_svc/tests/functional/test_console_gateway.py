@@ -255,6 +255,7 @@ class GatewayTest(testtools.TestCase):
                 client_address=address,
             )
             self.assertEqual(status, answer.status_int)
+        self.assertIn('Authentication failed', answer.text)
 
     def test_a_server_without_vnc_has_none(self) -> None:
         path = f'/v2.1/servers/{fixtures.BARE}/consoles'

@@ -377,6 +377,28 @@ class Queries(OnDatabase):
         for name in ('a', 'b', 'c'):
             self.assertEqual(1, len(self.database.list_consoles(name)))
 
+    def test_a_console_on_the_gateway_is_used_up(self) -> None:
+        for name, port in (('a', 5901), ('b', 5902)):
+            self.database.create_gateway_console(
+                console(name, gateway_port=port, token_hash=name), token(name)
+            )
+        for number in range(2):
+            self.open(str(number), token_hash='a', max_uses=2)
+            self.database.expire_if_used_up('a', NOW + number, 2)
+            self.database.expire_if_used_up('b', NOW + number, 2)
+        expired = {
+            row['token_hash']: row['expires']
+            for row in self.database.list_gateway_ports()
+        }
+        self.assertEqual({'a': NOW + 1, 'b': None}, expired)
+        # Who comes too late is to hear why.
+        (row,) = self.database.find_gateway_consoles('server_id', 'a', NOW + 2)
+        self.assertEqual('a', row['token_hash'])
+        self.database.forget_gateway_console('a')
+        self.assertEqual(['b'], self.hashes())
+        self.assertEqual([], self.database.list_consoles('a'))
+        self.assertEqual(['0', '1'], self.sessions())
+
     def test_failures_are_counted_and_lock(self) -> None:
         self.database.create_console(console())
         (row,) = self.database.list_consoles('server')
@@ -805,6 +827,17 @@ class Plans(OnDatabase):
             'counting a log-in': (
                 lambda: database.count_failure(7, NOW, 3, NOW),
                 ['pk_consoles'] * 2,
+            ),
+            'a console that is used up': (
+                lambda: database.expire_if_used_up('server-7-0', NOW, 0),
+                ['ix_consoles_token_hash'],
+            ),
+            'forgetting a console': (
+                lambda: database.forget_gateway_console('server-92-0'),
+                [
+                    'uq_console_auth_tokens_token_hash',
+                    'ix_consoles_token_hash',
+                ],
             ),
             'sessions of a server': (
                 lambda: database.list_sessions('server-7', NOW),

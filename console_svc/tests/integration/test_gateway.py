@@ -365,7 +365,7 @@ class StaticTest(GatewayTest):
             headers={'X-Forwarded-For': '192.0.2.1'},
         )
         self.console = self.gateway.open()
-        self.refused('Token was issued to another address.')
+        self.refused('Authentication failed.')
 
     def test_who_guesses_waits_and_is_locked_out(self) -> None:
         self.start(rfb_options={'max_failures': 3, 'lock_time': 6})

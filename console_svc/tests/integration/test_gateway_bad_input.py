@@ -168,7 +168,9 @@ class BadInputTest(GatewayTest):
                     )
                     with context.wrap_socket(stream) as secure:
                         secure.sendall(inside)
-                        secure.recv(1000)
+                        # Who says nothing may be typing a password.
+                        if inside:
+                            secure.recv(1000)
             # Spoken before TLS began: not to be taken for said inside.
             with (
                 contextlib.suppress(OSError),

@@ -5,6 +5,7 @@
 import dataclasses
 import json
 import logging
+import pathlib
 from typing import Any
 
 import fixtures as fixtures_
@@ -18,7 +19,7 @@ from console_svc.consoles.models import Console, ConsoleSession
 from console_svc.consoles.native import NativeConsoles
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.context import everybody
+from console_svc.context import RequestContext, everybody
 from console_svc.db import models
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
@@ -154,7 +155,7 @@ class ConsolesTest(GatewayTestCase):
         self.assertEqual(5902, after.port)
         self.fails(exception.AuthenticationFailed, before.password)
         self.log_in(after.password)
-        self.assertEqual((1, 0), self.purge())
+        self.purge()
         self.log_in(after.password)
 
     def test_another_server_gets_the_port_before_the_purge(self) -> None:
@@ -195,6 +196,39 @@ class ConsolesTest(GatewayTestCase):
         self.assertEqual((1, 0), self.purge())
         self.assertEqual([], self.rows(models.consoles))
 
+    def test_it_is_used_up(self) -> None:
+        self.start({'native_max_uses': 2}, consoleauth={'session_lapse': 600})
+        before = self.open()
+        self.log_in(before.password)
+        self.assertEqual(before, self.open())
+        self.log_in(before.password)
+        self.fails(exception.ConsoleUsedUp, before.password)
+        self.assertEqual([], self.consoles.list(self.driver.server))
+        after = self.open()
+        self.assertNotEqual(before.id, after.id)
+        self.fails(exception.AuthenticationFailed, before.password)
+        self.log_in(after.password)
+        # Those who are in stay there.
+        self.assertEqual(3, len(self.rows(models.console_sessions)))
+        self.assertEqual(1, len(self.rows(models.console_auth_tokens)))
+
+    def test_another_server_gets_the_port_of_one_that_is_used_up(self) -> None:
+        self.start({'native_max_uses': 1, 'port_range': '5902-5902'})
+        self.log_in(self.open().password)
+        other = dataclasses.replace(self.driver.server, id=fixtures.OTHERS)
+        self.consoles.open(CONTEXT, other)
+        self.assertEqual(1, len(self.rows(models.consoles)))
+
+    def test_the_purge_takes_what_is_used_up(self) -> None:
+        self.start({'native_max_uses': 1})
+        console = self.open()
+        self.assertEqual(0, self.consoles.purge(everybody()))
+        self.log_in(console.password)
+        self.assertEqual(1, self.consoles.purge(everybody()))
+        self.assertEqual([], self.rows(models.consoles))
+        self.assertEqual([], self.rows(models.console_auth_tokens))
+        self.assertEqual(1, len(self.rows(models.console_sessions)))
+
     def test_the_purge_leaves_what_never_does(self) -> None:
         self.start()
         console = self.open()
@@ -226,6 +260,31 @@ class ConsolesTest(GatewayTestCase):
 
 
 class LogInTest(GatewayTestCase):
+    def test_who_may_not_try_locks_nobody_out(self) -> None:
+        self.start({'bind_to_client_address': True}, rfb={'max_failures': 2})
+        context = RequestContext(
+            project_id='demo', client_address='192.0.2.1', overwrite=False
+        )
+        self.consoles.open(context, self.driver.server)
+        (row,) = self.rows(models.consoles)
+        password = self.consoles.get(self.driver.server, row['id']).password
+        for guess in ('guess', password, 'guess'):
+            self.assertEqual(
+                '1', self.fails(exception.AuthenticationFailed, guess)
+            )
+        (row,) = self.rows(models.consoles)
+        self.assertEqual((0, 0), (row['failures'], row['locked_until']))
+
+    def test_keys_that_are_away_make_no_wrong_password(self) -> None:
+        self.start(rfb={'max_failures': 1})
+        console = self.open()
+        keys = pathlib.Path(self.configuration.conf.consoles.key_file)
+        content = keys.read_bytes()
+        keys.unlink()
+        self.fails(exception.ServiceUnavailable, console.password)
+        keys.write_bytes(content)
+        self.log_in(console.password)
+
     def test_delays_grow_and_are_forgotten(self) -> None:
         self.start(rfb={'max_failures': 100})
         password = self.open().password

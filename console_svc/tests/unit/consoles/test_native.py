@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from unittest import mock
 
 import sqlalchemy as sa
 import testtools
@@ -172,6 +173,13 @@ class NativeConsolesTest(testtools.TestCase):
         self.assertEqual(1, len(self.rows()))
         self.driver.dead_hosts.clear()
         self.assertEqual(1, self.consoles.purge(CONTEXT))
+
+    def test_purge_goes_on_past_a_refusal(self) -> None:
+        self.open()
+        refused = exception.Refused(429, 'Too many requests.')
+        with mock.patch.object(self.driver, 'get_server', side_effect=refused):
+            self.assertEqual(0, self.consoles.purge(CONTEXT))
+        self.assertEqual(1, len(self.rows()))
 
     def test_of_creates_that_race_one_is_left(self) -> None:
         # Everybody has looked, and found nothing, before anybody stores.

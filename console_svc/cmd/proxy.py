@@ -39,10 +39,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.browsers(conf)
         tls.native_clients(conf)
         tls.hypervisors(conf)
-        for address in (
-            *((conf.proxy.host, port) for port in conf.proxy.ports),
-            *worker.native_addresses(conf),
-        ):
+        for address in worker.addresses(conf):
             worker.bound(*address).close()
     except (
         OSError,

@@ -20,7 +20,7 @@ class PortRange(types.String):
         except ValueError:
             first = last = 0
         if not 0 < first <= last < 65536:
-            raise ValueError(f'{text!r} is no range of ports like 5901-6899')
+            raise ValueError(f'{text!r} is no range of ports like 20001-20999')
         return text
 
 
@@ -54,7 +54,7 @@ OPTIONS = [
     cfg.Opt(
         'port_range',
         type=PortRange(),
-        sample_default='5901-6899',
+        sample_default='20001-20999',
         help='Ports of the gateway, first and last, of which each console '
         'gets one of its own; [rfb] listen_port is none of them. Unset: all '
         'share [rfb] listen_port.',

@@ -26,6 +26,9 @@ BATCH: Final = 1000
 # Requests at a time. What they wait for is the API, not a processor.
 _THREADS: Final = 16
 
+# Seconds: no client waits longer to hear that its console is locked.
+_LONGEST_WAIT: Final = 30
+
 # Those that are open.
 _SESSIONS: Final = '/console-sessions'
 
@@ -130,10 +133,9 @@ class ConsoleApi:
 
     async def close(self, session_id: str) -> None:
         """Say that a session is over, if anybody listens: else it lapses."""
-        path = f'{_SESSIONS}/{session_id}'
         try:
             await self._in_thread(
-                self._threads, lambda: self._ask('DELETE', path)
+                self._threads, lambda: self._close(session_id)
             )
         except Away as error:
             LOG.warning(
@@ -180,16 +182,31 @@ class ConsoleApi:
         match answer.status:
             case http.HTTPStatus.TOO_MANY_REQUESTS:
                 raise LoginFailed(
-                    'Too many wrong passwords. Try again later.', 0, True
+                    'Too many wrong passwords. Try again later.',
+                    min(answer.retry_after, _LONGEST_WAIT),
+                    True,
                 )
             case http.HTTPStatus.FORBIDDEN if answer.retry_after:
                 raise LoginFailed(
                     'Authentication failed.', answer.retry_after, False
                 )
-            case http.HTTPStatus.BAD_REQUEST | http.HTTPStatus.NOT_FOUND:
-                # A name that no console can have, or a server that has gone.
+            case http.HTTPStatus.BAD_REQUEST:
+                # A name that no console can have.
                 raise LoginFailed('Authentication failed.', 1, False)
+            case http.HTTPStatus.NOT_FOUND:
+                # The password was right. Or the API has no such route.
+                LOG.warning('No log-in: %s', _message(answer.document))
+                raise Refused('The console is not there now.')
         return _session(answer)
+
+    def _close(self, session_id: str) -> None:
+        answer = self._ask('DELETE', f'{_SESSIONS}/{session_id}')
+        # Who has ended it was quicker, where it is not found.
+        if answer.status not in (
+            http.HTTPStatus.NO_CONTENT,
+            http.HTTPStatus.NOT_FOUND,
+        ):
+            raise _of_no_use(answer)
 
     def _keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
         answer = self._ask(

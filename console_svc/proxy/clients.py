@@ -31,8 +31,8 @@ class Client:
         self._timeout = timeout
         # Its version of RFB, once it was asked for a password.
         self._asked: int | None = None
-        #: Whether it knows how its login went.
-        self.is_answered = False
+        #: Whether it knows how its login went, and whether well.
+        self.is_answered = self.is_in = False
 
     async def respond(self, challenge: bytes) -> bytes:
         """What a user's password makes of a hypervisor's challenge.
@@ -50,6 +50,7 @@ class Client:
             await self.perform(rfb.welcome(minor, rfb.NONE))
         else:
             await self.perform(rfb.welcome(self._asked, rfb.VNC))
+        self.is_in = True
 
     async def turn_away(self, reason: str) -> None:
         """Say that it is not, and why."""

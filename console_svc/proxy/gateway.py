@@ -26,7 +26,13 @@ from console_svc.proxy.ended import Ended
 from console_svc.proxy.hypervisor import Hypervisors
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import Answers, HungUp, TCPStream, perform
+from console_svc.proxy.streams import (
+    BACKLOG,
+    Answers,
+    HungUp,
+    TCPStream,
+    perform,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -71,7 +77,9 @@ class Gateway:
         """Serve on a socket."""
         port: int = listener.getsockname()[1]
         return await asyncio.start_server(
-            functools.partial(self._accept, port), sock=listener
+            functools.partial(self._accept, port),
+            sock=listener,
+            backlog=BACKLOG,
         )
 
     async def stop(self) -> None:
@@ -154,8 +162,9 @@ class Gateway:
             await _turn_away(client, error)
             return error.reason
         except Ended as error:
-            if not client.is_answered:
+            if not client.is_in:
                 self._metrics.native_client('refused')
+            if not client.is_answered:
                 await _turn_away(client, error)
             return error.reason
         return 'The console has ended.'
@@ -185,13 +194,17 @@ class Gateway:
             await session.relay(client.stream, server)
 
     def _types(self, by_name: bool) -> list[int]:
-        """The security types of a port, the best first."""
+        """The security types of a port.
+
+        Many clients take the first that they know. noVNC is one, knows both,
+        but not what there is inside VeNCrypt; no other client knows xvp.
+        """
         bare = rfb.XVP if by_name else rfb.VNC
         if self._tls is None:
             return [bare]
         if self._options.require_tls:
             return [rfb.VENCRYPT]
-        return [rfb.VENCRYPT, bare]
+        return [bare, rfb.VENCRYPT] if by_name else [rfb.VENCRYPT, bare]
 
 
 async def _turn_away(client: NativeClient, error: Ended) -> None:

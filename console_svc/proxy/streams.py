@@ -7,6 +7,7 @@ Writing waits while the other end is slow, so nothing piles up here.
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from typing import Any, Final, Protocol, TypeVar
 
@@ -17,6 +18,9 @@ from websockets.frames import CloseCode
 from console_svc import rfb
 from console_svc.proxy.ended import Ended
 
+#: Connections that the kernel keeps until they are accepted.
+BACKLOG: Final = 1024
+
 # Bytes that are read at once.
 _PIECE: Final = 65536
 
@@ -25,6 +29,18 @@ _TYPING: Final = 120
 
 # Seconds for what was written to leave.
 _GOODBYE: Final = 5
+
+# An end that says nothing for a minute is asked whether it is there, and given
+# up when it does not answer for another one, nor take what is sent: nobody
+# says goodbye whose laptop sleeps, or whose NAT has forgotten the connection.
+_KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    # Milliseconds.
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000),
+)
 
 _T = TypeVar('_T')
 
@@ -60,6 +76,8 @@ class TCPStream:
     ) -> None:
         self._reader = reader
         self._writer = writer
+        for option in _KEEP_ALIVE:
+            writer.get_extra_info('socket').setsockopt(*option)
 
     async def read(self) -> bytes:
         return await self._reader.read(_PIECE)

@@ -29,7 +29,7 @@ from console_svc.proxy.hypervisor import Hypervisors
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import WebSocketStream
+from console_svc.proxy.streams import BACKLOG, WebSocketStream
 
 LOG = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ class Consoles:
         return await websockets.serve(
             self._serve,
             sock=listener,
+            backlog=BACKLOG,
             ssl=tls,
             process_request=self._before_upgrade,
             select_subprotocol=_select_subprotocol,

@@ -8,7 +8,7 @@ import logging
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import cotyledon
 import uvloop
@@ -21,6 +21,7 @@ from console_svc.proxy.gateway import Gateway
 from console_svc.proxy.hypervisor import Hypervisors
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.sessions import Sessions
+from console_svc.proxy.streams import BACKLOG
 from console_svc.proxy.websocket import Consoles
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# Connections that the kernel keeps until they are accepted.
-_BACKLOG = 1024
+# Hosts that stand for all addresses of the machine.
+_EVERYWHERE: Final = frozenset({'0.0.0.0', '::'})  # noqa: S104 (to compare)
 
 
 class Worker(cotyledon.Service):
@@ -129,6 +130,30 @@ def native_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     return [(conf.rfb.host, port) for port in sorted(ports)]
 
 
+def addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
+    """Host and port of every socket.
+
+    :raises oslo_config.cfg.Error: two have the same; the kernel would deal
+        connections out among them
+    """
+    proxy = conf.proxy
+    every = [(proxy.host, port) for port in proxy.ports]
+    if proxy.local_port:
+        every.append((proxy.local_host, proxy.local_port))
+    every += native_addresses(conf)
+    hosts: dict[int, set[str]] = {}
+    for host, port in every:
+        others = hosts.setdefault(port, set())
+        if others and (host in others or _EVERYWHERE & {host, *others}):
+            raise cfg.Error(
+                f'Port {port} is there for two things: [proxy] ports, '
+                'local_port, [rfb] listen_port and [consoles] port_range must '
+                'not overlap'
+            )
+        others.add(host)
+    return every
+
+
 def _context(certificate: tls.ServerTLS | None) -> ssl.SSLContext | None:
     return None if certificate is None else certificate.context
 
@@ -140,5 +165,5 @@ def bound(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     return socket.create_server(
-        (host, port), family=family, backlog=_BACKLOG, reuse_port=True
+        (host, port), family=family, backlog=BACKLOG, reuse_port=True
     )

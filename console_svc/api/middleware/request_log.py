@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from console_svc.api.microversion import ENVIRON_KEY, Version
+from console_svc.api.microversion import ENVIRON_KEY
 from console_svc.context import RequestContext
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class RequestLog:
 
 def _version(environ: 'WSGIEnvironment') -> str:
     """The microversion of a request; not the words of one that has none."""
-    version = environ.get(ENVIRON_KEY)
-    return str(version) if isinstance(version, Version) else '-'
+    version = environ.get(ENVIRON_KEY, '-')
+    return '-' if isinstance(version, Exception) else str(version)
 
 
 def _printable(text: str) -> str:

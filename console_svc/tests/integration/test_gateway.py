@@ -10,6 +10,7 @@ import asyncio
 import functools
 import pathlib
 import time
+from concurrent import futures
 from typing import Any, ClassVar
 
 import asyncvnc
@@ -19,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from console_svc import rfb
 from console_svc.compute.libvirt.vnc import Line
 from console_svc.tests import fixtures
-from console_svc.tests.integration import libvirtd, process
+from console_svc.tests.integration import consoles, libvirtd, process
 from console_svc.tests.integration.gateway import (
     Gateway,
     GatewayTest,
@@ -317,6 +318,13 @@ class StaticTest(GatewayTest):
             reason, self.console['port'], self.console['password']
         )
 
+    def counted(self, outcomes: dict[str, float]) -> None:
+        """The client may hear of its outcome first."""
+        process.wait_for(
+            lambda: self.gateway.outcomes() == outcomes,
+            f'{outcomes} in the metrics',
+        )
+
     def test_in_and_out(self) -> None:
         self.start()
         self.in_()
@@ -368,28 +376,58 @@ class StaticTest(GatewayTest):
         self.refused('Authentication failed.')
 
     def test_who_guesses_waits_and_is_locked_out(self) -> None:
-        self.start(rfb_options={'max_failures': 3, 'lock_time': 6})
+        self.start(rfb_options={'max_failures': 3, 'lock_time': 4})
         waited = []
-        for reason in (
-            'Authentication failed.',
-            'Authentication failed.',
-            'Too many wrong passwords. Try again later.',
-        ):
+        for _ in range(2):
             began = time.monotonic()
-            self.check_refused(reason, self.console['port'], 'guess')
+            self.check_refused(
+                'Authentication failed.', self.console['port'], 'guess'
+            )
             waited.append(time.monotonic() - began)
         self.assertLess(waited[0] + 0.5, waited[1])
-        self.refused('Too many wrong passwords. Try again later.')
+        locked = 'Too many wrong passwords. Try again later.'
+        began = time.monotonic()
+        with futures.ThreadPoolExecutor(1) as pool:
+            guess = pool.submit(
+                self.check_refused, locked, self.console['port'], 'guess'
+            )
+            time.sleep(1)
+            self.refused(locked)
+            guess.result()
+        # Who guesses on gains nothing by it.
+        self.assertLess(3, time.monotonic() - began)
         self.assertEqual({'failed': 2, 'locked': 2}, self.gateway.outcomes())
         log = self.gateway.service.log.read_text()
         self.assertIn('console_gateway.authenticate', log)
-        time.sleep(6)
         self.in_()
 
     def test_no_vnc_server_behind_it(self) -> None:
         self.port = process.free_port()
         self.start()
         self.refused('The hypervisor does not answer.')
+        self.counted({'refused': 1})
+
+    def test_a_server_that_has_stopped(self) -> None:
+        self.start()
+        self.gateway.service.write_inventory({'servers': []})
+        self.refused('The console is not there now.')
+        self.counted({'refused': 1})
+        self.assertIn(
+            f'No log-in: Console for instance {fixtures.SERVER} could not',
+            self.gateway.proxy.log.read_text(),
+        )
+
+    def test_what_is_offered_first(self) -> None:
+        """Of all clients noVNC alone knows xvp, and takes the first."""
+        self.start()
+        for port, types in (
+            (self.console['port'], [rfb.VENCRYPT, rfb.VNC]),
+            (self.gateway.shared_port, [rfb.XVP, rfb.VENCRYPT]),
+        ):
+            with self.connect(port) as stream:
+                stream.sendall(b'RFB 003.008\n')
+                said = consoles.heard(stream, bytes([len(types), *types]))
+                self.assertTrue(said.endswith(bytes([len(types), *types])))
 
     def test_the_service_is_away(self) -> None:
         self.start()

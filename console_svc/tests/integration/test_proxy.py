@@ -599,6 +599,7 @@ class LifeTest(ProxyTest):
         for options, reason in (
             ({'cert': '/nonexistent.pem'}, '/nonexistent.pem'),
             ({'ports': 'all'}, 'ports'),
+            ({'ports': '6080,6080'}, 'Port 6080 is there for two things'),
             ({'console_api': {'timeout': 10}}, 'auth_type'),
             ({'console_api': {'auth_type': 'password'}}, 'auth_url'),
             (

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which sockets a worker listens on."""
+
+from typing import Any
+
+import testtools
+from oslo_config import cfg
+
+from console_svc.proxy import worker
+from console_svc.tests import fixtures
+
+
+class AddressesTest(testtools.TestCase):
+    def addresses(
+        self, port_range: str, **proxy: Any
+    ) -> list[tuple[str, int]]:
+        configuration = self.useFixture(
+            fixtures.Configuration(
+                rfb={'enabled': True, 'host': '192.0.2.20'},
+                consoles={'port_range': port_range},
+                proxy={
+                    'host': '192.0.2.20',
+                    'ports': '6080,6082',
+                    'local_port': 6089,
+                    **proxy,
+                },
+            )
+        )
+        return worker.addresses(configuration.conf)
+
+    def test_all(self) -> None:
+        self.assertEqual(
+            [
+                ('192.0.2.20', 6080),
+                ('192.0.2.20', 6082),
+                ('127.0.0.1', 6089),
+                ('192.0.2.20', 5900),
+                ('192.0.2.20', 5901),
+            ],
+            # The shared port is no console's own.
+            self.addresses('5900-5901'),
+        )
+
+    def test_an_address_is_for_one_thing(self) -> None:
+        error = self.assertRaises(cfg.Error, self.addresses, '5901-6099')
+        self.assertIn('Port 6080 ', str(error))
+        self.assertIn('[consoles] port_range', str(error))
+        self.addresses('5901-6099', host='192.0.2.21')
+        # On all addresses is on this one, too.
+        for everywhere in '0.0.0.0', '::':
+            self.assertRaises(
+                cfg.Error, self.addresses, '5901-6099', host=everywhere
+            )
+        self.assertRaises(
+            cfg.Error, self.addresses, '6089-6089', local_host='0.0.0.0'
+        )
+        self.addresses('6089-6089', local_port=0)

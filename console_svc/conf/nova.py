@@ -9,7 +9,8 @@ GROUP = 'nova'
 OPTIONS = client.options(
     timeout=30,
     description='The credential with which nova is asked where a console '
-    'token of its own leads; everything else is asked with the token of the '
+    'token of its own leads, and, of native consoles, at log-ins and in the '
+    'purge, about servers; everything else is asked with the token of the '
     'caller.',
 )
 

@@ -86,7 +86,7 @@ class ConsoleAuthTokens:
                 console_type=console_type,
             )
             raise
-        token = secrets.token_urlsafe(_BYTES)
+        token = _generate()
         now = int(self._clock())
         if ttl is None:
             ttl = self._conf.consoleauth.token_ttl
@@ -213,6 +213,13 @@ class ConsoleAuthTokens:
             return self._vault.decrypt(sealed)
         except exception.PasswordUnreadable:
             return None
+
+
+def _generate() -> str:
+    """A new token; a command line would take a dash for an option's."""
+    while (token := secrets.token_urlsafe(_BYTES)).startswith('-'):
+        pass
+    return token
 
 
 def hash_of(token: str) -> str:

@@ -7,8 +7,9 @@ imported here.
 """
 
 import argparse
+import re
 
-from osc_lib import clientmanager, utils
+from osc_lib import clientmanager, exceptions, utils
 
 from console_svc.osc.client import Client
 
@@ -26,8 +27,29 @@ def make_client(instance: clientmanager.ClientManager) -> Client:
     return Client(
         instance.sdk_connection.compute,
         # Where plugins find what was asked of them.
-        microversion=instance._api_version[API_NAME],
+        microversion=_microversion(instance._api_version[API_NAME]),
     )
+
+
+def check_api_version(version: str) -> bool:
+    """See that it is a microversion; openstackclient asks by this name.
+
+    The service knows "latest", too, but openstackclient would look for the
+    commands of a major version of this name.
+
+    :raises osc_lib.exceptions.CommandError: it is none
+    """
+    if not re.fullmatch(r'2(\.[0-9]+)?', version):
+        raise exceptions.CommandError(
+            f'{version!r} is no microversion for console commands, such as '
+            f'{DEFAULT_API_VERSION}'
+        )
+    return True
+
+
+def _microversion(version: str) -> str:
+    """What is sent: for the major version alone, the default."""
+    return version if '.' in version else DEFAULT_API_VERSION
 
 
 def build_option_parser(

@@ -50,6 +50,10 @@ _MESSAGES = {
 # Headers of such a refusal that still hold when its body is ours.
 _KEPT = frozenset({'allow', 'retry-after', 'www-authenticate'})
 
+_TELLING_TO_WAIT: Final = frozenset(
+    {http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE}
+)
+
 # That a fault is ours; one further in has it from here, too.
 _ANSWERED: Final = 'console_svc.fault'
 
@@ -131,7 +135,7 @@ class Faults:
             'Content-Length': str(len(body)),
             **headers,
         }
-        if code == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        if code in _TELLING_TO_WAIT:
             all_headers.setdefault('Retry-After', self._retry_after)
         status = f'{int(code)} {http.HTTPStatus(code).phrase}'
         start_response(status, list(all_headers.items()))

@@ -17,7 +17,8 @@ _DESCRIPTION: Final = """\
 Server consoles: the part of the compute API that is about them, and
 console-svc's own. Paths below /v2.1 may have the caller's project id after
 it; both forms are the same resource. HEAD works wherever GET does, and
-OPTIONS tells the methods of a resource.
+OPTIONS tells the methods of a resource. Where servers are nova's, what nova
+refuses is refused with its status, which may be another 4xx, or 501.
 """
 
 _TOKENS: Final = {

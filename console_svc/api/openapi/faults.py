@@ -36,7 +36,10 @@ def responses(route: Route) -> dict[str, Any]:
     if route.path in PUBLIC_PATHS:
         return {}
     texts = {status: [text] for status, text in _TEXTS.items()}
+    telling_to_wait = set()
     for error in _errors(route):
+        if issubclass(error, exception.AuthenticationFailed):
+            telling_to_wait.add(int(error.status))
         words = inspect.getdoc(error) or error.status.phrase
         text = words.partition('\n\n')[0]
         found = texts.setdefault(int(error.status), [])
@@ -45,7 +48,7 @@ def responses(route: Route) -> dict[str, Any]:
     return {
         str(status): {
             'description': ' '.join(texts[status]),
-            'headers': headers.of_answer(status),
+            'headers': headers.of_answer(status, status in telling_to_wait),
             'content': {
                 'application/json': {
                     'schema': {'$ref': f'#/components/schemas/fault_{status}'}

@@ -87,10 +87,17 @@ _PARTICULAR = {
 }
 
 
-def of_answer(status: int) -> dict[str, Any]:
-    """What an answer of this status has."""
-    return {
+def of_answer(status: int, may_tell_to_wait: bool = False) -> dict[str, Any]:
+    """What an answer of this status has.
+
+    :param may_tell_to_wait: whether one for some reasons has a Retry-After
+    """
+    found: dict[str, Any] = {
         name: {'$ref': f'#/components/headers/{name}'}
         for name in HEADERS
         if status in _PARTICULAR.get(name, {status})
     }
+    if may_tell_to_wait:
+        optional = {**HEADERS['Retry-After'], 'required': False}
+        found.setdefault('Retry-After', optional)
+    return found

@@ -94,6 +94,9 @@ class NovaFaultsTest(testtools.TestCase):
         self.assertEqual(status, answer.status_code, f'{what}: {answer.text}')
         (found,) = answer.json().values()
         self.assertEqual({'code': status, 'message': message}, found)
+        self.assertEqual(
+            status in (429, 503), 'Retry-After' in answer.headers, what
+        )
 
     def test_good(self) -> None:
         """The stub is nova enough, and asked as the caller says."""

@@ -274,11 +274,15 @@ class ConsoleAuthTokenTest(OscTestCase):
             *(*at, '2.30', *show),
             **self.proxy,
         )
-        # Openstackclient's own are another matter.
+        # Openstackclient's own are another matter, and of the major version
+        # alone nothing is known.
         shown = self.document(
-            *('--os-compute-api-version', '2.30', *show), **self.proxy
+            *('--os-compute-api-version', '2.30', *at, '2', *show),
+            **self.proxy,
         )
         self.assertEqual(5903, shown['tls_port'])
+        done = self.refused(*at, 'latest', *show)
+        self.assertIn("'latest' is no microversion for console", done.stderr)
 
     def test_show_is_not_for_members(self) -> None:
         self.assertRefused(

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from unittest import mock
+
 import sqlalchemy as sa
 import testtools
 
@@ -75,6 +77,10 @@ class TokensTest(testtools.TestCase):
 
     def assertRegex(self, text: str, pattern: str) -> None:
         self.assertThat(text, testtools.matchers.MatchesRegex(pattern))
+
+    def test_is_no_option_of_a_command(self) -> None:
+        with mock.patch('secrets.token_urlsafe', side_effect=['-a', '-', 'b']):
+            self.assertEqual('b', self.issue())
 
     def test_is_stored_nowhere(self) -> None:
         token = self.issue()

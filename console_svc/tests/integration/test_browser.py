@@ -178,18 +178,33 @@ class BrowserTest(KeystoneTest):
         )
         self.addCleanup(context.close)
         page = context.new_page()
+        self.said: list[str] = []
+        page.on('console', lambda message: self.said.append(message.text))
+        page.on('pageerror', lambda error: self.said.append(str(error)))
         page.set_default_timeout(process.PATIENCE * 1000)
         if url:
             page.goto(url)
         return page
 
-    def wait(self, page: Page, condition: Any, what: str) -> None:
+    def wait(
+        self,
+        page: Page,
+        condition: Any,
+        what: str,
+        patience: float = process.PATIENCE,
+    ) -> None:
         # The page lives while playwright waits, not while we sleep.
-        deadline = time.monotonic() + process.PATIENCE
+        deadline = time.monotonic() + patience
         while not condition():
             if time.monotonic() > deadline:
                 page.screenshot(path=SCREENSHOTS / 'waited-in-vain.png')
-                self.fail(f'waited in vain for {what}')
+                logs = self.proxy_.log, self.service.log
+                ends = (log.read_text()[-6000:] for log in logs)
+                self.fail(
+                    '\n'.join(
+                        (f'waited in vain for {what}', *self.said, *ends)
+                    )
+                )
             page.wait_for_timeout(100)
 
     def says(self, page: Page, words: str) -> None:

@@ -233,14 +233,13 @@ class BadInputTest(GatewayTest):
             for _ in range(900):
                 stack.enter_context(self.raw(self.console['port'], b''))
             process.wait_for(
-                lambda: self.gateway.proxy.descriptors() < 700,
+                lambda: self.gateway.outcomes().get('crowded', 0) >= 300,
                 'some to be hung up on',
             )
         process.wait_for(
             lambda: self.gateway.proxy.descriptors() < 100, 'the others'
         )
         self.talks()
-        self.assertIn('crowded', self.gateway.outcomes())
 
     def test_too_many_of_one_address(self) -> None:
         self.start()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import prometheus_client
 from oslo_config import cfg
-from prometheus_client import multiprocess
 
+from console_svc import addresses, exposition
 from console_svc.api.middleware.branch import Branch
 
 if TYPE_CHECKING:
@@ -92,11 +92,9 @@ def _may_read(
         ):
             return False
         try:
-            address = ipaddress.ip_address(environ.get('REMOTE_ADDR', ''))
+            address = addresses.parse(environ.get('REMOTE_ADDR'))
         except ValueError:
             return False
-        # A dual-stack listener sees ::ffff:192.0.2.1 for 192.0.2.1.
-        address = getattr(address, 'ipv4_mapped', None) or address
         return any(address in source for source in sources)
 
     return may_read
@@ -105,9 +103,7 @@ def _may_read(
 def _answer(
     environ: 'WSGIEnvironment', start_response: 'StartResponse'
 ) -> Iterable[bytes]:
-    registry = prometheus_client.CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    body = prometheus_client.generate_latest(registry)
+    body = exposition.text()
     start_response(
         '200 OK',
         [

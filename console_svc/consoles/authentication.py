@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_utils import uuidutils
 
-from console_svc import audit, exception, rfb
+from console_svc import addresses, audit, exception, rfb
 from console_svc.compute import Driver
 from console_svc.consoles import passwords
 from console_svc.consoles.gateway import CONSOLE_TYPE
@@ -22,7 +22,7 @@ from console_svc.consoles.models import (
     ConsoleSession,
     ConsoleType,
 )
-from console_svc.consoles.sessions import ConsoleSessions, same_address
+from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.context import RequestContext, everybody
 from console_svc.db.api import Database
 
@@ -97,11 +97,7 @@ class GatewayAuthentication:
         options = self._conf.consoles
         try:
             session = self._sessions.open_found(
-                context,
-                found,
-                client_address,
-                options.native_max_uses,
-                options.bind_to_client_address,
+                context, found, client_address, options.native_max_uses
             )
         except exception.TokenUsedUp:
             raise exception.ConsoleUsedUp from None
@@ -164,8 +160,9 @@ class GatewayAuthentication:
 
     def _is_for(self, row: sa.RowMapping, client_address: str | None) -> bool:
         """Whether a console can be logged in to from an address."""
-        return not self._conf.consoles.bind_to_client_address or same_address(
-            row['client_address'], client_address
+        return (
+            not self._conf.consoles.bind_to_client_address
+            or addresses.same(row['client_address'], client_address)
         )
 
     def _where(self, row: sa.RowMapping) -> ConsoleAuthToken:

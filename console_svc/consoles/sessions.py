@@ -7,7 +7,6 @@ and learns there that it was ended. A session that is ended is a row that is
 gone; what was, is in the audit.
 """
 
-import ipaddress
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_utils import uuidutils
 
-from console_svc import audit, exception
+from console_svc import addresses, audit, exception
 from console_svc.consoles.models import (
     NEVER,
     ConsoleAuthToken,
@@ -80,15 +79,16 @@ class ConsoleSessions:
         found: ConsoleAuthToken,
         client_address: str | None,
         max_uses: int,
-        bind_to_client_address: bool,
+        bind_to_client_address: bool = False,
     ) -> ConsoleSession:
         """Use a token that was found to be valid; likewise.
 
         :param max_uses: sessions that it can open; 0: no limit
-        :param bind_to_client_address: whether only for who asked for it
+        :param bind_to_client_address: whether only for who asked for it,
+            where that is still to be seen
         """
         try:
-            if bind_to_client_address and not same_address(
+            if bind_to_client_address and not addresses.same(
                 found.client_address, client_address
             ):
                 raise exception.WrongAddress
@@ -245,22 +245,6 @@ def _known(session_id: str) -> str:
     if not uuidutils.is_uuid_like(session_id):
         raise exception.SessionNotFound(session_id=session_id)
     return session_id
-
-
-def same_address(one: str | None, other: str | None) -> bool:
-    """Whether two texts are the same address; no address is none."""
-    try:
-        return _address(one) == _address(other)
-    except ValueError:
-        return False
-
-
-def _address(
-    text: str | None,
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(text or '')
-    # A dual-stack listener sees ::ffff:192.0.2.1 for 192.0.2.1 (RFC 4291).
-    return getattr(address, 'ipv4_mapped', None) or address
 
 
 def _session(row: Mapping[Any, Any]) -> ConsoleSession:

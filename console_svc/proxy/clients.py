@@ -6,6 +6,7 @@ A browser has a token, and RFB's handshake before it; a native client has
 logged in by that handshake, and waits for its end.
 """
 
+import contextlib
 from typing import TypeVar
 
 from websockets.frames import CloseCode
@@ -20,8 +21,8 @@ _T = TypeVar('_T')
 class Client:
     """A browser: nothing has been said yet.
 
-    Every method may raise :class:`console_svc.proxy.ended.Ended`: it does
-    not do its part.
+    Every method but turn_away may raise
+    :class:`console_svc.proxy.ended.Ended`: it does not do its part.
 
     :param timeout: seconds for each step
     """
@@ -53,13 +54,14 @@ class Client:
         self.is_in = True
 
     async def turn_away(self, reason: str) -> None:
-        """Say that it is not, and why."""
+        """Say that it is not, and why, if it listens."""
         self.is_answered = True
-        await self.perform(
-            rfb.refuse(reason)
-            if self._asked is None
-            else rfb.turn_away(self._asked, reason)
-        )
+        with contextlib.suppress(Ended):
+            await self.perform(
+                rfb.refuse(reason)
+                if self._asked is None
+                else rfb.turn_away(self._asked, reason)
+            )
 
     async def perform(self, handshake: rfb.Handshake[_T]) -> _T:
         """Go through a handshake with it."""

@@ -7,7 +7,6 @@ It holds no password: the API checks a client's response to its challenge.
 
 import asyncio
 import collections
-import contextlib
 import functools
 import logging
 import secrets
@@ -159,13 +158,13 @@ class Gateway:
             self._metrics.native_client('locked' if error.locked else 'failed')
             # Who guesses waits longer each time.
             await asyncio.sleep(error.wait)
-            await _turn_away(client, error)
+            await client.turn_away(error.reason)
             return error.reason
         except Ended as error:
             if not client.is_in:
                 self._metrics.native_client('refused')
             if not client.is_answered:
-                await _turn_away(client, error)
+                await client.turn_away(error.reason)
             return error.reason
         return 'The console has ended.'
 
@@ -205,11 +204,6 @@ class Gateway:
         if self._options.require_tls:
             return [rfb.VENCRYPT]
         return [bare, rfb.VENCRYPT] if by_name else [rfb.VENCRYPT, bare]
-
-
-async def _turn_away(client: NativeClient, error: Ended) -> None:
-    with contextlib.suppress(Ended):
-        await client.turn_away(error.reason)
 
 
 class _TLS(Answers):

@@ -15,7 +15,7 @@ from console_svc import rfb
 from console_svc.proxy import tls
 from console_svc.proxy.api import Opened
 from console_svc.proxy.clients import Client
-from console_svc.proxy.ended import Ended, Refused, Unreachable
+from console_svc.proxy.ended import Refused, Unreachable
 from console_svc.proxy.streams import (
     Answers,
     HungUp,
@@ -79,7 +79,7 @@ class Hypervisors:
                 error or 'it does not answer',
             )
             if where.console_type in _RFB:
-                await _turn_away(client, _NO_ANSWER)
+                await client.turn_away(_NO_ANSWER)
             raise Unreachable(_NO_ANSWER) from None
         try:
             if where.internal_access_path is not None:
@@ -125,15 +125,9 @@ class Hypervisors:
             reason = _NO_ANSWER
         if reason is not None:
             LOG.warning('No console of the hypervisor at %s: %s', host, reason)
-            await _turn_away(client, reason)
+            await client.turn_away(reason)
             raise Unreachable(reason)
         await client.welcome()
-
-
-async def _turn_away(client: Client, reason: str) -> None:
-    """Have the client's window say why there is no console."""
-    with contextlib.suppress(Ended):
-        await client.turn_away(reason)
 
 
 class _Guard(Answers):

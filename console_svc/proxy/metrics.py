@@ -101,13 +101,6 @@ class Metrics:
         self._set_up.observe(seconds)
 
 
-def exposition() -> bytes:
-    """The figures of all processes, in Prometheus's text format."""
-    registry = prometheus_client.CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return prometheus_client.generate_latest(registry)
-
-
 def forget_dead() -> None:
     """What processes that have ended have now, they have no more."""
     folder = pathlib.Path(os.environ['PROMETHEUS_MULTIPROC_DIR'])

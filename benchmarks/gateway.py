@@ -23,9 +23,9 @@ import fixtures as fixtures_
 from benchmarks import painter
 from benchmarks.load import Server
 from benchmarks.targets import Stage, Subject
-from console_svc import rfb
-from console_svc.consoles import passwords
-from console_svc.db.models import console_auth_tokens, consoles
+from console_svc.consoles import vault
+from console_svc.db.tables import console_auth_tokens, consoles
+from console_svc.protocols import rfb
 from console_svc.proxy.streams import Answers, TCPStream, perform
 from console_svc.tests import fixtures
 from console_svc.tests.integration import certificates, process
@@ -286,7 +286,7 @@ def _fill(
 ) -> None:
     """Consoles of these servers, and as many of others as it takes."""
     now = int(time.time())
-    encrypted = passwords.Vault(subject.conf).encrypt(password)
+    encrypted = vault.Vault(subject.conf).encrypt(password)
     every = [
         *servers,
         *(str(uuid.uuid4()) for _ in range(rows - len(servers))),

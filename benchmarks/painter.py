@@ -11,7 +11,7 @@ import struct
 import sys
 from typing import Final
 
-from console_svc import rfb
+from console_svc.protocols import rfb
 from console_svc.proxy.streams import HungUp, TCPStream, perform
 
 WIDTH: Final = 640

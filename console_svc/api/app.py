@@ -13,11 +13,11 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
-from console_svc import audit, compute, exception, notifications, policy
+from console_svc import audit, audit_notifications, compute, exception, policy
 from console_svc.api import healthcheck, microversion, operation
 from console_svc.api.controllers.base import Resource, Services
 from console_svc.api.controllers.root import RootController
-from console_svc.api.middleware.background import InBackground
+from console_svc.api.middleware.auth_cache import AuthCache, CallerCache
 from console_svc.api.middleware.branch import (
     Branch,
     has_no_body,
@@ -25,17 +25,17 @@ from console_svc.api.middleware.branch import (
 )
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
+from console_svc.api.middleware.first_request import FirstRequest
 from console_svc.api.middleware.measured import RESOURCE, Measured
 from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
-from console_svc.api.middleware.recent import Recent, RecentCallers
 from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
 from console_svc.api.openapi import document
 from console_svc.api.request import Request
-from console_svc.consoles.authentication import GatewayAuthentication
-from console_svc.consoles.housekeeping import Housekeeper
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.native.consoles import NativeConsoles
+from console_svc.consoles.native.login import GatewayAuthentication
+from console_svc.consoles.purge import Housekeeper
 from console_svc.consoles.servers import Servers
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
@@ -64,7 +64,7 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     rules = policy.Policy(conf)
     figures = _metrics(conf)
     events = audit.Audit(
-        notifications.notifier(conf), figures.event if figures else None
+        audit_notifications.notifier(conf), figures.event if figures else None
     )
     tokens = ConsoleAuthTokens(conf, database, driver, events)
     sessions = ConsoleSessions(conf, database, tokens, events)
@@ -103,7 +103,7 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
         app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
     if conf.consoleauth.purge_interval:
         keeper = Housekeeper(conf, database, consoles, events)
-        app = InBackground(app, keeper.start)
+        app = FirstRequest(app, keeper.start)
     if figures:
         app = figures.beside(app, conf)
     return healthcheck.beside(app, conf, database)
@@ -132,7 +132,7 @@ def authentication(
         conf.register_opts(options, group)
     for name, default in _AUTH_TOKEN_DEFAULTS.items():
         conf.set_default(name, default, 'keystone_authtoken')
-    callers = RecentCallers(
+    callers = CallerCache(
         # Who has auth_token cache nothing wants nothing cached.
         min(
             conf.api.remember_callers,
@@ -142,7 +142,7 @@ def authentication(
     middleware = auth_token.AuthProtocol(
         Context(callers.remembering(app)), {'oslo_config_config': conf}
     )
-    return Recent(callers, middleware, app)
+    return AuthCache(callers, middleware, app)
 
 
 class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]

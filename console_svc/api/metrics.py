@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import prometheus_client
 from oslo_config import cfg
 
-from console_svc import addresses, exposition
+from console_svc import addresses, prometheus
 from console_svc.api.middleware.branch import Branch
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _may_read(
 def _answer(
     environ: 'WSGIEnvironment', start_response: 'StartResponse'
 ) -> Iterable[bytes]:
-    body = exposition.text()
+    body = prometheus.text()
     start_response(
         '200 OK',
         [

@@ -13,8 +13,7 @@ from console_svc.api.schemas import (
     one_of,
     record,
 )
-from console_svc.consoles import gateway
-from console_svc.consoles.models import ConsoleType
+from console_svc.objects import NATIVE_TYPE, ConsoleType
 
 _TEXT = {'type': 'string'}
 _TEXT_OR_NULL = {'type': ['string', 'null']}
@@ -23,7 +22,7 @@ _PORT_OR_NULL = {**_PORT, 'type': ['integer', 'null']}
 _TIME = {'type': 'integer', 'minimum': 0}
 _TIME_OR_NULL = {**_TIME, 'type': ['integer', 'null']}
 _UUID = {'type': 'string', 'format': 'uuid'}
-_TYPE = one_of(*ConsoleType, gateway.CONSOLE_TYPE)
+_TYPE = one_of(*ConsoleType, NATIVE_TYPE)
 _URI = {'type': 'string', 'format': 'uri'}
 
 

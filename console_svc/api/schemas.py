@@ -11,7 +11,7 @@ from console_svc import exception
 from console_svc.api import microversion
 from console_svc.api.microversion import SPICE_DIRECT, WEBMKS, Version
 from console_svc.api.operation import Form
-from console_svc.consoles.models import ConsoleType
+from console_svc.objects import ConsoleType
 
 
 def record(**properties: Mapping[str, Any]) -> dict[str, Any]:

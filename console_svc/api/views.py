@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from console_svc.api import microversion
-from console_svc.consoles.models import (
+from console_svc.objects import (
     Console,
     ConsoleAuthToken,
     ConsoleSession,

@@ -7,7 +7,7 @@ import sys
 import threading
 from types import FrameType
 
-from console_svc import audit, compute, listener, notifications
+from console_svc import audit, audit_notifications, compute, nova_notifications
 from console_svc import conf as configuration
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.db.api import Database
@@ -32,9 +32,9 @@ def main() -> int:
         conf,
         Database(conf, timeout=conf.api.database_timeout),
         compute.load(conf),
-        audit.Audit(notifications.notifier(conf)),
+        audit.Audit(audit_notifications.notifier(conf)),
     )
-    server = listener.make(conf, tokens)
+    server = nova_notifications.make(conf, tokens)
     server.start()
     started = True
     stopped.wait()

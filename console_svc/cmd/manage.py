@@ -14,15 +14,15 @@ import sqlalchemy
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import audit, compute, exception, notifications
+from console_svc import audit, audit_notifications, compute, exception
 from console_svc import conf as configuration
-from console_svc.consoles import housekeeping, passwords
-from console_svc.consoles.models import ConsoleType
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles import purge, vault
+from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import everybody
 from console_svc.db import migration
 from console_svc.db.api import Database
+from console_svc.objects import ConsoleType
 
 Command = Callable[[cfg.ConfigOpts], None]
 
@@ -43,7 +43,7 @@ def db_sync(conf: cfg.ConfigOpts) -> None:
     reason = 'the database is in use'
     if empty:
         try:
-            passwords.create_key_file(key_file)
+            vault.create_key_file(key_file)
         except OSError as error:
             # The schema is current all the same; consoles wait for the key.
             reason = str(error)
@@ -76,11 +76,11 @@ def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
     """
     database = Database(conf)
     driver = compute.load(conf)
-    events = audit.Audit(notifications.notifier(conf))
+    events = audit.Audit(audit_notifications.notifier(conf))
     batch = conf.command.batch
     started = time.monotonic()
     left = conf.command.max_seconds
-    tokens, sessions = housekeeping.purge(
+    tokens, sessions = purge.purge(
         database,
         events,
         int(time.time()),
@@ -101,12 +101,12 @@ def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
 
 def keys_create(conf: cfg.ConfigOpts) -> None:
     """Make the key file of the console passwords."""
-    passwords.create_key_file(pathlib.Path(conf.consoles.key_file))
+    vault.create_key_file(pathlib.Path(conf.consoles.key_file))
 
 
 def keys_rotate(conf: cfg.ConfigOpts) -> None:
     """Put a new key first in the key file; the old ones still decrypt."""
-    passwords.rotate_key_file(pathlib.Path(conf.consoles.key_file))
+    vault.rotate_key_file(pathlib.Path(conf.consoles.key_file))
 
 
 def token_issue(conf: cfg.ConfigOpts) -> None:
@@ -115,7 +115,10 @@ def token_issue(conf: cfg.ConfigOpts) -> None:
     context = everybody()
     server = driver.get_server(context, conf.command.server)
     tokens = ConsoleAuthTokens(
-        conf, Database(conf), driver, audit.Audit(notifications.notifier(conf))
+        conf,
+        Database(conf),
+        driver,
+        audit.Audit(audit_notifications.notifier(conf)),
     )
     print(
         tokens.issue(context, server, conf.command.type, ttl=conf.command.ttl)

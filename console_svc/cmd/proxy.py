@@ -30,12 +30,12 @@ def main() -> int:
 
 
 def _run(conf: cfg.ConfigOpts) -> int:
-    from console_svc.proxy import api, metrics, tls, worker
+    from console_svc.proxy import console_api, metrics, tls, worker
 
     # What is wrong with these is to be said once, here, and not by every
     # worker that is started again.
     try:
-        api.ConsoleApi(conf)
+        console_api.ConsoleApi(conf)
         tls.browsers(conf)
         tls.native_clients(conf)
         tls.hypervisors(conf)

@@ -10,7 +10,7 @@ from oslo_upgradecheck import common_checks, upgradecheck
 
 from console_svc import compute, exception
 from console_svc import conf as configuration
-from console_svc.consoles import passwords
+from console_svc.consoles import vault
 from console_svc.context import everybody
 from console_svc.db import migration
 from console_svc.db.api import Database
@@ -51,7 +51,7 @@ class Checks(upgradecheck.UpgradeCommands):
     def _keys(self) -> upgradecheck.Result:
         """Console passwords can be encrypted."""
         try:
-            passwords.Vault(self.conf).encrypt('')
+            vault.Vault(self.conf).encrypt('')
         except exception.ServiceUnavailable as error:
             return _failure(f'{error} ({error.__cause__})')
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)

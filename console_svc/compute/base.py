@@ -7,13 +7,13 @@ import abc
 from oslo_config import cfg
 
 from console_svc import exception
-from console_svc.consoles.models import (
+from console_svc.context import RequestContext
+from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     Endpoint,
     Server,
 )
-from console_svc.context import RequestContext
 
 
 class Driver(abc.ABC):

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from console_svc.consoles.models import (
+from console_svc.objects import (
     ConnectInfo,
     ConsoleType,
     Endpoint,

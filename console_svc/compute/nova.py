@@ -18,17 +18,17 @@ from keystoneauth1 import exceptions as keystone_exceptions
 from keystoneauth1 import plugin, token_endpoint
 from oslo_config import cfg
 
-from console_svc import client, exception
+from console_svc import exception, rest_client
 from console_svc.compute import base
 from console_svc.conf.nova import GROUP
-from console_svc.consoles.models import (
+from console_svc.context import RequestContext
+from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleType,
     Endpoint,
     Server,
 )
-from console_svc.context import RequestContext
 
 LOG = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class NovaDriver(base.Driver):
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
-        self._nova = client.load(conf, GROUP)
+        self._nova = rest_client.load(conf, GROUP)
 
     def get_server(self, context: RequestContext, server_id: str) -> Server:
         document = self._ask_of(server_id, 'GET', '', context, '2.1')

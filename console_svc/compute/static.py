@@ -12,8 +12,8 @@ from oslo_config import cfg
 
 from console_svc import exception
 from console_svc.compute import base, inventory
-from console_svc.consoles.models import ConnectInfo, Endpoint, Server
 from console_svc.context import RequestContext
+from console_svc.objects import ConnectInfo, Endpoint, Server
 from console_svc.watched_file import WatchedFile
 
 ACTIVE = 'ACTIVE'

@@ -2,11 +2,11 @@
 
 """[console_api] where the console proxy finds the API."""
 
-from console_svc.conf import client
+from console_svc.conf import rest_client
 
 GROUP = 'console_api'
 
-OPTIONS = client.options(
+OPTIONS = rest_client.options(
     timeout=10,
     description="The console proxy's credential: a user with the role "
     '"service", which opens sessions, keeps and closes them, and needs '
@@ -14,4 +14,4 @@ OPTIONS = client.options(
 )
 
 #: Options that a plugin registers: for the sample file alone.
-SAMPLE = client.sample(OPTIONS)
+SAMPLE = rest_client.sample(OPTIONS)

@@ -2,11 +2,11 @@
 
 """[nova] the driver that asks nova's API."""
 
-from console_svc.conf import client
+from console_svc.conf import rest_client
 
 GROUP = 'nova'
 
-OPTIONS = client.options(
+OPTIONS = rest_client.options(
     timeout=30,
     description='The credential with which nova is asked where a console '
     'token of its own leads, and, of native consoles, at log-ins and in the '
@@ -15,4 +15,4 @@ OPTIONS = client.options(
 )
 
 #: Options that a plugin registers: for the sample file alone.
-SAMPLE = client.sample(OPTIONS)
+SAMPLE = rest_client.sample(OPTIONS)

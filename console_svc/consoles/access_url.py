@@ -6,7 +6,7 @@ from urllib import parse
 
 from oslo_config import cfg
 
-from console_svc.consoles.models import ConsoleType
+from console_svc.objects import ConsoleType
 
 # Console type -> group and option of its base URL.
 _OPTIONS = {

@@ -6,8 +6,8 @@ import re
 
 from console_svc import exception
 from console_svc.compute import Driver
-from console_svc.consoles.models import Server
 from console_svc.context import RequestContext
+from console_svc.objects import Server
 from console_svc.policy import Policy
 
 _UUID = re.compile(r'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}')

@@ -16,17 +16,17 @@ from oslo_config import cfg
 from oslo_utils import uuidutils
 
 from console_svc import addresses, audit, exception
-from console_svc.consoles.models import (
+from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
+from console_svc.context import RequestContext
+from console_svc.db import api as db
+from console_svc.db.api import Database
+from console_svc.objects import (
     NEVER,
     ConsoleAuthToken,
     ConsoleSession,
     ConsoleType,
     Server,
 )
-from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
-from console_svc.context import RequestContext
-from console_svc.db import api as db
-from console_svc.db.api import Database
 
 
 class ConsoleSessions:

@@ -15,15 +15,15 @@ from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.compute import Driver
-from console_svc.consoles import passwords
-from console_svc.consoles.models import (
+from console_svc.consoles import vault
+from console_svc.context import RequestContext
+from console_svc.db.api import Database
+from console_svc.objects import (
     NEVER,
     ConnectInfo,
     ConsoleAuthToken,
     Server,
 )
-from console_svc.context import RequestContext
-from console_svc.db.api import Database
 
 _BYTES = 32
 
@@ -54,7 +54,7 @@ class ConsoleAuthTokens:
         self._targets: cachetools.TTLCache[
             tuple[str, str, ConnectInfo], bool
         ] = cachetools.TTLCache(_TARGETS, _TARGET_SECONDS, timer=clock)
-        self._vault = passwords.Vault(conf)
+        self._vault = vault.Vault(conf)
         self._lock = threading.Lock()
 
     def issue(

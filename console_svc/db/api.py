@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
-from console_svc.db.models import (
+from console_svc.db.tables import (
     console_auth_tokens,
     console_sessions,
     consoles,

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from oslo_config import cfg
 from websockets.frames import CloseCode
 
-from console_svc.proxy.api import BATCH, Away, ConsoleApi, Opened
-from console_svc.proxy.ended import Ended, Refused, TryAgainLater
+from console_svc.proxy.console_api import BATCH, Away, ConsoleApi, Opened
+from console_svc.proxy.errors import Ended, Refused, TryAgainLater
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.streams import Stream
 
@@ -66,7 +66,7 @@ class Session:
     async def relay(self, client: Stream, server: Stream) -> None:
         """Carry bytes both ways until either end has no more.
 
-        :raises console_svc.proxy.ended.Ended: the session is over
+        :raises console_svc.proxy.errors.Ended: the session is over
         """
         pumps = [
             asyncio.ensure_future(self._upwards(client, server)),
@@ -121,7 +121,7 @@ class Sessions:
         """A session, as long as the context lasts.
 
         :param opening: asks the API for it
-        :raises console_svc.proxy.ended.Ended: there is none
+        :raises console_svc.proxy.errors.Ended: there is none
         """
         session = await self._open(opening)
         self._sessions[session.opened.id] = session

@@ -15,8 +15,8 @@ from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from console_svc import rfb
-from console_svc.proxy.ended import Ended
+from console_svc.protocols import rfb
+from console_svc.proxy.errors import Ended
 
 #: Connections that the kernel keeps until they are accepted.
 BACKLOG: Final = 1024
@@ -174,14 +174,14 @@ class Answers:
     async def respond(self, challenge: bytes) -> bytes:
         """What answers a challenge of VNC authentication.
 
-        :raises console_svc.rfb.RFBError: nobody knows
+        :raises console_svc.protocols.rfb.RFBError: nobody knows
         """
         raise rfb.RFBError('there is no password')
 
     async def start_tls(self) -> None:
         """Go on with TLS.
 
-        :raises console_svc.rfb.RFBError: that is not foreseen
+        :raises console_svc.protocols.rfb.RFBError: that is not foreseen
         """
         raise rfb.RFBError('there is no TLS')
 
@@ -197,7 +197,7 @@ async def perform(
     :param timeout: seconds for each step, but not for what a user types, nor
         for the answers
     :returns: what the handshake does
-    :raises console_svc.rfb.RFBError: it fails
+    :raises console_svc.protocols.rfb.RFBError: it fails
     :raises HungUp: the other end has gone
     :raises TimeoutError: the other end says nothing
     :raises OSError: the connection fails

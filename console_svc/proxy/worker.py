@@ -15,14 +15,14 @@ import uvloop
 from oslo_config import cfg
 
 from console_svc.conf.consoles import own_ports
-from console_svc.proxy import local, tls
-from console_svc.proxy.api import ConsoleApi
-from console_svc.proxy.gateway import Gateway
-from console_svc.proxy.hypervisor import Hypervisors
+from console_svc.proxy import monitoring, tls
+from console_svc.proxy.browsers import Consoles
+from console_svc.proxy.console_api import ConsoleApi
+from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.metrics import Metrics
+from console_svc.proxy.native_clients import Gateway
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import BACKLOG
-from console_svc.proxy.websocket import Consoles
 
 if TYPE_CHECKING:
     from cotyledon.types import WorkerId
@@ -95,7 +95,7 @@ class Worker(cotyledon.Service):
             for address in native_addresses(self._conf)
         ]
         if options.local_port:
-            await local.listen(
+            await monitoring.listen(
                 bound(options.local_host, options.local_port),
                 lambda: not self._stop.is_set(),
             )

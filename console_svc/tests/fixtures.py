@@ -11,11 +11,11 @@ import webob
 import yaml
 
 from console_svc import conf as configuration
-from console_svc import rfb
 from console_svc.api import app
-from console_svc.consoles import passwords
+from console_svc.consoles import vault
 from console_svc.db import migration
 from console_svc.db.api import Database
+from console_svc.protocols import rfb
 
 SERVER = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001'
 STOPPED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c002'
@@ -102,7 +102,7 @@ class Configuration(fixtures.Fixture):
         self.policy = self.folder / 'policy.yaml'
         self.key_file = self.folder / 'console-keys'
         self.write_inventory(inventory())
-        passwords.create_key_file(self.key_file)
+        vault.create_key_file(self.key_file)
         options = {
             'DEFAULT': {'state_path': self.folder},
             'api': {'auth_strategy': 'noauth2'},

@@ -12,12 +12,12 @@ from oslo_config import cfg
 
 from console_svc import exception
 from console_svc.api.request import Request
-from console_svc.consoles.authentication import GatewayAuthentication
-from console_svc.consoles.models import Server
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.native.consoles import NativeConsoles
+from console_svc.consoles.native.login import GatewayAuthentication
 from console_svc.consoles.servers import Servers
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.objects import Server
 from console_svc.policy import Policy
 
 

@@ -16,7 +16,7 @@ from console_svc.api.controllers.token_sessions import (
 )
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
-from console_svc.consoles.models import ConsoleType
+from console_svc.objects import ConsoleType
 from console_svc.policies import console_auth_tokens as policies
 from console_svc.policies import sessions as session_policies
 

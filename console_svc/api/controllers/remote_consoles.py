@@ -12,7 +12,7 @@ from console_svc.api.controllers.base import ServerResource, methods
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.consoles import access_url
-from console_svc.consoles.models import ConsoleType
+from console_svc.objects import ConsoleType
 from console_svc.policies import remote_consoles as policies
 
 #: Which types a protocol has.

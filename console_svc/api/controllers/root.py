@@ -16,8 +16,8 @@ from console_svc.api.controllers.console_auth_tokens import (
 from console_svc.api.controllers.console_gateway import (
     ConsoleGatewayController,
 )
-from console_svc.api.controllers.kept_sessions import KeptSessionsController
 from console_svc.api.controllers.openapi import OpenApiController
+from console_svc.api.controllers.proxy_sessions import ProxySessionsController
 from console_svc.api.controllers.servers import ServersController
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
@@ -32,7 +32,7 @@ class VersionController(Resource):
     }
     extensions = {
         'console-gateway': ConsoleGatewayController,
-        'console-sessions': KeptSessionsController,
+        'console-sessions': ProxySessionsController,
     }
     index = methods()
 

@@ -4,13 +4,13 @@
 
 from console_svc.api.controllers.actions import ActionController
 from console_svc.api.controllers.base import Resource, ServerResource
-from console_svc.api.controllers.console_sessions import (
-    ConsoleSessionsController,
-    ServerTokensController,
-)
 from console_svc.api.controllers.consoles import ConsolesController
 from console_svc.api.controllers.remote_consoles import (
     RemoteConsolesController,
+)
+from console_svc.api.controllers.server_sessions import (
+    ServerSessionsController,
+    ServerTokensController,
 )
 
 
@@ -24,7 +24,7 @@ class ServerController(ServerResource):
     }
     extensions = {
         'console-auth-tokens': ServerTokensController,
-        'console-sessions': ConsoleSessionsController,
+        'console-sessions': ServerSessionsController,
     }
 
 

@@ -69,7 +69,7 @@ class TokenSessionsController(Resource):
             for operation in (
                 'token_session_update',
                 'token_session_delete',
-                'kept_session_delete',
+                'proxy_session_delete',
             )
         },
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 from xml.etree import ElementTree
 
-from console_svc.consoles.models import ConnectInfo, ConsoleType
+from console_svc.objects import ConnectInfo, ConsoleType
 
 _NOVA: Final = (
     '{http://openstack.org/xmlns/libvirt/nova/1.1}',

@@ -11,20 +11,21 @@ import libvirt
 from oslo_config import cfg
 from oslo_utils import timeutils
 
-from console_svc import exception, rfb
+from console_svc import exception
 from console_svc.compute import base
 from console_svc.compute.libvirt import domain as domains
 from console_svc.compute.libvirt import vnc
 from console_svc.compute.libvirt.domain import Domain
 from console_svc.compute.libvirt.hosts import Host, Hosts
-from console_svc.consoles import passwords
-from console_svc.consoles.models import (
+from console_svc.consoles import vault
+from console_svc.context import RequestContext
+from console_svc.objects import (
     ConnectInfo,
     ConsoleType,
     Endpoint,
     Server,
 )
-from console_svc.context import RequestContext
+from console_svc.protocols import rfb
 
 LOG = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class LibvirtDriver(base.Driver):
         QEMU ends the others when somebody comes who does not share; that is
         us, with a password that nobody else ever sees.
         """
-        password = passwords.generate()
+        password = vault.generate()
         self._set_password(host, domain, password)
         try:
             self._be_alone(host, domain, info, password)

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from console_svc import rfb
+from console_svc.protocols import rfb
 
 _T = TypeVar('_T')
 
@@ -30,7 +30,7 @@ class Line:
     def perform(self, handshake: rfb.Handshake[_T]) -> _T:
         """Go through a handshake; what it returns.
 
-        :raises console_svc.rfb.RFBError: it fails
+        :raises console_svc.protocols.rfb.RFBError: it fails
         :raises OSError: the connection does
         """
         # A generator begins with None.
@@ -69,7 +69,8 @@ def connected(
     """A connection to a VNC server.
 
     :param timeout: seconds for each step
-    :raises console_svc.rfb.RFBError: nobody listens there, or says nothing
+    :raises console_svc.protocols.rfb.RFBError: nobody listens
+        there, or says nothing
     """
     try:
         with socket.create_connection((host, port), timeout) as stream:

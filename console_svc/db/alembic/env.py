@@ -4,7 +4,7 @@
 
 from alembic import context
 
-from console_svc.db.models import metadata
+from console_svc.db.tables import metadata
 
 context.configure(
     connection=context.config.attributes['connection'],

@@ -13,8 +13,8 @@ import webob
 import yaml
 
 from console_svc.api.middleware.branch import PUBLIC_PATHS
-from console_svc.consoles import passwords
-from console_svc.db import models
+from console_svc.consoles import vault
+from console_svc.db import tables
 from console_svc.tests import fixtures
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -106,10 +106,10 @@ class ReadyApi(fixtures.Api):
         self.write_inventory(document)
         self.request('POST', f'{SERVER}/consoles')
         # As the samples have them.
-        encrypted = passwords.Vault(self.conf).encrypt(PASSWORD)
+        encrypted = vault.Vault(self.conf).encrypt(PASSWORD)
         with self.database.writing() as connection:
             connection.execute(
-                models.consoles.update().values(
+                tables.consoles.update().values(
                     gateway_port=5901, encrypted_password=encrypted
                 )
             )

@@ -12,8 +12,8 @@ import webob
 
 from console_svc.api import app, microversion
 from console_svc.api.controllers import base
-from console_svc.consoles import passwords
-from console_svc.db import models
+from console_svc.consoles import vault
+from console_svc.db import tables
 from console_svc.tests import fixtures
 from console_svc.tests.functional import api_ref
 from console_svc.tests.functional.api_ref import Operation, ReadyApi
@@ -157,18 +157,18 @@ class StatusesTest(testtools.TestCase):
             yield api.send(operation, version=version)
             api.inventory.write_bytes(servers)
             api.key_file.unlink()
-            passwords.create_key_file(api.key_file)
+            vault.create_key_file(api.key_file)
             yield api.send(operation, version=version)
             # A log-in has another password now, and locks the console.
-            encrypted = passwords.Vault(api.conf).encrypt('another')
+            encrypted = vault.Vault(api.conf).encrypt('another')
             with api.database.writing() as connection:
                 connection.execute(
-                    models.consoles.update().values(
+                    tables.consoles.update().values(
                         encrypted_password=encrypted
                     )
                 )
             yield api.send(operation, version=version)
-            models.metadata.drop_all(api.database.engine)
+            tables.metadata.drop_all(api.database.engine)
             yield api.send(operation, version=version)
 
     def test_what_any_request_may_get(self) -> None:

@@ -11,7 +11,7 @@ import jsonschema
 import testtools
 
 from console_svc.api.middleware import noauth2
-from console_svc.db import models
+from console_svc.db import tables
 from console_svc.tests.functional import api_ref
 from console_svc.tests.functional.api_ref import Operation, ReadyApi
 from console_svc.tests.functional.openapi import Document
@@ -206,7 +206,7 @@ class AnsweredTest(testtools.TestCase):
             api.request('GET', path, token=None),
             api.request('PATCH', path),
         ]
-        models.metadata.drop_all(api.database.engine)
+        tables.metadata.drop_all(api.database.engine)
         answers.append(api.request('GET', path))
         self.assertEqual(
             documented,

@@ -10,7 +10,7 @@ import fixtures as fixtures_
 import sqlalchemy as sa
 import testtools
 
-from console_svc.db import models
+from console_svc.db import tables
 from console_svc.tests import fixtures
 
 TOKENS = '/v2.1/os-console-auth-tokens'
@@ -137,7 +137,7 @@ class BackgroundPurgeTest(testtools.TestCase):
             with api.database.engine.connect() as connection:
                 return len(
                     connection.execute(
-                        sa.select(models.console_auth_tokens)
+                        sa.select(tables.console_auth_tokens)
                     ).all()
                 )
 

@@ -9,8 +9,8 @@ from typing import Any
 import fixtures as fixtures_
 import testtools
 
-from console_svc import rfb
 from console_svc.compute.libvirt.vnc import Line
+from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import certificates, process
 from console_svc.tests.integration.proxy import Proxy
@@ -144,7 +144,7 @@ class GatewayTest(testtools.TestCase):
         """Log in on a console's own port.
 
         :param types: security types that will do
-        :raises console_svc.rfb.RFBError: the gateway refuses
+        :raises console_svc.protocols.rfb.RFBError: the gateway refuses
         """
         stream = self.connect(port)
         line = Line(stream, password)

@@ -19,18 +19,19 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from console_svc import audit, rfb
+from console_svc import audit
 from console_svc import conf as configuration
 from console_svc.compute.static import StaticDriver
-from console_svc.consoles import housekeeping
-from console_svc.consoles.authentication import GatewayAuthentication
-from console_svc.consoles.models import Endpoint, Server
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles import purge
+from console_svc.consoles.native.consoles import NativeConsoles
+from console_svc.consoles.native.login import GatewayAuthentication
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
 from console_svc.context import RequestContext, everybody
 from console_svc.db import migration
 from console_svc.db.api import Database
+from console_svc.objects import Endpoint, Server
+from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 
 
@@ -128,9 +129,7 @@ class Racer:
     def purge(self, number: int) -> None:
         """Purge again and again, in small batches."""
         for _ in range(number):
-            housekeeping.purge(
-                self.database, self._audit, int(time.time()), batch=3
-            )
+            purge.purge(self.database, self._audit, int(time.time()), batch=3)
 
     def _issue(self, ttl: int) -> str:
         return self._tokens.issue(

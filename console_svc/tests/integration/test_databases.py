@@ -16,12 +16,12 @@ from oslo_db import exception as db_exception
 
 from console_svc import audit, compute
 from console_svc import conf as configuration
-from console_svc.consoles import passwords
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles import vault
+from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
 from console_svc.context import everybody
 from console_svc.db import api as db
-from console_svc.db import migration, models
+from console_svc.db import migration, tables
 from console_svc.db.api import Database
 from console_svc.tests import fixtures
 from console_svc.tests.integration import process
@@ -121,9 +121,9 @@ class Migrations(OnDatabase):
 
     def test_data_survive_an_upgrade(self) -> None:
         migration.sync(self.database, '001')
-        vault = passwords.Vault(self.conf)
+        keys = vault.Vault(self.conf)
         old = console(
-            fixtures.SERVER, encrypted_password=vault.encrypt('sesame')
+            fixtures.SERVER, encrypted_password=keys.encrypt('sesame')
         )
         for newer in (
             'gateway_port',
@@ -210,7 +210,7 @@ class Migrations(OnDatabase):
         self.assertEqual(migration.head(), migration.version(self.database))
         self.assertEqual([], self.difference())
         with self.database.engine.connect() as connection:
-            leases = connection.execute(sa.select(models.leases)).all()
+            leases = connection.execute(sa.select(tables.leases)).all()
         self.assertEqual([('purge', 0)], leases)
 
     def command(self, *arguments: str) -> list[str]:
@@ -236,7 +236,7 @@ class Migrations(OnDatabase):
                 opts={'compare_type': True, 'compare_server_default': True},
             )
             return alembic.autogenerate.compare_metadata(
-                context, models.metadata
+                context, tables.metadata
             )
 
     def insert(self, table: str, values: dict[str, Any]) -> None:
@@ -481,7 +481,7 @@ class Queries(OnDatabase):
         number = 33_000
         with self.database.engine.begin() as connection:
             connection.execute(
-                models.console_auth_tokens.insert(),
+                tables.console_auth_tokens.insert(),
                 [token(str(it), expires=NOW) for it in range(number)],
             )
         self.assertEqual(number, self.database.purge_tokens(NOW, 10 * number))
@@ -720,7 +720,7 @@ class Queries(OnDatabase):
         return row['uses']
 
     def hashes(self) -> list[str]:
-        column = models.console_auth_tokens.c.token_hash
+        column = tables.console_auth_tokens.c.token_hash
         with self.database.engine.connect() as connection:
             return sorted(connection.execute(sa.select(column)).scalars())
 
@@ -761,7 +761,7 @@ class Plans(OnDatabase):
         ]
         with self.database.engine.begin() as connection:
             connection.execute(
-                models.consoles.insert(),
+                tables.consoles.insert(),
                 [
                     console(
                         server,
@@ -773,14 +773,14 @@ class Plans(OnDatabase):
                 ],
             )
             connection.execute(
-                models.console_auth_tokens.insert(),
+                tables.console_auth_tokens.insert(),
                 [
                     token(name, server_id=server, expires=time)
                     for name, server, time in rows
                 ],
             )
             connection.execute(
-                models.console_sessions.insert(),
+                tables.console_sessions.insert(),
                 [
                     session(
                         name,
@@ -794,7 +794,7 @@ class Plans(OnDatabase):
                 ],
             )
         with self.database.engine.begin() as connection:
-            for table in models.metadata.tables:
+            for table in tables.metadata.tables:
                 connection.execute(sa.text(f'{self.ANALYZE} {table}'))
 
     def test_queries_use_their_indexes(self) -> None:

@@ -17,8 +17,8 @@ import asyncvnc
 import fixtures as fixtures_
 from playwright.sync_api import sync_playwright
 
-from console_svc import rfb
 from console_svc.compute.libvirt.vnc import Line
+from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import consoles, libvirtd, process
 from console_svc.tests.integration.gateway import (

@@ -11,8 +11,8 @@ import time
 from concurrent import futures
 from typing import Any, Final
 
-from console_svc import rfb
 from console_svc.compute.libvirt.vnc import Line
+from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import consoles, process
 from console_svc.tests.integration.gateway import Gateway, GatewayTest

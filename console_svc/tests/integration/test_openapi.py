@@ -20,7 +20,7 @@ from hypothesis import strategies
 from schemathesis.generation import GenerationMode
 
 from console_svc.api.middleware.branch import PUBLIC_PATHS
-from console_svc.db import models
+from console_svc.db import tables
 from console_svc.tests import fixtures
 from console_svc.tests.integration.service import Service
 
@@ -268,6 +268,6 @@ class OpenApiTest(testtools.TestCase):
     def forget(self) -> None:
         """What there is depends on nothing that was done before."""
         with self.service.database.engine.begin() as connection:
-            for table in reversed(models.metadata.sorted_tables):
+            for table in reversed(tables.metadata.sorted_tables):
                 connection.execute(table.delete())
             connection.execute(sa.text('DELETE FROM sqlite_sequence'))

@@ -10,8 +10,8 @@ import testtools
 from websockets.exceptions import ConnectionClosed
 from websockets.sync import client
 
-from console_svc import rfb
 from console_svc.compute.libvirt.vnc import Line
+from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import (
     certificates,

@@ -17,13 +17,13 @@ import testtools
 
 from console_svc import audit, compute
 from console_svc import conf as configuration
-from console_svc.consoles.housekeeping import purge
-from console_svc.consoles.models import Console
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.native.consoles import NativeConsoles
+from console_svc.consoles.purge import purge
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import everybody
-from console_svc.db import migration, models
+from console_svc.db import migration, tables
 from console_svc.db.api import Database
+from console_svc.objects import Console
 from console_svc.tests import fixtures
 from console_svc.tests.integration.databases import (
     OnDatabase,
@@ -113,9 +113,9 @@ class Races(OnDatabase):
         """Another round begins."""
         with configured.database.engine.begin() as connection:
             for table in (
-                models.consoles,
-                models.console_auth_tokens,
-                models.console_sessions,
+                tables.consoles,
+                tables.console_auth_tokens,
+                tables.console_sessions,
             ):
                 connection.execute(table.delete())
 
@@ -186,7 +186,7 @@ class Races(OnDatabase):
                 [5901, 5902, 5903], sorted(it['gateway_port'] for it in rows)
             )
             self.assertEqual(
-                3, self.count(configured, models.console_auth_tokens)
+                3, self.count(configured, tables.console_auth_tokens)
             )
 
     def test_guesses_at_once_are_no_more_than_may_be(self) -> None:
@@ -216,7 +216,7 @@ class Races(OnDatabase):
             came = self.race(configured, *[['session', token]] * RACERS)
             self.assertEqual({'done': 1, 'TokenUsedUp': RACERS - 1}, came)
             self.assertEqual(
-                1, self.count(configured, models.console_sessions)
+                1, self.count(configured, tables.console_sessions)
             )
 
     def test_a_limit_of_sessions_holds(self) -> None:
@@ -229,7 +229,7 @@ class Races(OnDatabase):
             )
             self.assertEqual({'done': 2, 'TooManySessions': RACERS - 2}, came)
             self.assertEqual(
-                2, self.count(configured, models.console_sessions)
+                2, self.count(configured, tables.console_sessions)
             )
 
     def test_or_the_newest_win(self) -> None:
@@ -244,7 +244,7 @@ class Races(OnDatabase):
             )
             self.assertEqual({'done': RACERS}, came)
             self.assertEqual(
-                2, self.count(configured, models.console_sessions)
+                2, self.count(configured, tables.console_sessions)
             )
 
     def test_no_session_outlives_a_revoked_token(self) -> None:
@@ -262,10 +262,10 @@ class Races(OnDatabase):
                     came.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
                 )
                 self.assertEqual(
-                    0, self.count(configured, models.console_auth_tokens)
+                    0, self.count(configured, tables.console_auth_tokens)
                 )
                 self.assertEqual(
-                    0, self.count(configured, models.console_sessions)
+                    0, self.count(configured, tables.console_sessions)
                 )
 
     def test_the_purge_beside_issue_and_look_up(self) -> None:
@@ -277,7 +277,7 @@ class Races(OnDatabase):
         self.assertEqual({'done': RACERS}, came)
         purge(configured.database, audit.Audit(), int(time.time()))
         self.assertEqual(
-            5 * number, self.count(configured, models.console_auth_tokens)
+            5 * number, self.count(configured, tables.console_auth_tokens)
         )
 
     def test_one_takes_a_lease_an_interval(self) -> None:

@@ -3,7 +3,7 @@
 import testtools
 
 from console_svc.compute.libvirt import domain
-from console_svc.consoles.models import ConnectInfo
+from console_svc.objects import ConnectInfo
 
 UUID = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001'
 

@@ -6,7 +6,7 @@ import testtools
 
 import console_svc
 from console_svc.compute import inventory
-from console_svc.consoles.models import ConnectInfo, Endpoint
+from console_svc.objects import ConnectInfo, Endpoint
 
 SERVER = """\
 servers:

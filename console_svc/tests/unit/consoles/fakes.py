@@ -4,8 +4,8 @@
 
 from console_svc import exception
 from console_svc.compute import base
-from console_svc.consoles.models import ConnectInfo, Endpoint, Server
 from console_svc.context import RequestContext
+from console_svc.objects import ConnectInfo, Endpoint, Server
 from console_svc.tests import fixtures
 
 CONTEXT = RequestContext(user_id='joe', project_id='demo', overwrite=False)

@@ -15,10 +15,10 @@ from hypothesis.stateful import (
 )
 
 from console_svc import audit, exception
-from console_svc.consoles import housekeeping
-from console_svc.consoles.models import ConsoleSession
+from console_svc.consoles import purge
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.objects import ConsoleSession
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
@@ -207,7 +207,7 @@ class SessionsTest(testtools.TestCase):
         service.open(service.issue())
         service.now += 10_000
         keepers = [
-            housekeeping.Housekeeper(
+            purge.Housekeeper(
                 configuration.conf,
                 configuration.database,
                 _NoConsoles(),
@@ -222,7 +222,7 @@ class SessionsTest(testtools.TestCase):
             service.now += 60
         self.assertEqual(
             (0, 0),
-            housekeeping.purge(service.database, audit.Audit(), service.now),
+            purge.purge(service.database, audit.Audit(), service.now),
         )
 
 
@@ -298,9 +298,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
-        housekeeping.purge(
-            self.service.database, audit.Audit(), self.service.now
-        )
+        purge.purge(self.service.database, audit.Audit(), self.service.now)
 
     @invariant()
     def the_list_is_who_is_there(self) -> None:

@@ -6,10 +6,10 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc import audit, exception
-from console_svc.consoles import housekeeping
-from console_svc.consoles.models import ConsoleAuthToken
+from console_svc.consoles import purge
 from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.db import models
+from console_svc.db import tables
+from console_svc.objects import ConsoleAuthToken
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
@@ -40,7 +40,7 @@ class TokensTest(testtools.TestCase):
         return self.tokens.validate(CONTEXT, token)
 
     def purge(self) -> tuple[int, int]:
-        return housekeeping.purge(
+        return purge.purge(
             self.database, audit.Audit(), int(self.now), batch=3
         )
 
@@ -103,7 +103,7 @@ class TokensTest(testtools.TestCase):
         with self.database.engine.connect() as connection:
             count = connection.execute(
                 sa.select(sa.func.count()).select_from(
-                    models.console_auth_tokens
+                    tables.console_auth_tokens
                 )
             ).scalar()
         self.assertEqual(1, count)

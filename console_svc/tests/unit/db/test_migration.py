@@ -6,7 +6,7 @@ import alembic.util
 import sqlalchemy as sa
 import testtools
 
-from console_svc.db import migration, models
+from console_svc.db import migration, tables
 from console_svc.tests import fixtures
 
 
@@ -21,7 +21,7 @@ class MigrationTest(testtools.TestCase):
                 connection, opts={'compare_type': True}
             )
             difference = alembic.autogenerate.compare_metadata(
-                context, models.metadata
+                context, tables.metadata
             )
         self.assertEqual([], difference)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import testtools
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from console_svc.db import models
+from console_svc.db import tables
 
 FOLDER = pathlib.Path(__file__).with_name('schema')
 
@@ -22,7 +22,7 @@ class SchemaTest(testtools.TestCase):
     def check(self, dialect: sa.Dialect) -> None:
         statements = [
             str(statement.compile(dialect=dialect)).strip()
-            for table in models.metadata.sorted_tables
+            for table in tables.metadata.sorted_tables
             for statement in (
                 sa.schema.CreateTable(table),
                 *map(

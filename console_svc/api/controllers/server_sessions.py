@@ -16,7 +16,7 @@ from console_svc.policies import sessions as policies
 
 
 @dataclasses.dataclass(slots=True)
-class ConsoleSessionController(ServerResource):
+class ServerSessionController(ServerResource):
     """/servers/{server_id}/console-sessions/{session_id}"""
 
     session_id: str
@@ -29,10 +29,10 @@ class ConsoleSessionController(ServerResource):
         self.services.sessions.end(req.caller, server, self.session_id)
 
 
-class ConsoleSessionsController(ServerResource):
+class ServerSessionsController(ServerResource):
     """/servers/{server_id}/console-sessions"""
 
-    item = ConsoleSessionController
+    item = ServerSessionController
     index = methods()
 
     @index.when(method='GET', template='json')
@@ -40,7 +40,7 @@ class ConsoleSessionsController(ServerResource):
         "List a server's sessions",
         answer=responses.SESSIONS,
         links={
-            'console_session_delete': {
+            'server_session_delete': {
                 'session_id': '$response.body#/console_sessions/0/id'
             }
         },

@@ -9,7 +9,7 @@ console along when it is revoked or purged.
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -17,18 +17,16 @@ from oslo_db import exception as db_exception
 
 from console_svc import exception
 from console_svc.conf.consoles import own_ports
-from console_svc.consoles import passwords
-from console_svc.consoles.models import (
+from console_svc.consoles import vault
+from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.context import RequestContext
+from console_svc.db.api import Database
+from console_svc.objects import (
+    NATIVE_TYPE,
     NEVER,
     ConsoleType,
     Server,
 )
-from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.context import RequestContext
-from console_svc.db.api import Database
-
-#: What a native client calls its console, whatever token is underneath.
-CONSOLE_TYPE: Final = 'vnc'
 
 
 class _IsOpen(Exception):
@@ -53,7 +51,7 @@ class GatewayConsoles:
         self._database = database
         self._tokens = tokens
         self._clock = clock
-        self._vault = passwords.Vault(conf)
+        self._vault = vault.Vault(conf)
         self._ports = own_ports(conf)
 
     def endpoint(self, port: int | None) -> tuple[str, int]:
@@ -74,7 +72,7 @@ class GatewayConsoles:
         """
         if not self._ports and not self._conf.rfb.listen_port:
             raise exception.NativeConsoleUnavailable(server_id=server.id)
-        encrypted = self._vault.encrypt(passwords.generate())
+        encrypted = self._vault.encrypt(vault.generate())
 
         def store(token: Mapping[str, Any]) -> None:
             self._store(server, encrypted, token)
@@ -143,7 +141,7 @@ class GatewayConsoles:
                 {
                     'server_id': server.id,
                     'server_host': server.host,
-                    'console_type': CONSOLE_TYPE,
+                    'console_type': NATIVE_TYPE,
                     'instance_name': server.instance_name,
                     'host': host,
                     'port': port,

@@ -48,7 +48,7 @@ _PLAIN: Final = frozenset(
 )
 
 
-class RecentCallers:
+class CallerCache:
     """Who has come with which token within the last seconds.
 
     A console proxy asks with one token again and again. To read it from its
@@ -100,7 +100,7 @@ class RecentCallers:
         return None if found is None else copy.copy(found[0])
 
 
-class Recent:
+class AuthCache:
     """Sends the requests of recent callers past authentication.
 
     :param authentication: the way of all others
@@ -109,7 +109,7 @@ class Recent:
 
     def __init__(
         self,
-        callers: RecentCallers,
+        callers: CallerCache,
         authentication: AuthProtocol,
         direct: 'WSGIApplication',
     ) -> None:

@@ -22,10 +22,10 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from console_svc.proxy.api import ConsoleApi
-from console_svc.proxy.clients import Client
-from console_svc.proxy.ended import Ended, Refused
-from console_svc.proxy.hypervisor import Hypervisors
+from console_svc.proxy.console_api import ConsoleApi
+from console_svc.proxy.errors import Ended, Refused
+from console_svc.proxy.handshakes import Client
+from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.sessions import Sessions

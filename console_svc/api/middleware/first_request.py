@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     )
 
 
-class InBackground:
+class FirstRequest:
     """Starts something once in each process, with its first request.
 
     Not when the application is made: a server that forks its processes

@@ -7,7 +7,7 @@ They do no I/O: a handshake is a generator of what is to be done next
 sent what came of it. So one text serves blocking sockets and asyncio.
 """
 
-from console_svc.rfb.client import (
+from console_svc.protocols.rfb.client import (
     be_alone,
     is_protected,
     log_in,
@@ -15,7 +15,7 @@ from console_svc.rfb.client import (
     security_types,
     vencrypt_subtypes,
 )
-from console_svc.rfb.server import (
+from console_svc.protocols.rfb.server import (
     Login,
     ask,
     offer,
@@ -24,7 +24,7 @@ from console_svc.rfb.server import (
     turn_away,
     welcome,
 )
-from console_svc.rfb.wire import (
+from console_svc.protocols.rfb.wire import (
     CHALLENGE,
     NONE,
     VENCRYPT,

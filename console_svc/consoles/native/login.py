@@ -12,19 +12,20 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_utils import uuidutils
 
-from console_svc import addresses, audit, exception, rfb
+from console_svc import addresses, audit, exception
 from console_svc.compute import Driver
-from console_svc.consoles import passwords
-from console_svc.consoles.gateway import CONSOLE_TYPE
-from console_svc.consoles.models import (
+from console_svc.consoles import vault
+from console_svc.consoles.sessions import ConsoleSessions
+from console_svc.context import RequestContext, everybody
+from console_svc.db.api import Database
+from console_svc.objects import (
+    NATIVE_TYPE,
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
     ConsoleType,
 )
-from console_svc.consoles.sessions import ConsoleSessions
-from console_svc.context import RequestContext, everybody
-from console_svc.db.api import Database
+from console_svc.protocols import rfb
 
 LOG = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class GatewayAuthentication:
         self._sessions = sessions
         self._audit = events
         self._clock = clock
-        self._vault = passwords.Vault(conf)
+        self._vault = vault.Vault(conf)
 
     def authenticate(
         self,
@@ -89,7 +90,7 @@ class GatewayAuthentication:
                 audit.AUTHENTICATE,
                 error,
                 server_id=row and row['server_id'],
-                console_type=CONSOLE_TYPE,
+                console_type=NATIVE_TYPE,
                 token=row and row['token_hash'],
                 client_address=client_address,
             )
@@ -147,7 +148,7 @@ class GatewayAuthentication:
         if row is None or state is None:
             # Work and delay of a first wrong password. Who may not try can't
             # lock out who may.
-            _is_right(challenge, passwords.generate(), response)
+            _is_right(challenge, vault.generate(), response)
             raise exception.AuthenticationFailed(_delay(1))
         if not counted:
             raise exception.ConsoleLocked(state['locked_until'] - now)
@@ -172,7 +173,7 @@ class GatewayAuthentication:
             server_id=row['server_id'],
             project_id=row['project_id'],
             user_id=row['user_id'],
-            console_type=CONSOLE_TYPE,
+            console_type=NATIVE_TYPE,
             connect_info=self._connect_info(row),
             expires=row['expires'],
             client_address=row['client_address'],

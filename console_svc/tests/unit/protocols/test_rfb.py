@@ -8,7 +8,7 @@ import testtools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console_svc import rfb
+from console_svc.protocols import rfb
 
 V3, V7, V8 = (b'RFB 003.%03d\n' % minor for minor in (3, 7, 8))
 TO_TLS = b'\x01\x13' + b'\x00\x02' + b'\x00'

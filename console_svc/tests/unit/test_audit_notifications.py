@@ -12,7 +12,7 @@ import testtools
 from oslo_config import cfg
 from oslo_messaging.notify import _impl_test
 
-from console_svc import notifications
+from console_svc import audit_notifications
 from console_svc.context import everybody
 from console_svc.tests import fixtures
 
@@ -52,9 +52,9 @@ class Bus:
 
 class NotifierTest(testtools.TestCase):
     def make(self, **options: str) -> Any:
-        section = {notifications.SECTION: options} if options else {}
+        section = {audit_notifications.SECTION: options} if options else {}
         conf = self.useFixture(fixtures.Configuration(**section)).conf
-        return notifications.notifier(conf)
+        return audit_notifications.notifier(conf)
 
     def test_nothing_configured_needs_no_library(self) -> None:
         # Importing it would be an ImportError.
@@ -141,7 +141,7 @@ class OutboxTest(testtools.TestCase):
         super().setUp()
         self.bus = Bus()
         self.addCleanup(self.bus.may.set)
-        self.outbox = notifications.Outbox(self.bus)
+        self.outbox = audit_notifications.Outbox(self.bus)
 
     def put(self, name: str = 'x', outcome: str = 'success') -> None:
         self.outbox.put(everybody(), name, event(outcome))
@@ -159,8 +159,8 @@ class OutboxTest(testtools.TestCase):
 
     def test_what_does_not_fit_is_dropped(self) -> None:
         with (
-            mock.patch.object(notifications, '_WAITING', 3),
-            mock.patch.object(notifications.LOG, 'warning') as said,
+            mock.patch.object(audit_notifications, '_WAITING', 3),
+            mock.patch.object(audit_notifications.LOG, 'warning') as said,
         ):
             # One may be with the bus already.
             for number in range(5):
@@ -204,7 +204,7 @@ class OutboxTest(testtools.TestCase):
     def test_but_not_for_ever(self) -> None:
         with (
             mock.patch('atexit.register') as at_exit,
-            mock.patch.object(notifications, '_LAST_SECONDS', 0.01),
+            mock.patch.object(audit_notifications, '_LAST_SECONDS', 0.01),
         ):
             self.put('last')
             function, *arguments = at_exit.call_args.args

@@ -5,7 +5,7 @@
 import struct
 from collections.abc import Sequence
 
-from console_svc.rfb.wire import (
+from console_svc.protocols.rfb.wire import (
     CHALLENGE,
     NEWEST,
     NONE,

@@ -6,7 +6,7 @@ from typing import Any
 import testtools
 from oslo_utils import fixture as utils_fixture
 
-from console_svc.api.middleware.recent import RecentCallers
+from console_svc.api.middleware.auth_cache import CallerCache
 from console_svc.context import RequestContext
 
 NOW = datetime.datetime(2026, 7, 1, 12, 0, 0)
@@ -34,7 +34,7 @@ class RecentCallersTest(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock = self.useFixture(utils_fixture.TimeFixture(NOW))
-        self.callers = RecentCallers(5)
+        self.callers = CallerCache(5)
         self.joe = RequestContext(
             user_id='joe', project_id='demo', roles=['member'], overwrite=False
         )
@@ -89,6 +89,6 @@ class RecentCallersTest(testtools.TestCase):
         self.assertIsNone(self.callers.recall(environ()))
 
     def test_never(self) -> None:
-        callers = RecentCallers(0)
+        callers = CallerCache(0)
         callers.remember(accepted(), self.joe)
         self.assertIsNone(callers.recall(environ()))

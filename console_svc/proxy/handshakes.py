@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from websockets.frames import CloseCode
 
-from console_svc import rfb
-from console_svc.proxy.ended import Ended
+from console_svc.protocols import rfb
+from console_svc.proxy.errors import Ended
 from console_svc.proxy.streams import HungUp, Stream, perform
 
 _T = TypeVar('_T')
@@ -22,7 +22,7 @@ class Client:
     """A browser: nothing has been said yet.
 
     Every method but turn_away may raise
-    :class:`console_svc.proxy.ended.Ended`: it does not do its part.
+    :class:`console_svc.proxy.errors.Ended`: it does not do its part.
 
     :param timeout: seconds for each step
     """
@@ -38,7 +38,7 @@ class Client:
     async def respond(self, challenge: bytes) -> bytes:
         """What a user's password makes of a hypervisor's challenge.
 
-        :raises console_svc.rfb.RFBError: nobody can be asked for one
+        :raises console_svc.protocols.rfb.RFBError: nobody can be asked for one
         """
         self._asked = await self.perform(rfb.offer(rfb.VNC))
         return await self.perform(rfb.ask(challenge))

@@ -15,12 +15,15 @@ from oslo_db import exception as db_exception
 
 from console_svc import exception
 from console_svc.compute import Driver
-from console_svc.consoles import passwords
-from console_svc.consoles.gateway import GatewayConsoles, is_over
-from console_svc.consoles.models import Console, Server
+from console_svc.consoles import vault
+from console_svc.consoles.native.on_gateway import (
+    GatewayConsoles,
+    is_over,
+)
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.api import Database
+from console_svc.objects import Console, Server
 
 LOG = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ class NativeConsoles:
         self._by_driver = driver.opens_native_consoles
         if conf.consoles.mode is not None:
             self._by_driver = conf.consoles.mode == 'driver'
-        self._vault = passwords.Vault(conf)
+        self._vault = vault.Vault(conf)
         self._clock = clock
 
     def list(self, server: Server) -> Sequence[sa.RowMapping]:
@@ -101,7 +104,7 @@ class NativeConsoles:
         self, context: RequestContext, server: Server, host: str
     ) -> None:
         """Have the driver open a console, and store it."""
-        password = passwords.generate()
+        password = vault.generate()
         encrypted = self._vault.encrypt(password)
         endpoint = self._driver.open_native_console(context, server, password)
         try:

@@ -11,7 +11,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from console_svc import audit
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.context import everybody
 from console_svc.db.api import Database
 

@@ -12,15 +12,16 @@ import fixtures as fixtures_
 import sqlalchemy as sa
 import testtools
 
-from console_svc import audit, exception, rfb
-from console_svc.consoles import housekeeping
-from console_svc.consoles.authentication import GatewayAuthentication
-from console_svc.consoles.models import Console, ConsoleSession
-from console_svc.consoles.native import NativeConsoles
+from console_svc import audit, exception
+from console_svc.consoles import purge
+from console_svc.consoles.native.consoles import NativeConsoles
+from console_svc.consoles.native.login import GatewayAuthentication
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext, everybody
-from console_svc.db import models
+from console_svc.db import tables
+from console_svc.objects import Console, ConsoleSession
+from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
@@ -89,7 +90,7 @@ class GatewayTestCase(testtools.TestCase):
         return error.headers.get('Retry-After')
 
     def purge(self) -> tuple[int, int]:
-        return housekeeping.purge(self.database, self.events, self.now)
+        return purge.purge(self.database, self.events, self.now)
 
     def rows(self, table: sa.Table) -> list[Any]:
         with self.database.engine.connect() as connection:
@@ -102,13 +103,13 @@ class ConsolesTest(GatewayTestCase):
         console = self.open()
         self.consoles.close(CONTEXT, self.driver.server, console.id)
         self.assertEqual({}, self.driver.passwords)
-        self.assertEqual([], self.rows(models.consoles))
-        self.assertEqual([], self.rows(models.console_auth_tokens))
+        self.assertEqual([], self.rows(tables.consoles))
+        self.assertEqual([], self.rows(tables.console_auth_tokens))
 
     def test_open_is_idempotent(self) -> None:
         self.start()
         self.assertEqual(self.open(), self.open())
-        self.assertEqual(1, len(self.rows(models.console_auth_tokens)))
+        self.assertEqual(1, len(self.rows(tables.console_auth_tokens)))
 
     def test_where_the_driver_opens_none(self) -> None:
         class OpensNone(RecordingDriver):
@@ -126,7 +127,7 @@ class ConsolesTest(GatewayTestCase):
                 self.configuration.conf, self.database, driver, self.tokens
             )
             consoles.open(CONTEXT, driver.server)
-            (row,) = self.rows(models.consoles)
+            (row,) = self.rows(tables.consoles)
             self.assertEqual(by_gateway, row['token_hash'] is not None)
             self.assertEqual(not by_gateway, bool(driver.passwords))
 
@@ -167,7 +168,7 @@ class ConsolesTest(GatewayTestCase):
         )
         self.now += 60
         self.consoles.open(CONTEXT, other)
-        self.assertEqual(1, len(self.rows(models.consoles)))
+        self.assertEqual(1, len(self.rows(tables.consoles)))
 
     def test_a_session_outlives_the_console_as_it_does_a_token(self) -> None:
         self.start({'native_ttl': 60}, consoleauth={'session_lapse': 600})
@@ -175,7 +176,7 @@ class ConsolesTest(GatewayTestCase):
         self.now += 60
         self.open()
         self.purge()
-        self.assertEqual(1, len(self.rows(models.console_sessions)))
+        self.assertEqual(1, len(self.rows(tables.console_sessions)))
 
     def test_unless_that_is_enforced(self) -> None:
         self.start(
@@ -194,7 +195,7 @@ class ConsolesTest(GatewayTestCase):
         self.assertEqual((0, 0), self.purge())
         self.now += 60
         self.assertEqual((1, 0), self.purge())
-        self.assertEqual([], self.rows(models.consoles))
+        self.assertEqual([], self.rows(tables.consoles))
 
     def test_it_is_used_up(self) -> None:
         self.start({'native_max_uses': 2}, consoleauth={'session_lapse': 600})
@@ -209,15 +210,15 @@ class ConsolesTest(GatewayTestCase):
         self.fails(exception.AuthenticationFailed, before.password)
         self.log_in(after.password)
         # Those who are in stay there.
-        self.assertEqual(3, len(self.rows(models.console_sessions)))
-        self.assertEqual(1, len(self.rows(models.console_auth_tokens)))
+        self.assertEqual(3, len(self.rows(tables.console_sessions)))
+        self.assertEqual(1, len(self.rows(tables.console_auth_tokens)))
 
     def test_another_server_gets_the_port_of_one_that_is_used_up(self) -> None:
         self.start({'native_max_uses': 1, 'port_range': '5902-5902'})
         self.log_in(self.open().password)
         other = dataclasses.replace(self.driver.server, id=fixtures.OTHERS)
         self.consoles.open(CONTEXT, other)
-        self.assertEqual(1, len(self.rows(models.consoles)))
+        self.assertEqual(1, len(self.rows(tables.consoles)))
 
     def test_the_purge_takes_what_is_used_up(self) -> None:
         self.start({'native_max_uses': 1})
@@ -225,9 +226,9 @@ class ConsolesTest(GatewayTestCase):
         self.assertEqual(0, self.consoles.purge(everybody()))
         self.log_in(console.password)
         self.assertEqual(1, self.consoles.purge(everybody()))
-        self.assertEqual([], self.rows(models.consoles))
-        self.assertEqual([], self.rows(models.console_auth_tokens))
-        self.assertEqual(1, len(self.rows(models.console_sessions)))
+        self.assertEqual([], self.rows(tables.consoles))
+        self.assertEqual([], self.rows(tables.console_auth_tokens))
+        self.assertEqual(1, len(self.rows(tables.console_sessions)))
 
     def test_the_purge_leaves_what_never_does(self) -> None:
         self.start()
@@ -246,9 +247,9 @@ class ConsolesTest(GatewayTestCase):
         self.fails(exception.ConsoleNotFound, console.password)
         self.assertEqual(1, self.consoles.purge(everybody()))
         for table in (
-            models.consoles,
-            models.console_auth_tokens,
-            models.console_sessions,
+            tables.consoles,
+            tables.console_auth_tokens,
+            tables.console_sessions,
         ):
             self.assertEqual([], self.rows(table))
 
@@ -266,13 +267,13 @@ class LogInTest(GatewayTestCase):
             project_id='demo', client_address='192.0.2.1', overwrite=False
         )
         self.consoles.open(context, self.driver.server)
-        (row,) = self.rows(models.consoles)
+        (row,) = self.rows(tables.consoles)
         password = self.consoles.get(self.driver.server, row['id']).password
         for guess in ('guess', password, 'guess'):
             self.assertEqual(
                 '1', self.fails(exception.AuthenticationFailed, guess)
             )
-        (row,) = self.rows(models.consoles)
+        (row,) = self.rows(tables.consoles)
         self.assertEqual((0, 0), (row['failures'], row['locked_until']))
 
     def test_keys_that_are_away_make_no_wrong_password(self) -> None:
@@ -390,4 +391,4 @@ class LogInTest(GatewayTestCase):
 
         self.driver.get_connect_info = close_first
         self.fails(exception.ConsoleUsedUp, console.password)
-        self.assertEqual([], self.rows(models.console_sessions))
+        self.assertEqual([], self.rows(tables.console_sessions))

@@ -11,11 +11,11 @@ from typing import Final
 
 from oslo_config import cfg
 
-from console_svc import rfb
+from console_svc.protocols import rfb
 from console_svc.proxy import tls
-from console_svc.proxy.api import Opened
-from console_svc.proxy.clients import Client
-from console_svc.proxy.ended import Refused, Unreachable
+from console_svc.proxy.console_api import Opened
+from console_svc.proxy.errors import Refused, Unreachable
+from console_svc.proxy.handshakes import Client
 from console_svc.proxy.streams import (
     Answers,
     HungUp,
@@ -59,7 +59,7 @@ class Hypervisors:
         """A connection on which the console's own protocol begins.
 
         :param client: who is told how it went, where the console speaks RFB
-        :raises console_svc.proxy.ended.Ended: there is none
+        :raises console_svc.proxy.errors.Ended: there is none
         """
         if where.console_type not in (*_RFB, *_CARRIED):
             raise Refused(

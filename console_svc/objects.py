@@ -10,6 +10,9 @@ from typing import Final
 #: more of them than any clock of ours will count.
 NEVER: Final = 2**40
 
+#: The console type that sessions of native VNC clients have.
+NATIVE_TYPE: Final = 'vnc'
+
 
 class ConsoleType(enum.StrEnum):
     """The kinds of console that a token can lead to."""

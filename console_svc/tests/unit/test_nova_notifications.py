@@ -9,7 +9,7 @@ import testtools
 from fixtures import MockPatchObject
 from oslo_db import exception as db_exception
 
-from console_svc import listener
+from console_svc import nova_notifications
 from console_svc.tests import fixtures
 
 HANDLED = oslo_messaging.NotificationResult.HANDLED
@@ -43,7 +43,7 @@ class DispatchTest(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.useFixture(MockPatchObject(listener, '_PAUSE', 0))
+        self.useFixture(MockPatchObject(nova_notifications, '_PAUSE', 0))
 
     def dispatch(self, tokens: Tokens, **message: Any) -> Any:
         message = {
@@ -55,7 +55,9 @@ class DispatchTest(testtools.TestCase):
             'timestamp': '2026-11-24 12:00:00',
             **message,
         }
-        dispatcher = listener.Dispatcher([listener.Endpoint(tokens)], None)
+        dispatcher = nova_notifications.Dispatcher(
+            [nova_notifications.Endpoint(tokens)], None
+        )
         return dispatcher.dispatch(
             types.SimpleNamespace(ctxt={}, message=message)
         )
@@ -138,7 +140,7 @@ class DispatchTest(testtools.TestCase):
 
     def test_what_fails_otherwise_does_not_come_again(self) -> None:
         tokens = Tokens(RuntimeError('out of ideas'))
-        with mock.patch.object(listener.LOG, 'exception') as said:
+        with mock.patch.object(nova_notifications.LOG, 'exception') as said:
             self.assertEqual(HANDLED, self.dispatch(tokens))
         said.assert_called_once()
 
@@ -152,7 +154,7 @@ class MakeTest(testtools.TestCase):
                 nova_notifications={'transport_url': 'fake:///', **options}
             )
         ).conf
-        return listener.make(conf, Tokens())
+        return nova_notifications.make(conf, Tokens())
 
     def test_listens_to_novas_exchange(self) -> None:
         server = self.make()

@@ -9,9 +9,9 @@ import testtools
 from oslo_db import exception as db_exception
 
 from console_svc import audit, exception
-from console_svc.consoles.native import NativeConsoles
+from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.db import models
+from console_svc.db import tables
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
@@ -52,7 +52,7 @@ class NativeConsolesTest(testtools.TestCase):
 
     def rows(self):
         with self.database.engine.connect() as connection:
-            return connection.execute(sa.select(models.consoles)).all()
+            return connection.execute(sa.select(tables.consoles)).all()
 
     def test_open(self) -> None:
         console = self.open()

@@ -6,7 +6,7 @@ import stat
 import testtools
 
 from console_svc import exception
-from console_svc.consoles import passwords
+from console_svc.consoles import vault
 from console_svc.tests import fixtures
 
 
@@ -16,7 +16,7 @@ class VaultTest(testtools.TestCase):
         configuration = self.useFixture(fixtures.Configuration())
         self.conf = configuration.conf
         self.key_file = configuration.key_file
-        self.vault = passwords.Vault(self.conf)
+        self.vault = vault.Vault(self.conf)
 
     def test_only_the_owner_reads_the_key_file(self) -> None:
         self.assertEqual(0o600, stat.S_IMODE(self.key_file.stat().st_mode))
@@ -31,7 +31,7 @@ class VaultTest(testtools.TestCase):
 
     def test_rotation(self) -> None:
         old = self.vault.encrypt('s3cret')
-        passwords.rotate_key_file(self.key_file)
+        vault.rotate_key_file(self.key_file)
         self.assertEqual('s3cret', self.vault.decrypt(old))
         new = self.vault.encrypt('other')
         self.assertEqual(2, len(self.key_file.read_text().split()))
@@ -45,12 +45,12 @@ class VaultTest(testtools.TestCase):
 
     def test_a_key_file_is_never_overwritten(self) -> None:
         self.assertRaises(
-            FileExistsError, passwords.create_key_file, self.key_file
+            FileExistsError, vault.create_key_file, self.key_file
         )
 
     def test_a_broken_key_file_is_not_rotated(self) -> None:
         self.key_file.write_text('nonsense')
-        self.assertRaises(ValueError, passwords.rotate_key_file, self.key_file)
+        self.assertRaises(ValueError, vault.rotate_key_file, self.key_file)
         self.assertEqual('nonsense', self.key_file.read_text())
 
     def test_without_keys_nothing_is_stored(self) -> None:
@@ -58,13 +58,13 @@ class VaultTest(testtools.TestCase):
             self.key_file.write_text(content)
             error = self.assertRaises(
                 exception.ServiceUnavailable,
-                passwords.Vault(self.conf).encrypt,
+                vault.Vault(self.conf).encrypt,
                 's3cret',
             )
             self.assertNotIn('nonsense', f'{error} {error.__cause__}')
 
     def test_generated(self) -> None:
-        generated = {passwords.generate() for _ in range(1000)}
+        generated = {vault.generate() for _ in range(1000)}
         self.assertEqual(1000, len(generated))
         for password in generated:
             self.assertEqual(8, len(password))
@@ -75,5 +75,5 @@ class CreateKeyFileTest(testtools.TestCase):
     def test_makes_the_folder(self) -> None:
         folder = self.useFixture(fixtures.Configuration()).folder
         path: pathlib.Path = folder / 'a/b/keys'
-        passwords.create_key_file(path)
+        vault.create_key_file(path)
         self.assertEqual(0o700, stat.S_IMODE(path.parent.stat().st_mode))

@@ -18,11 +18,11 @@ from typing import Final
 
 from oslo_config import cfg
 
-from console_svc import rfb
-from console_svc.proxy.api import ConsoleApi, LoginFailed, Opened
-from console_svc.proxy.clients import NativeClient
-from console_svc.proxy.ended import Ended
-from console_svc.proxy.hypervisor import Hypervisors
+from console_svc.protocols import rfb
+from console_svc.proxy.console_api import ConsoleApi, LoginFailed, Opened
+from console_svc.proxy.errors import Ended
+from console_svc.proxy.handshakes import NativeClient
+from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.metrics import Metrics
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import (

@@ -11,7 +11,7 @@ from websockets.asyncio import server as websockets
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from console_svc import exposition
+from console_svc import prometheus
 
 _LIBRARY = logging.getLogger(f'{__name__}.library')
 
@@ -35,7 +35,7 @@ async def listen(
                     http.HTTPStatus.SERVICE_UNAVAILABLE, b'Draining\n'
                 )
             case '/metrics':
-                return _text(http.HTTPStatus.OK, exposition.text())
+                return _text(http.HTTPStatus.OK, prometheus.text())
             case _:
                 return _text(http.HTTPStatus.NOT_FOUND, b'Not found\n')
 

@@ -16,7 +16,7 @@ from console_svc.policies import sessions as policies
 
 
 @dataclasses.dataclass(slots=True)
-class KeptSessionController(Resource):
+class ProxySessionController(Resource):
     """/console-sessions/{session_id}"""
 
     session_id: str
@@ -29,10 +29,10 @@ class KeptSessionController(Resource):
         self.services.sessions.close(req.caller, None, self.session_id)
 
 
-class KeptSessionsController(Resource):
+class ProxySessionsController(Resource):
     """/console-sessions"""
 
-    item = KeptSessionController
+    item = ProxySessionController
     index = methods()
 
     @index.when(method='PUT', template='json')

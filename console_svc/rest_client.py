@@ -11,7 +11,7 @@ def load(conf: cfg.ConfigOpts, group: str) -> adapter.Adapter:
 
     It raises no exception for an answer that is an error.
 
-    :param group: has the options of :mod:`console_svc.conf.client`
+    :param group: has the options of :mod:`console_svc.conf.rest_client`
     :raises oslo_config.cfg.RequiredOptError: it names no credential
     :raises keystoneauth1.exceptions.MissingRequiredOptions: nor what the
         credential needs

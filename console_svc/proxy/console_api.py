@@ -14,9 +14,9 @@ from urllib import parse
 from keystoneauth1 import exceptions as keystone_exceptions
 from oslo_config import cfg
 
-from console_svc import client
+from console_svc import rest_client
 from console_svc.conf.console_api import GROUP
-from console_svc.proxy.ended import Refused, TryAgainLater
+from console_svc.proxy.errors import Refused, TryAgainLater
 
 LOG = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class ConsoleApi:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._api = client.load(conf, GROUP)
+        self._api = rest_client.load(conf, GROUP)
         self._threads = futures.ThreadPoolExecutor(_THREADS, 'api')
         # Sessions that run are not kept waiting by those that begin.
         self._keeper = futures.ThreadPoolExecutor(1, 'keeper')
@@ -96,8 +96,8 @@ class ConsoleApi:
     async def open(self, token: str, client_address: str) -> Opened:
         """Use a token.
 
-        :raises console_svc.proxy.ended.Refused: it is not good for a session
-        :raises console_svc.proxy.ended.TryAgainLater: the API is away
+        :raises console_svc.proxy.errors.Refused: it is not good for a session
+        :raises console_svc.proxy.errors.TryAgainLater: the API is away
         """
         return await self._opened(lambda: self._open(token, client_address))
 
@@ -112,8 +112,8 @@ class ConsoleApi:
 
         :param console: its ``port``, or its ``user_name``
         :raises LoginFailed: it is wrong
-        :raises console_svc.proxy.ended.Refused: there is no session for it
-        :raises console_svc.proxy.ended.TryAgainLater: the API is away
+        :raises console_svc.proxy.errors.Refused: there is no session for it
+        :raises console_svc.proxy.errors.TryAgainLater: the API is away
         """
         wanted = {
             **console,
@@ -255,7 +255,7 @@ class ConsoleApi:
 def _session(answer: _Answer) -> Opened:
     """The session that was opened.
 
-    :raises console_svc.proxy.ended.Refused: none was, for a reason that the
+    :raises console_svc.proxy.errors.Refused: none was, for a reason that the
         API tells
     """
     if answer.status in (http.HTTPStatus.CONFLICT, http.HTTPStatus.FORBIDDEN):

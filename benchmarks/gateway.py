@@ -28,10 +28,10 @@ from console_svc.db.tables import console_auth_tokens, consoles
 from console_svc.protocols import rfb
 from console_svc.proxy.streams import Answers, TCPStream, perform
 from console_svc.tests import fixtures
-from console_svc.tests.integration import certificates, process
-from console_svc.tests.integration.gateway import by_target
 from console_svc.tests.integration.keystone import PASSWORD
-from console_svc.tests.integration.proxy import Proxy
+from console_svc.tests.programs import certificates, process
+from console_svc.tests.programs.gateway import by_target
+from console_svc.tests.programs.proxy import Proxy
 
 _MIB = 2**20
 _SET_UPS = 200
@@ -118,7 +118,7 @@ def run(stage: Stage, rows: int, seconds: int) -> None:
         screen, relay = process.free_port(), process.free_port()
         _start(stack, folder, 'benchmarks.painter', screen)
         tcp = _start(stack, folder, 'benchmarks.echo', relay, screen)
-        listen_port, own_port = process.free_ports(2)
+        listen_port, own_port = stack.enter_context(process.Ports(2)).ports
         subject = Subject(
             stage,
             consoles={

@@ -15,7 +15,7 @@ import fixtures
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 #: Of every user. No other word of a log is like it.
 PASSWORD = 'keystones-users-have-this-one'

@@ -8,7 +8,7 @@ import pathlib
 
 import fixtures
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 _SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
 # Erlang reserves this port of 127.0.0.1 otherwise for every user's nodes.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Programs that tests start, and stop again."""
+"""Programs that tests start and stop."""
 
 import atexit
 import contextlib
@@ -45,29 +45,12 @@ def free_port() -> int:
         return port
 
 
-def free_ports(number: int) -> range:
-    """Ports of 127.0.0.1 in a row that nobody listens on."""
-    while True:
-        # Below those that connections get.
-        first = random.randrange(20000, 30000)
-        ports = range(first, first + number)
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in ports:
-                    stack.enter_context(
-                        socket.create_server(('127.0.0.1', port))
-                    )
-            except OSError:
-                continue
-        return ports
-
-
 def wait_for(condition: Callable[[], object], what: str) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f'waited in vain for {what}')
+            raise AssertionError(f'timed out waiting for {what}')
         time.sleep(0.05)
 
 
@@ -95,6 +78,42 @@ def shared(kind: type[_Fixture]) -> _Fixture:
     fixture.setUp()
     atexit.register(fixture.cleanUp)
     return fixture
+
+
+class Ports(fixtures.Fixture):
+    """Consecutive ports of 127.0.0.1 that are free for one program.
+
+    They are reserved: other tests that run at the same time get others, and
+    no outgoing connection gets one of them.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def _setUp(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self.addCleanup(self._release)
+        while not self._sockets:
+            # Below the range of outgoing connections.
+            first = random.randrange(20000, 30000)
+            self.ports = range(first, first + self._number)
+            with contextlib.suppress(OSError):
+                for port in self.ports:
+                    self._reserve(port)
+                return
+            self._release()
+
+    def _reserve(self, port: int) -> None:
+        reservation = socket.socket()
+        self._sockets.append(reservation)
+        # Without SO_REUSEADDR, so that a second reservation fails...
+        reservation.bind(('127.0.0.1', port))
+        # ... and with it, so that a server's bind() does not.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def _release(self) -> None:
+        while self._sockets:
+            self._sockets.pop().close()
 
 
 class Program(fixtures.Fixture):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The console proxy, as it is deployed."""
+"""The console proxy as a program."""
 
 import pathlib
 from typing import Any
@@ -9,24 +9,24 @@ import fixtures as fixtures_
 import requests
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
-from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
+from console_svc.tests.programs.service import BaseService
 
 
 class Proxy(fixtures_.Fixture):
-    """In front of a service.
+    """A console proxy of a service.
 
-    :param console_api: how it finds the service, and who it is there
+    :param console_api: options of [console_api]; None: those for the service
     :param vnc: options of [vnc]
-    :param rfb: options of [rfb]; with any it lets native clients in
-    :param port_range: ports of their own for these
-    :param port: where it listens; None: where nobody does
-    :param options: others of [proxy]
+    :param rfb: options of [rfb]; None: no native clients
+    :param port_range: [consoles] port_range
+    :param port: where browsers connect; None: a free port
+    :param options: other options of [proxy]
     """
 
     def __init__(
         self,
-        service: Service,
+        service: BaseService,
         console_api: dict[str, Any] | None = None,
         vnc: dict[str, Any] | None = None,
         port: int | None = None,
@@ -34,15 +34,10 @@ class Proxy(fixtures_.Fixture):
         port_range: str | None = None,
         **options: Any,
     ) -> None:
-        self.port = port or process.free_port()
-        self.local_port = process.free_port()
+        self._port = port
         self.is_tls = 'cert' in options
         self._groups = {
-            'proxy': {
-                'ports': self.port,
-                'local_port': self.local_port,
-                **options,
-            },
+            'proxy': options,
             'console_api': console_api
             or {
                 'auth_type': 'admin_token',
@@ -57,6 +52,14 @@ class Proxy(fixtures_.Fixture):
             self._groups['consoles'] = {'port_range': port_range}
 
     def _setUp(self) -> None:
+        free = self.useFixture(process.Ports(2)).ports
+        self.port: int = self._port or free[0]
+        self.local_port = free[1]
+        self._groups['proxy'] = {
+            'ports': self.port,
+            'local_port': self.local_port,
+            **self._groups['proxy'],
+        }
         folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         file = folder / 'proxy.conf'
         file.write_text(
@@ -78,18 +81,18 @@ class Proxy(fixtures_.Fixture):
 
     @property
     def url(self) -> str:
-        """Where browsers connect to."""
+        """Where browsers connect."""
         return f'ws{"s" if self.is_tls else ""}://127.0.0.1:{self.port}/'
 
     def local(self, path: str) -> requests.Response:
-        """/healthcheck or /metrics."""
+        """Get /healthcheck or /metrics."""
         return requests.get(
             f'http://127.0.0.1:{self.local_port}{path}',
             timeout=process.PATIENCE,
         )
 
     def metrics(self) -> dict[str, float]:
-        """What /metrics tells, by name and labels."""
+        """The values of /metrics by name and labels."""
         return {
             name: float(value)
             for name, _, value in (
@@ -100,10 +103,10 @@ class Proxy(fixtures_.Fixture):
         }
 
     def descriptors(self) -> int:
-        """That its worker has open."""
+        """The number of file descriptors that its worker has open."""
         (worker,) = process.children(self.process.pid)
         return len(list(pathlib.Path(f'/proc/{worker}/fd').iterdir()))
 
     def tasks(self) -> float:
-        """That its worker has."""
+        """The number of tasks of its worker."""
         return self.metrics()['console_svc_proxy_tasks']

@@ -55,19 +55,35 @@ class TokenTest(ProxyTest):
 
 
 class SingleUseTest(ProxyTest):
+    PROXY = {'enable_proxy_headers_parsing': True}
     CONSOLEAUTH = {'max_uses': 1}
+
+    USED_UP = (1008, 'Token is used up.')
 
     def test_used_up_token_is_refused(self) -> None:
         self.console()
         target = f'?token={self.token()}'
         self.check_echo(self.connect(target))
-        self.assertEqual((1008, 'Token is used up.'), self.refused(target))
+        self.assertEqual(self.USED_UP, self.refused(target))
 
     def test_channels_of_a_spice_page_are_one_use(self) -> None:
+        """As long as one is open, its address can open more."""
         self.console(kind='spice-html5')
         target = f'?token={self.token("spice", "spice-html5")}'
-        for channel in [self.connect(target) for _ in range(4)]:
+        elsewhere = {'X-Forwarded-For': '198.51.100.9'}
+        channels = [self.connect(target) for _ in range(4)]
+        for channel in channels:
             self.check_echo(channel)
+        self.assertEqual(
+            self.USED_UP, self.refused(target, additional_headers=elsewhere)
+        )
+        channels.pop().close()
+        channels.append(self.connect(target))
+        self.check_echo(channels[-1])
+        for channel in channels:
+            channel.close()
+        self.wait_for_no_session()
+        self.assertEqual(self.USED_UP, self.refused(target))
 
 
 class BehindLoadBalancerTest(ProxyTest):

@@ -81,7 +81,7 @@ class TimeoutTest(ProxyTest):
     def test_browser_may_leave_during_the_handshake(self) -> None:
         self.console(consoles.hang, path='a-path')
         for _ in range(10):
-            self.connect().close()
+            self.connect().socket.shutdown(socket.SHUT_RDWR)
         self.wait_for_no_session()
 
 

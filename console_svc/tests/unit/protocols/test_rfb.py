@@ -227,9 +227,9 @@ class ServerTest(testtools.TestCase):
                 (None, said), talk(rfb.welcome(minor, security_type))
             )
         self.assertEqual(
-            (None, NO + number(3) + b'No!'), talk(rfb.turn_away(8, 'No!'))
+            (None, NO + number(3) + b'No!'), talk(rfb.reject(8, 'No!'))
         )
-        self.assertEqual((None, NO), talk(rfb.turn_away(3, 'No!')))
+        self.assertEqual((None, NO), talk(rfb.reject(3, 'No!')))
 
 
 class ReceiveTest(testtools.TestCase):

@@ -25,6 +25,7 @@ from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import BACKLOG
 
 if TYPE_CHECKING:
+    # Not in cotyledon 2.0.
     from cotyledon.types import WorkerId
 
 LOG = logging.getLogger(__name__)

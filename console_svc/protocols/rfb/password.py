@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Passwords for VNC authentication."""
+"""Passwords of VNC authentication."""
 
 import secrets
 import string
-from typing import Final
 
-# VNC authentication ignores all after the eighth character.
-_LENGTH: Final = 8
-_ALPHABET: Final = string.ascii_letters + string.digits
+# VNC authentication uses the first eight characters of a password.
+_LENGTH = 8
+_ALPHABET = string.ascii_letters + string.digits
 
 
 def generate_password() -> str:
-    """A random password: 47 bits, all that a VNC password can hold."""
+    """A new password: 47 bits of entropy, the most that a VNC one holds."""
     return ''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))

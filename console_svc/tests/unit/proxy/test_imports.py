@@ -16,7 +16,6 @@ print(*sys.modules)
 """
 
 _ALLOWED = {
-    'addresses',
     'conf',
     'prometheus',
     'protocols',

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import re
-
 import testtools
 
 from console_svc.protocols import rfb
@@ -29,13 +27,3 @@ class ResponseTest(testtools.TestCase):
             rfb.response(challenge, 'password'),
             rfb.response(challenge, 'passworD'),
         )
-
-
-class GenerateTest(testtools.TestCase):
-    def test_passwords_are_eight_letters_and_digits(self) -> None:
-        passwords = {rfb.generate_password() for _ in range(1000)}
-        self.assertEqual(1000, len(passwords))
-        for password in passwords:
-            self.assertTrue(re.fullmatch('[A-Za-z0-9]{8}', password))
-        # All 62 characters occur.
-        self.assertEqual(62, len(set(''.join(passwords))))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/os-console-auth-tokens/{console_token}/sessions: a console proxy's."""
+"""/os-console-auth-tokens/{console_token}/sessions: use a token."""
 
 import dataclasses
 import http
@@ -9,79 +9,47 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import responses, schemas, views
-from console_svc.api.controllers.base import Resource, methods
+from console_svc.api.bodies import schema
+from console_svc.api.bodies import sessions as bodies
+from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.policies import sessions as policies
 
 
 @dataclasses.dataclass(slots=True)
-class TokenSessionController(Resource):
-    """/os-console-auth-tokens/{console_token}/sessions/{session_id}"""
-
-    index = methods()
-
-    console_token: str
-    session_id: str
-
-    @index.when(method='PUT', template='json')
-    @Operation('Keep a session alive', answer=responses.SESSION)
-    def update(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        self.services.policy.authorize(req.caller, policies.UPDATE)
-        session = self.services.sessions.keep(
-            self.console_token, self.session_id
-        )
-        return views.kept_session(session)
-
-    @index.when(method='DELETE')
-    @Operation('Close a session', status=http.HTTPStatus.NO_CONTENT)
-    def delete(self, req: Request, resp: webob.Response) -> None:
-        self.services.policy.authorize(req.caller, policies.UPDATE)
-        self.services.sessions.close(
-            req.caller, self.console_token, self.session_id
-        )
-
-
-@dataclasses.dataclass(slots=True)
 class TokenSessionsController(Resource):
     """/os-console-auth-tokens/{console_token}/sessions"""
 
-    item = TokenSessionController
-    index = methods()
-
     console_token: str
 
-    @index.when(method='POST', template='json')
     @Operation(
+        'POST',
         'Open a session',
         status=http.HTTPStatus.CREATED,
-        body=(Form(schemas.SESSION.schema),),
+        body=(Form(bodies.OPEN.schema),),
         body_required=False,
-        answer=responses.OPENED_SESSION,
+        answer=bodies.OPENED,
         raises=(
             exception.WrongAddress,
             exception.TokenUsedUp,
             exception.TooManySessions,
         ),
         links={
-            operation: {'session_id': '$response.body#/session/id'}
-            for operation in (
-                'token_session_update',
-                'token_session_delete',
-                'proxy_session_delete',
-            )
+            'proxy_session_delete': {
+                'session_id': '$response.body#/session/id'
+            }
         },
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()
         if document is None:
             document = {'session': {}}
-        schemas.validate(schemas.SESSION, document)
+        schema.validate(bodies.OPEN, document)
         self.services.policy.authorize(req.caller, policies.CREATE)
         session, token = self.services.sessions.open(
             req.caller,
             self.console_token,
             document['session'].get('client_address'),
         )
-        return views.opened_session(session, token)
+        return bodies.opened(session, token)

@@ -96,7 +96,13 @@ class Libvirtd(fixtures.Fixture):
         for name in ('', 'run', 'config', 'config/libvirt', 'cache', 'pki'):
             (self._home / name).mkdir(mode=0o700)
         settings = self._home / 'config/libvirt/qemu.conf'
-        lines = ['stdio_handler = "file"']
+        # Two daemons that look for a free port may find the same.
+        ports = process.free_ports(20)
+        lines = [
+            'stdio_handler = "file"',
+            f'remote_display_port_min = {ports[0]}',
+            f'remote_display_port_max = {ports[-1]}',
+        ]
         if self._tls:
             certificates.write(self.pki)
             lines += ['vnc_tls = 1', f'vnc_tls_x509_cert_dir = "{self.pki}"']

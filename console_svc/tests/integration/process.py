@@ -5,16 +5,16 @@
 import atexit
 import contextlib
 import functools
+import itertools
 import os
 import pathlib
-import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import fixtures
@@ -23,6 +23,10 @@ _Fixture = TypeVar('_Fixture', bound=fixtures.Fixture)
 
 #: Seconds until something that is started must answer, on a busy machine.
 PATIENCE = 120
+
+#: How many ports a test process has.
+_PORTS = 500
+_listeners: list[socket.socket] = []
 
 
 def program(name: str) -> str:
@@ -39,18 +43,16 @@ def program(name: str) -> str:
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port: int = listener.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def free_ports(number: int) -> range:
     """Ports of 127.0.0.1 in a row that nobody listens on."""
     while True:
-        # Below those that connections get.
-        first = random.randrange(20000, 30000)
-        ports = range(first, first + number)
+        ports = list(itertools.islice(_ports(), number))
+        if ports[-1] - ports[0] != number - 1:
+            # The last ports of this process, and its first.
+            continue
         with contextlib.ExitStack() as stack:
             try:
                 for port in ports:
@@ -59,7 +61,24 @@ def free_ports(number: int) -> range:
                     )
             except OSError:
                 continue
-        return ports
+        return range(ports[0], ports[-1] + 1)
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """This process's ports, over and over again.
+
+    Test processes run side by side: each has ports of its own, below those
+    that the kernel gives to connections.
+    """
+    for first in range(20000, 30000, _PORTS):
+        try:
+            # Listening there keeps the others off, until the process ends.
+            _listeners.append(socket.create_server(('127.0.0.1', first)))
+        except OSError:
+            continue
+        return itertools.cycle(range(first + 1, first + _PORTS))
+    raise AssertionError('more test processes than ports')
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

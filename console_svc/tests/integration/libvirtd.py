@@ -2,6 +2,7 @@
 
 """A real libvirtd with QEMU domains, in a folder of its own."""
 
+import atexit
 import contextlib
 import os
 import pathlib
@@ -140,6 +141,9 @@ class Libvirtd(fixtures.Fixture):
             )
         )
         self._domains: list[str] = []
+        # An interrupted run does not clean up its classes.
+        atexit.register(self._destroy)
+        self.addCleanup(atexit.unregister, self._destroy)
         self.addCleanup(self._destroy)
         self.wait_until_it_answers()
 

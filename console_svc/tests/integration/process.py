@@ -133,6 +133,9 @@ class Program(fixtures.Fixture):
         self.log = log
 
     def _setUp(self) -> None:
+        # An interrupted run does not clean up its classes.
+        atexit.register(self.stop)
+        self.addCleanup(atexit.unregister, self.stop)
         self.addCleanup(self.stop)
         self.start()
 

@@ -155,7 +155,7 @@ finish() {
 # have started, which are in sessions of their own.
 stop() {
     local pid
-    trap '' INT TERM
+    trap "" HUP INT TERM
     for pid in "${!running[@]}"; do kill -INT -- "-$pid" 2>/dev/null; done
     for _ in $(seq 300); do
         for pid in "${!running[@]}"; do
@@ -167,7 +167,7 @@ stop() {
     for pid in "${!running[@]}"; do kill -KILL -- "-$pid" 2>/dev/null; done
     exit 130
 }
-trap stop INT TERM
+trap stop HUP INT TERM
 
 install_tools || { echo "0 passed, 1 failed"; exit 1; }
 

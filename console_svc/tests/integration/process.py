@@ -25,8 +25,8 @@ _Fixture = TypeVar('_Fixture', bound=fixtures.Fixture)
 PATIENCE = 120
 
 #: How many ports a test process has.
-_PORTS = 500
-_listeners: list[socket.socket] = []
+_PORTS = 250
+_taken: list[socket.socket] = []
 
 
 def program(name: str) -> str:
@@ -66,19 +66,19 @@ def free_ports(number: int) -> range:
 
 @functools.cache
 def _ports() -> Iterator[int]:
-    """This process's ports, over and over again.
+    """This process's ports, in a circle.
 
-    Test processes run side by side: each has ports of its own, below those
-    that the kernel gives to connections.
+    No other test process has them, so two that run at the same time never
+    find the same port free. They are below those of outgoing connections.
     """
-    for first in range(20000, 30000, _PORTS):
+    for first in range(30000, 32500, _PORTS):
         try:
-            # Listening there keeps the others off, until the process ends.
-            _listeners.append(socket.create_server(('127.0.0.1', first)))
+            # Other processes try this port, too: it stays taken to the end.
+            _taken.append(socket.create_server(('127.0.0.1', first)))
         except OSError:
             continue
         return itertools.cycle(range(first + 1, first + _PORTS))
-    raise AssertionError('more test processes than ports')
+    raise AssertionError('all ranges of ports are taken by test processes')
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -192,10 +192,12 @@ class Program(fixtures.Fixture):
         """End it, and whatever it has started."""
         if self._process.poll() is None:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and whatever it has started."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self.signal_all(signal.SIGKILL)
         self._process.wait()

@@ -98,7 +98,7 @@ class Libvirtd(fixtures.Fixture):
             (self._home / name).mkdir(mode=0o700)
         settings = self._home / 'config/libvirt/qemu.conf'
         # Two daemons that look for a free port may find the same.
-        ports = process.free_ports(20)
+        ports = process.display_ports()
         lines = [
             'stdio_handler = "file"',
             f'remote_display_port_min = {ports[0]}',

@@ -8,13 +8,14 @@ import functools
 import itertools
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import fixtures
@@ -24,9 +25,8 @@ _Fixture = TypeVar('_Fixture', bound=fixtures.Fixture)
 #: Seconds until something that is started must answer, on a busy machine.
 PATIENCE = 120
 
-#: How many ports a test process has.
-_PORTS = 250
 _taken: list[socket.socket] = []
+_tried = itertools.count()
 
 
 def program(name: str) -> str:
@@ -41,18 +41,46 @@ def program(name: str) -> str:
     return path
 
 
+@functools.cache
+def _ports() -> range:
+    """The ports of this test process.
+
+    No other test process has them, so two that run at the same time never
+    find the same port free. They are below those of outgoing connections.
+    """
+    for first in range(30000, 32500, 250):
+        try:
+            # Other processes try this one, too: it stays taken to the end.
+            _taken.append(socket.create_server(('127.0.0.1', first)))
+        except OSError:
+            continue
+        return range(first + 1, first + 250)
+    raise AssertionError('all ranges of ports are taken by test processes')
+
+
+def display_ports() -> range:
+    """Ports of 127.0.0.1 for the displays of guests."""
+    return _ports()[:20]
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
-    return free_ports(1)[0]
+    ports = _ports()[20:]
+    while True:
+        port = ports[next(_tried) % len(ports)]
+        with (
+            contextlib.suppress(OSError),
+            socket.create_server(('127.0.0.1', port)),
+        ):
+            return port
 
 
 def free_ports(number: int) -> range:
     """Ports of 127.0.0.1 in a row that nobody listens on."""
     while True:
-        ports = list(itertools.islice(_ports(), number))
-        if ports[-1] - ports[0] != number - 1:
-            # The last ports of this process, and its first.
-            continue
+        # Below those that connections get.
+        first = random.randrange(20000, 30000)
+        ports = range(first, first + number)
         with contextlib.ExitStack() as stack:
             try:
                 for port in ports:
@@ -61,24 +89,7 @@ def free_ports(number: int) -> range:
                     )
             except OSError:
                 continue
-        return range(ports[0], ports[-1] + 1)
-
-
-@functools.cache
-def _ports() -> Iterator[int]:
-    """This process's ports, in a circle.
-
-    No other test process has them, so two that run at the same time never
-    find the same port free. They are below those of outgoing connections.
-    """
-    for first in range(30000, 32500, _PORTS):
-        try:
-            # Other processes try this port, too: it stays taken to the end.
-            _taken.append(socket.create_server(('127.0.0.1', first)))
-        except OSError:
-            continue
-        return itertools.cycle(range(first + 1, first + _PORTS))
-    raise AssertionError('all ranges of ports are taken by test processes')
+        return ports
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

@@ -26,7 +26,8 @@ from benchmarks.targets import Stage, Subject
 from console_svc.consoles import vault
 from console_svc.db.tables import console_auth_tokens, consoles
 from console_svc.protocols import rfb
-from console_svc.proxy.streams import Answers, TCPStream, perform
+from console_svc.proxy.handshakes import Answers, perform
+from console_svc.proxy.streams import TCPStream
 from console_svc.tests import fixtures
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.programs import certificates, process
@@ -118,7 +119,7 @@ def run(stage: Stage, rows: int, seconds: int) -> None:
         screen, relay = process.free_port(), process.free_port()
         _start(stack, folder, 'benchmarks.painter', screen)
         tcp = _start(stack, folder, 'benchmarks.echo', relay, screen)
-        listen_port, own_port = stack.enter_context(process.Ports(2)).ports
+        listen_port, own_port = process.free_ports(2)
         subject = Subject(
             stage,
             consoles={

@@ -218,7 +218,7 @@ class LibvirtDriver(base.Driver):
 
 def _be_alone(line: vnc.Line) -> None:
     line.perform(rfb.log_in(vnc.ANYTHING))
-    line.perform(rfb.be_alone())
+    line.perform(rfb.disconnect_others())
 
 
 def _lookup(connection: Any, server_id: str) -> Any:

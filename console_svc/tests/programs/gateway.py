@@ -53,7 +53,7 @@ class Gateway(fixtures_.Fixture):
         certificates.write(folder)
         self.authority = str(folder / 'ca-cert.pem')
         # The first is for all consoles, the others are for one each.
-        self.shared_port, *own = self.useFixture(process.Ports(9)).ports
+        self.shared_port, *own = process.free_ports(9)
         ports = f'{own[0]}-{own[-1]}'
         options = {'listen_port': self.shared_port, **self._rfb}
         self.service = self.useFixture(

@@ -5,9 +5,9 @@
 import atexit
 import contextlib
 import functools
+import itertools
 import os
 import pathlib
-import random
 import shutil
 import signal
 import socket
@@ -24,6 +24,9 @@ _Fixture = TypeVar('_Fixture', bound=fixtures.Fixture)
 #: Seconds until something that is started must answer, on a busy machine.
 PATIENCE = 120
 
+_taken: list[socket.socket] = []
+_tried = itertools.count()
+
 
 def program(name: str) -> str:
     """The path of a program: of this environment, or of the machine.
@@ -37,12 +40,51 @@ def program(name: str) -> str:
     return path
 
 
+@functools.cache
+def _ports() -> range:
+    """The ports of this test process.
+
+    No other test process has them, so two that run at the same time never
+    find the same port free. They are below those of outgoing connections.
+    """
+    for first in range(20000, 32500, 250):
+        try:
+            # Other processes try this one, too: it stays taken to the end.
+            _taken.append(socket.create_server(('127.0.0.1', first)))
+        except OSError:
+            continue
+        return range(first + 1, first + 250)
+    raise AssertionError('all ranges of ports are taken by test processes')
+
+
+def display_ports() -> range:
+    """Ports of 127.0.0.1 for the displays of guests."""
+    return _ports()[:20]
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port: int = listener.getsockname()[1]
-        return port
+    return free_ports(1)[0]
+
+
+def free_ports(number: int) -> range:
+    """Ports of 127.0.0.1 in a row that nobody listens on."""
+    ports = _ports()[20:]
+    while True:
+        # Ports are not given twice before all others have been given.
+        first, *_ = itertools.islice(_tried, number)
+        first %= len(ports)
+        found = ports[first : first + number]
+        if len(found) == number and all(map(_is_free, found)):
+            return found
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(('127.0.0.1', port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -80,42 +122,6 @@ def shared(kind: type[_Fixture]) -> _Fixture:
     return fixture
 
 
-class Ports(fixtures.Fixture):
-    """Consecutive ports of 127.0.0.1 that are free for one program.
-
-    They are reserved: other tests that run at the same time get others, and
-    no outgoing connection gets one of them.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def _setUp(self) -> None:
-        self._sockets: list[socket.socket] = []
-        self.addCleanup(self._release)
-        while not self._sockets:
-            # Below the range of outgoing connections.
-            first = random.randrange(20000, 30000)
-            self.ports = range(first, first + self._number)
-            with contextlib.suppress(OSError):
-                for port in self.ports:
-                    self._reserve(port)
-                return
-            self._release()
-
-    def _reserve(self, port: int) -> None:
-        reservation = socket.socket()
-        self._sockets.append(reservation)
-        # Without SO_REUSEADDR, so that a second reservation fails...
-        reservation.bind(('127.0.0.1', port))
-        # ... and with it, so that a server's bind() does not.
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-
-    def _release(self) -> None:
-        while self._sockets:
-            self._sockets.pop().close()
-
-
 class Program(fixtures.Fixture):
     """A program in the background, ended with the test.
 
@@ -133,6 +139,9 @@ class Program(fixtures.Fixture):
         self.log = log
 
     def _setUp(self) -> None:
+        # An interrupted run does not clean up its classes.
+        atexit.register(self.stop)
+        self.addCleanup(atexit.unregister, self.stop)
         self.addCleanup(self.stop)
         self.start()
 
@@ -189,10 +198,12 @@ class Program(fixtures.Fixture):
         """End it, and whatever it has started."""
         if self._process.poll() is None:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and whatever it has started."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self.signal_all(signal.SIGKILL)
         self._process.wait()

@@ -34,10 +34,15 @@ class Proxy(fixtures_.Fixture):
         port_range: str | None = None,
         **options: Any,
     ) -> None:
-        self._port = port
+        self.port = port or process.free_port()
+        self.local_port = process.free_port()
         self.is_tls = 'cert' in options
         self._groups = {
-            'proxy': options,
+            'proxy': {
+                'ports': self.port,
+                'local_port': self.local_port,
+                **options,
+            },
             'console_api': console_api
             or {
                 'auth_type': 'admin_token',
@@ -52,14 +57,6 @@ class Proxy(fixtures_.Fixture):
             self._groups['consoles'] = {'port_range': port_range}
 
     def _setUp(self) -> None:
-        free = self.useFixture(process.Ports(2)).ports
-        self.port: int = self._port or free[0]
-        self.local_port = free[1]
-        self._groups['proxy'] = {
-            'ports': self.port,
-            'local_port': self.local_port,
-            **self._groups['proxy'],
-        }
         folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         file = folder / 'proxy.conf'
         file.write_text(

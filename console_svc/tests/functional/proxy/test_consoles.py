@@ -19,7 +19,7 @@ BUFFERS = 40 * 2**20
 
 class ConsoleTest(ProxyTest):
     def test_unreachable_console(self) -> None:
-        (port,) = self.useFixture(process.Ports(1)).ports
+        port = process.free_port()
         self.place(port)
         self.assertEqual(NO_ANSWER, self.closed(self.connect()))
         self.wait_for_no_session()
@@ -29,7 +29,7 @@ class ConsoleTest(ProxyTest):
         self.assertEqual(
             (
                 1008,
-                'Consoles of the type rdp-html5 are not to be had here.',
+                'This proxy does not serve consoles of the type rdp-html5.',
             ),
             self.refused(f'?token={self.token("rdp", "rdp-html5")}'),
         )

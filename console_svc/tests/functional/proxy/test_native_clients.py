@@ -127,17 +127,18 @@ class LoginTest(NativeClientsTest):
 class StoppedServerTest(NativeClientsTest):
     def test_password_of_a_stopped_server_is_refused(self) -> None:
         self.gateway.service.write_inventory({'servers': []})
-        self.refused('The console is not there now.')
+        self.refused('The console is not available.')
         self.wait_for_outcomes(refused=1)
         self.assertIn(
-            f'Console for instance {fixtures.SERVER} could not',
+            'A native client cannot log in: Console for instance '
+            f'{fixtures.SERVER} could not',
             self.gateway.proxy.log.read_text(),
         )
 
 
 class UnreachableHypervisorTest(NativeClientsTest):
     def test_unreachable_hypervisor_is_reported(self) -> None:
-        (port,) = self.useFixture(process.Ports(1)).ports
+        port = process.free_port()
         document = fixtures.inventory()
         document['servers'][0]['consoles'][0].update(
             host='127.0.0.1', port=port
@@ -153,6 +154,6 @@ class UnavailableApiTest(NativeClientsTest):
             self.console['port'], self.console['password']
         )
         self.gateway.service.stop()
-        self.refused('The console service is away. Try again later.')
+        self.refused('The console service is unavailable. Try again later.')
         self.assertEqual(consoles.SCREEN, desktop(line))
         stream.close()

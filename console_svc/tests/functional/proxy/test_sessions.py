@@ -168,7 +168,7 @@ class UnavailableApiTest(ProxyTest):
         before = self.sessions()
         self.service.stop()
         self.assertEqual(
-            (1013, 'The console service is away. Try again later.'),
+            (1013, 'The console service is unavailable. Try again later.'),
             self.refused('?token=some-token'),
         )
         # A failure a second: by then the session has lapsed.

@@ -103,7 +103,7 @@ class WorkerTest(ProxyTest):
         for options, reason in (
             ({'cert': '/nonexistent.pem'}, '/nonexistent.pem'),
             ({'ports': 'all'}, 'ports'),
-            ({'ports': '6080,6080'}, 'Port 6080 is there for two things'),
+            ({'ports': '6080,6080'}, 'Port 6080 is configured twice'),
             ({'console_api': {'timeout': 10}}, 'auth_type'),
             ({'console_api': {'auth_type': 'password'}}, 'auth_url'),
             (

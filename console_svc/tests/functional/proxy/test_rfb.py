@@ -34,7 +34,7 @@ def protected(password: str) -> Callable[[socket.socket], None]:
                 line.perform(rfb.welcome(minor, rfb.VNC))
                 consoles.screen(connection)
             else:
-                line.perform(rfb.turn_away(minor, 'wrong password'))
+                line.perform(rfb.reject(minor, 'wrong password'))
 
     return serve
 

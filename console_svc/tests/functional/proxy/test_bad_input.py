@@ -111,7 +111,7 @@ class HandshakeTest(BadInputTest):
 
 
 class CrowdTest(BadInputTest):
-    PROXY = {'max_sessions': 1, 'handshake_timeout': 3}
+    PROXY = {'max_sessions': 1, 'handshake_timeout': 600}
 
     def test_silent_connections_leave_room_for_others(self) -> None:
         with contextlib.ExitStack() as stack:

@@ -212,11 +212,11 @@ END
 import socket
 import sys
 
-from console_svc import rfb
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
+from console_svc.protocols import rfb
 
 with socket.create_connection(('127.0.0.1', int(sys.argv[1])), 10) as stream:
-    Line(stream, sys.argv[2]).perform(rfb.log_in([rfb.VNC]))
+    Connection(stream, sys.argv[2]).perform(rfb.log_in([rfb.VNC]))
 END
 
 cat <<END

@@ -15,6 +15,7 @@ from console_svc.protocols.rfb.client import (
     security_types,
     vencrypt_subtypes,
 )
+from console_svc.protocols.rfb.password import generate_password
 from console_svc.protocols.rfb.server import (
     Login,
     ask,
@@ -60,6 +61,7 @@ __all__ = [
     'Write',
     'ask',
     'be_alone',
+    'generate_password',
     'is_protected',
     'log_in',
     'offer',

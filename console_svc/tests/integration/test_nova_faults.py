@@ -206,7 +206,7 @@ class NovaFaultsTest(testtools.TestCase):
             self.answers[question] = answer
             self.issue()
         log = self.service.log.read_text()
-        self.assertIn('Nova cannot be asked', log)
+        self.assertIn('Nova is unavailable: ', log)
         self.assertNotIn(_TICKET, log)
         self.assertNotIn('Traceback', log)
 

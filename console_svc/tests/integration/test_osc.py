@@ -27,7 +27,7 @@ COMMANDS = (
     'server console list',
     'server console show',
 )
-NOTHING_OPEN = f'Server {fixtures.SERVER} has no native console that is open.'
+NOTHING_OPEN = f'Server {fixtures.SERVER} has no open native console.'
 
 
 class OscTestCase(ClientsTestCase):
@@ -93,7 +93,7 @@ class HelpTest(OscTestCase):
 
     def test_each_has_a_help(self) -> None:
         shown = self.said('help', 'server', 'console', 'delete')
-        self.assertIn('Close native consoles of a server', shown)
+        self.assertIn('Close native console(s) of a server', shown)
         self.assertIn('<server> [<console> ...]', shown)
         self.assertIn('Server (name or ID)', shown)
 
@@ -195,7 +195,7 @@ class ServerConsoleTest(OscTestCase):
             first,
         )
         self.assertEqual(
-            "Failed to delete console ..: '..' is no name or id", second
+            "Failed to delete console ..: '..' is not a name or ID", second
         )
         self.assertEqual('2 of 3 consoles failed to delete.', last)
         self.assertRefused(
@@ -282,7 +282,9 @@ class ConsoleAuthTokenTest(OscTestCase):
         )
         self.assertEqual(5903, shown['tls_port'])
         done = self.refused(*at, 'latest', *show)
-        self.assertIn("'latest' is no microversion for console", done.stderr)
+        self.assertIn(
+            "'latest' is not a microversion for console", done.stderr
+        )
 
     def test_show_is_not_for_members(self) -> None:
         self.assertRefused(

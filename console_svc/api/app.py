@@ -13,9 +13,9 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
-from console_svc import audit, audit_notifications, compute, exception, policy
+from console_svc import exception
 from console_svc.api import healthcheck, microversion, operation
-from console_svc.api.controllers.base import Resource, Services
+from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.auth_cache import AuthCache, CallerCache
 from console_svc.api.middleware.branch import (
@@ -33,13 +33,7 @@ from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
 from console_svc.api.openapi import document
 from console_svc.api.request import Request
-from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.consoles.native.login import GatewayAuthentication
-from console_svc.consoles.purge import Housekeeper
-from console_svc.consoles.servers import Servers
-from console_svc.consoles.sessions import ConsoleSessions
-from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.db.api import Database
+from console_svc.services import Services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -59,27 +53,15 @@ _AUTH_TOKEN_DEFAULTS: Final = {
 
 def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     """The API as a WSGI application."""
-    database = Database(conf, timeout=conf.api.database_timeout)
-    driver = compute.load(conf)
-    rules = policy.Policy(conf)
     figures = _metrics(conf)
-    events = audit.Audit(
-        audit_notifications.notifier(conf), figures.event if figures else None
-    )
-    tokens = ConsoleAuthTokens(conf, database, driver, events)
-    sessions = ConsoleSessions(conf, database, tokens, events)
-    consoles = NativeConsoles(conf, database, driver, tokens)
     services = Services(
-        conf=conf,
-        policy=rules,
-        servers=Servers(driver, rules),
-        consoles=consoles,
-        tokens=tokens,
-        sessions=sessions,
-        gateway=GatewayAuthentication(
-            conf, database, driver, sessions, events
-        ),
-        openapi=functools.cache(lambda: document.render(RootController, conf)),
+        conf,
+        conf.api.database_timeout,
+        figures.event if figures else None,
+    )
+    services.load()
+    services.openapi = functools.cache(
+        lambda: document.render(RootController, conf)
     )
 
     # A request meets these from the last line to the first, its answer from
@@ -102,11 +84,10 @@ def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
     if conf.oslo_middleware.enable_proxy_headers_parsing:
         app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
     if conf.consoleauth.purge_interval:
-        keeper = Housekeeper(conf, database, consoles, events)
-        app = FirstRequest(app, keeper.start)
+        app = FirstRequest(app, services.purge.start)
     if figures:
         app = figures.beside(app, conf)
-    return healthcheck.beside(app, conf, database)
+    return healthcheck.beside(app, conf, services.database)
 
 
 def _metrics(conf: cfg.ConfigOpts) -> 'Metrics | None':

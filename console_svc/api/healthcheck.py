@@ -10,7 +10,7 @@ from oslo_middleware import healthcheck
 from oslo_middleware.healthcheck import opts, pluginbase
 
 from console_svc.api.middleware.branch import Branch
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import (

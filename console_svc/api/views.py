@@ -7,10 +7,11 @@ from typing import Any
 
 from console_svc.api import microversion
 from console_svc.objects import (
-    Console,
+    ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
     ConsoleType,
+    NativeConsole,
 )
 
 # When this API was last changed.
@@ -43,23 +44,23 @@ def _version(base_url: str) -> dict[str, Any]:
     }
 
 
-def consoles(rows: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
+def consoles(consoles: Iterable[NativeConsole]) -> dict[str, Any]:
     """A list of native consoles."""
     return {
         'consoles': [
-            {'console': {'id': row['id'], 'console_type': row['console_type']}}
-            for row in rows
+            {'console': {'id': it.id, 'console_type': it.console_type}}
+            for it in consoles
         ]
     }
 
 
-def console(console: Console) -> dict[str, Any]:
+def console(console: NativeConsole, password: str) -> dict[str, Any]:
     """A native console, with its password."""
     return {
         'console': {
             'id': console.id,
             'console_type': console.console_type,
-            'password': console.password,
+            'password': password,
             'instance_name': console.instance_name,
             'port': console.port,
             'host': console.host,
@@ -110,10 +111,9 @@ def console_sessions(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
 
 
 def opened_session(
-    session: ConsoleSession, token: ConsoleAuthToken
+    session: ConsoleSession, info: ConnectInfo
 ) -> dict[str, Any]:
     """A session for its proxy: with where to connect to."""
-    info = token.connect_info
     return {
         'session': {
             **_session(session),
@@ -123,11 +123,6 @@ def opened_session(
             'internal_access_path': info.internal_access_path,
         }
     }
-
-
-def kept_session(session: ConsoleSession) -> dict[str, Any]:
-    """A session that goes on."""
-    return {'session': _session(session)}
 
 
 def kept_sessions(sessions: Mapping[str, int | None]) -> dict[str, Any]:

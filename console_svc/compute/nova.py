@@ -96,7 +96,7 @@ class NovaDriver(base.Driver):
                 version,
                 {'remote_console': requested},
             )
-        except exception.Refused as error:
+        except exception.UpstreamRefused as error:
             if error.status in _TYPE_UNAVAILABLE:
                 raise exception.ConsoleTypeUnavailable(
                     console_type=console_type
@@ -140,7 +140,7 @@ class NovaDriver(base.Driver):
                 None,
                 _TYPES[console_type][2],
             )
-        except exception.Refused as error:
+        except exception.UpstreamRefused as error:
             if error.status == http.HTTPStatus.NOT_FOUND:
                 return None
             # Nova refuses the service's credential, not the caller's.
@@ -176,7 +176,7 @@ class NovaDriver(base.Driver):
             return self._request(
                 method, f'/servers/{server_id}{path}', context, version, body
             )
-        except exception.Refused as error:
+        except exception.UpstreamRefused as error:
             if error.status == http.HTTPStatus.NOT_FOUND:
                 raise exception.ServerNotFound(server_id=server_id) from None
             raise
@@ -193,7 +193,7 @@ class NovaDriver(base.Driver):
 
         :param context: the caller whose token is sent; None: the service's
             own credential is used
-        :raises console_svc.exception.Refused: nova refuses the request
+        :raises console_svc.exception.UpstreamRefused: nova refuses the request
         :raises console_svc.exception.ServiceUnavailable: nova does not
             answer, or its answer cannot be parsed
         """
@@ -226,7 +226,9 @@ class NovaDriver(base.Driver):
             raise _unavailable(f'it answers {answer.status_code}')
         with _parsing():
             (fault,) = document.values()
-            raise exception.Refused(answer.status_code, fault['message'])
+            raise exception.UpstreamRefused(
+                answer.status_code, fault['message']
+            )
 
     def _auth(
         self, context: RequestContext | None

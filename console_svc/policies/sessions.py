@@ -11,7 +11,6 @@ DELETE = 'console_svc:sessions:delete'
 REVOKE = 'console_svc:console-auth-tokens:delete'
 
 _OF_TOKEN = '/os-console-auth-tokens/{console_token}'  # noqa: S105 (a path)
-_SESSION = f'{_OF_TOKEN}/sessions/{{session_id}}'
 _OF_SERVER = '/servers/{server_id}/console-sessions'
 
 RULES = [
@@ -27,8 +26,6 @@ RULES = [
         'Keep a session alive or close it, as the console proxy does that '
         'opened it',
         ('PUT', '/console-sessions'),
-        ('PUT', _SESSION),
-        ('DELETE', _SESSION),
         ('DELETE', '/console-sessions/{session_id}'),
     ),
     base.rule(

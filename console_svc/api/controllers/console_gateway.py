@@ -40,14 +40,14 @@ class AuthenticationsController(Resource):
         schemas.validate(schemas.AUTHENTICATION, document, is_secret=True)
         self.services.policy.authorize(req.caller, policies.AUTHENTICATE)
         wanted = document['authentication']
-        session, token = self.services.gateway.authenticate(
+        session, info = self.services.login.log_in(
             req.caller,
             int(wanted['port']) if 'port' in wanted else wanted['user_name'],
             bytes.fromhex(wanted['challenge']),
             bytes.fromhex(wanted['response']),
             wanted.get('client_address'),
         )
-        return views.opened_session(session, token)
+        return views.opened_session(session, info)
 
 
 class ConsoleGatewayController(Resource):

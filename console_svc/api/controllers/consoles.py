@@ -37,14 +37,14 @@ class ConsoleController(ServerResource):
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.SHOW)
         return views.console(
-            self.services.consoles.get(server, self._number())
+            *self.services.native_consoles.get(server, self._number())
         )
 
     @index.when(method='DELETE')
     @Operation('Delete a native console', status=http.HTTPStatus.ACCEPTED)
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.DELETE)
-        self.services.consoles.close(req.caller, server, self._number())
+        self.services.native_consoles.close(req.caller, server, self._number())
 
     def _number(self) -> int:
         if not _ID.fullmatch(self.console_id):
@@ -69,7 +69,7 @@ class ConsolesController(ServerResource):
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.INDEX)
-        return views.consoles(self.services.consoles.list(server))
+        return views.consoles(self.services.native_consoles.list(server))
 
     @index.when(method='POST')
     @Operation(
@@ -86,4 +86,4 @@ class ConsolesController(ServerResource):
     def create(self, req: Request, resp: webob.Response) -> None:
         req.document()  # any JSON will do, and is ignored
         server = self.authorized_server(req, policies.CREATE)
-        self.services.consoles.open(req.caller, server)
+        self.services.native_consoles.open(req.caller, server)

@@ -26,7 +26,7 @@ class ProxySessionController(Resource):
     @Operation('Close a session by its id', status=http.HTTPStatus.NO_CONTENT)
     def delete(self, req: Request, resp: webob.Response) -> None:
         self.services.policy.authorize(req.caller, policies.UPDATE)
-        self.services.sessions.close(req.caller, None, self.session_id)
+        self.services.sessions.close(req.caller, self.session_id)
 
 
 class ProxySessionsController(Resource):
@@ -46,7 +46,5 @@ class ProxySessionsController(Resource):
         schemas.validate(schemas.KEPT_SESSIONS, document)
         self.services.policy.authorize(req.caller, policies.UPDATE)
         return views.kept_sessions(
-            self.services.sessions.keep_all(
-                document['console_sessions']['ids']
-            )
+            self.services.sessions.keep(document['console_sessions']['ids'])
         )

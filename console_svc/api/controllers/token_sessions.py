@@ -17,37 +17,9 @@ from console_svc.policies import sessions as policies
 
 
 @dataclasses.dataclass(slots=True)
-class TokenSessionController(Resource):
-    """/os-console-auth-tokens/{console_token}/sessions/{session_id}"""
-
-    index = methods()
-
-    console_token: str
-    session_id: str
-
-    @index.when(method='PUT', template='json')
-    @Operation('Keep a session alive', answer=responses.SESSION)
-    def update(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        self.services.policy.authorize(req.caller, policies.UPDATE)
-        session = self.services.sessions.keep(
-            self.console_token, self.session_id
-        )
-        return views.kept_session(session)
-
-    @index.when(method='DELETE')
-    @Operation('Close a session', status=http.HTTPStatus.NO_CONTENT)
-    def delete(self, req: Request, resp: webob.Response) -> None:
-        self.services.policy.authorize(req.caller, policies.UPDATE)
-        self.services.sessions.close(
-            req.caller, self.console_token, self.session_id
-        )
-
-
-@dataclasses.dataclass(slots=True)
 class TokenSessionsController(Resource):
     """/os-console-auth-tokens/{console_token}/sessions"""
 
-    item = TokenSessionController
     index = methods()
 
     console_token: str
@@ -66,11 +38,7 @@ class TokenSessionsController(Resource):
         ),
         links={
             operation: {'session_id': '$response.body#/session/id'}
-            for operation in (
-                'token_session_update',
-                'token_session_delete',
-                'proxy_session_delete',
-            )
+            for operation in ('proxy_session_delete',)
         },
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
@@ -79,9 +47,9 @@ class TokenSessionsController(Resource):
             document = {'session': {}}
         schemas.validate(schemas.SESSION, document)
         self.services.policy.authorize(req.caller, policies.CREATE)
-        session, token = self.services.sessions.open(
+        session, info = self.services.sessions.open_by_token(
             req.caller,
             self.console_token,
             document['session'].get('client_address'),
         )
-        return views.opened_session(session, token)
+        return views.opened_session(session, info)

@@ -226,7 +226,7 @@ class LibvirtDriver(base.Driver):
 
 def _connect_exclusively(connection: vnc.Connection) -> None:
     connection.perform(rfb.log_in(vnc.SECURITY_TYPES))
-    connection.perform(rfb.be_alone())
+    connection.perform(rfb.disconnect_others())
 
 
 def _lookup(connection: Any, server_id: str) -> Any:

@@ -57,8 +57,8 @@ def main() -> int:
     parser.add_argument(
         '--relays',
         metavar='SESSIONS,...',
-        help='measure only the console proxy with these numbers of idle sessions, '
-        'and compare it with websockify and a plain TCP relay',
+        help='measure only the console proxy, with these numbers of idle '
+        'sessions, and compare it with websockify and a plain TCP relay',
     )
     parser.add_argument(
         '--gateway',

@@ -8,8 +8,8 @@ GROUP = 'console_api'
 
 OPTIONS = rest_client.options(
     timeout=10,
-    description='Credential with which the console proxy opens sessions, '
-    'keeps them alive and closes them: a user with the role "service".',
+    description='The console proxy uses this credential, which needs the role '
+    '"service", to open sessions, keep them alive and close them.',
 )
 
 #: With the options that an authentication plugin registers.

@@ -11,7 +11,7 @@ OPTIONS = [
         'token_ttl',
         default=600,
         min=1,
-        help='Seconds for which a console token can open sessions.',
+        help='Seconds for which a console token is valid.',
     ),
     cfg.BoolOpt(
         'recheck_target',

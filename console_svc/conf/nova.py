@@ -8,9 +8,9 @@ GROUP = 'nova'
 
 OPTIONS = rest_client.options(
     timeout=30,
-    description="Credential with which the service looks up nova's console "
-    'tokens and, for native consoles, servers at log-ins and during the '
-    "purge. All other requests to nova use the caller's token.",
+    description="The service uses this credential to look up nova's console "
+    'tokens and, for native consoles, to look up servers at log-ins and '
+    "during the purge. All other requests to nova use the caller's token.",
 )
 
 #: With the options that an authentication plugin registers.

@@ -29,9 +29,9 @@ OPTIONS = [
     cfg.StrOpt(
         'pool',
         default='console-svc',
-        help='Name of the queue from which all listeners read. With a queue '
-        'of their own, they take no notifications from other consumers of '
-        "the topics. If empty, they read from nova's own queues, which suits "
-        'only a cloud without other consumers.',
+        help='Name of a queue that all listeners share, in addition to the '
+        'queues of other consumers of the topics. If empty, the listeners '
+        "read from nova's own queues. Do so only if there are no other "
+        'consumers, because each notification reaches just one of them.',
     ),
 ]

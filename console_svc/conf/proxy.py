@@ -80,8 +80,8 @@ OPTIONS = [
         'handshake_timeout',
         default=10,
         min=1,
-        help='Seconds that the handshake with a client may take, and that '
-        'with a hypervisor.',
+        help='Seconds for the handshake with a client, and for that with a '
+        'hypervisor. After that, the connection is closed.',
     ),
     cfg.IntOpt(
         'idle_timeout',
@@ -89,7 +89,7 @@ OPTIONS = [
         min=0,
         help='Seconds without data in either direction after which a session '
         'is closed; 0: never. An idle guest sends no data, even while a user '
-        'looks at its screen.',
+        'watches its screen.',
     ),
     cfg.IntOpt(
         'keep_interval',

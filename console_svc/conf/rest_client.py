@@ -29,7 +29,7 @@ def options(timeout: int, description: str) -> list[cfg.Opt]:
     )
     for option in found:
         if option.name == 'auth_type':
-            option.help = f'{description} {option.help}'
+            option.help = f'{option.help}. {description}'
     return found
 
 

@@ -682,7 +682,7 @@ class Queries(OnDatabase):
         )
         key = service.issue('novnc')
         for segment in ('%00', 'a%00b', '%F0%9F%98%80', '%C3%A4', 'a' * 300):
-            for method, path, who in (
+            for method, path, persona in (
                 (
                     'DELETE',
                     f'/v2.1/servers/{fixtures.SERVER}/console-sessions',
@@ -694,7 +694,7 @@ class Queries(OnDatabase):
                     fixtures.SERVICE,
                 ),
             ):
-                answer = service.request(method, f'{path}/{segment}', who)
+                answer = service.request(method, f'{path}/{segment}', persona)
                 self.assertEqual(404, answer.status_int, segment)
 
     def open(

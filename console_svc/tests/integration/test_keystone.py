@@ -283,7 +283,7 @@ class TokensTest(KeystoneTest):
 
         self.service.process.wait_for(both_refuse, 'both processes')
 
-    def test_only_tokens_with_the_service_role_do_so(self) -> None:
+    def test_a_service_token_needs_the_service_role(self) -> None:
         expired = self.keystone.expired_token('member', 'demo')
         for token in (self.stranger, self.admin, expired, 'invalid'):
             answer = self.get(expired, headers={'X-Service-Token': token})

@@ -27,7 +27,6 @@ WITHOUT_PROJECT = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c006'
 class LibvirtTest(testtools.TestCase):
     libvirtd: ClassVar[Libvirtd]
     service: ClassVar[Service]
-    silent: ClassVar[socket.socket]
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -203,9 +202,9 @@ class LibvirtTest(testtools.TestCase):
         self.assertEqual(409, answer.status_code)
 
     def test_a_hung_host_affects_only_its_servers(self) -> None:
-        silent = socket.create_server(('127.0.0.1', 0))
-        self.addCleanup(silent.close)
-        port = silent.getsockname()[1]
+        hung = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(hung.close)
+        port = hung.getsockname()[1]
         service = self.start(
             f'compute-1={self.libvirtd.uri},'
             f'compute-2=qemu+tcp://127.0.0.1:{port}/system',

@@ -160,8 +160,8 @@ class ListenerTest(testtools.TestCase):
         self.assertEqual(200, self.look_up(token))
         # None of them is requeued.
         log = self.listener.log.read_text()
-        self.assertEqual(1, log.count('a message that is no notification'))
-        self.assertEqual(7, log.count('names no server'))
+        self.assertEqual(1, log.count('A message that is not a notification'))
+        self.assertEqual(7, log.count('it has no server id'))
 
     def test_revokes_when_the_database_is_available_again(self) -> None:
         token = self.service.issue()
@@ -173,7 +173,7 @@ class ListenerTest(testtools.TestCase):
         # The notification is kept when the listener is restarted meanwhile.
         self.listener.signal(signal.SIGTERM)
         self.assertEqual(0, self.listener.wait())
-        before = self.listener.log.read_text().count('is put off')
+        before = self.listener.log.read_text().count('is requeued')
         self.listener.start()
         self.wait_until_requeued(before + 1)
         for path in self.service.folder.glob('console-svc.sqlite*'):
@@ -183,7 +183,9 @@ class ListenerTest(testtools.TestCase):
 
     def wait_until_requeued(self, times: int) -> None:
         self.listener.wait_for(
-            lambda: self.listener.log.read_text().count('is put off') >= times,
+            lambda: (
+                self.listener.log.read_text().count('is requeued') >= times
+            ),
             'the listener to requeue the notification',
         )
 

@@ -7,12 +7,12 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync import client
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests.programs import process
 
 
-class Browser(Line):
+class Browser(Connection):
     """RFB over a websocket, as noVNC speaks it."""
 
     def __init__(self, url: str, password: str = '') -> None:

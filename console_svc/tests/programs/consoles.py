@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import fixtures
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 
 #: Width and height of the screen of :func:`vnc`.
@@ -64,7 +64,7 @@ def echo(connection: socket.socket) -> None:
 
 def vnc(connection: socket.socket) -> None:
     """A VNC server without authentication; after ServerInit an echo."""
-    line = Line(connection)
+    line = Connection(connection)
     with contextlib.suppress(rfb.RFBError):
         minor = line.perform(rfb.offer(rfb.NONE))
         line.perform(rfb.welcome(minor, rfb.NONE))

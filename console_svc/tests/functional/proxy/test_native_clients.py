@@ -7,7 +7,7 @@ import struct
 from concurrent import futures
 from typing import Any
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.native import (
@@ -86,7 +86,7 @@ class LoginTest(NativeClientsTest):
 
     def by_target(self, name: str, password: str) -> Any:
         """Log in by the security type xvp."""
-        line = Line(self.connect(self.gateway.shared_port), password)
+        line = Connection(self.connect(self.gateway.shared_port), password)
         line.perform(by_target(name))
         return line
 

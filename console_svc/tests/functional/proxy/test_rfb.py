@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from websockets.exceptions import ConnectionClosed
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests.functional.proxy.base import ProxyTest
 from console_svc.tests.programs import certificates, consoles, process
@@ -25,7 +25,7 @@ def protected(password: str) -> Callable[[socket.socket], None]:
     """A VNC server with VNC authentication."""
 
     def serve(connection: socket.socket) -> None:
-        line = Line(connection)
+        line = Connection(connection)
         challenge = os.urandom(rfb.CHALLENGE)
         with contextlib.suppress(rfb.RFBError):
             minor = line.perform(rfb.offer(rfb.VNC))

@@ -20,8 +20,10 @@ from console_svc.tests.programs.service import Service
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 SESSIONS = f'{SERVER}/console-sessions'
 
-#: Seconds: the smallest value of [consoleauth] session_lapse.
+#: Values of [consoleauth] session_lapse, in seconds: the smallest one, and
+#: one with which a session ends only if it is closed.
 LAPSE = 3
+NO_LAPSE = 1000
 
 NO_ANSWER = (1014, 'The hypervisor does not answer.')
 
@@ -44,7 +46,7 @@ class ProxyTest(testtools.TestCase):
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.service = Service(
-            consoleauth={'session_lapse': LAPSE, **cls.CONSOLEAUTH}
+            consoleauth={'session_lapse': NO_LAPSE, **cls.CONSOLEAUTH}
         )
         cls.service.setUp()
         cls.addClassCleanup(cls.service.cleanUp)

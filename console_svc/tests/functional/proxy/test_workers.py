@@ -7,13 +7,16 @@ import signal
 
 from testtools import MultipleExceptions
 
-from console_svc.tests.functional.proxy.base import ProxyTest
+from console_svc.tests.functional.proxy.base import LAPSE, ProxyTest
 from console_svc.tests.programs import process
 from console_svc.tests.programs.proxy import Proxy
 
 
 class WorkerTest(ProxyTest):
     """Each test has a proxy of its own."""
+
+    # The sessions of dead workers lapse.
+    CONSOLEAUTH = {'session_lapse': LAPSE}
 
     @classmethod
     def start_proxy(cls) -> None:

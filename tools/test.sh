@@ -22,7 +22,7 @@ parts=("$@")
 for part in "${parts[@]}"; do
     case " ${all[*]} " in
         *" $part "*) ;;
-        *) sed -n '2,13s/^# \?//p' "$0" >&2; exit 2 ;;
+        *) sed -n '2,12s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
 done
 

@@ -26,7 +26,8 @@ from benchmarks.targets import Stage, Subject
 from console_svc.consoles import vault
 from console_svc.db.tables import console_auth_tokens, consoles
 from console_svc.protocols import rfb
-from console_svc.proxy.streams import Answers, TCPStream, perform
+from console_svc.proxy.handshakes import Answers, perform
+from console_svc.proxy.streams import TCPStream
 from console_svc.tests import fixtures
 from console_svc.tests.integration import certificates, process
 from console_svc.tests.integration.gateway import by_target

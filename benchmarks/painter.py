@@ -12,7 +12,9 @@ import sys
 from typing import Final
 
 from console_svc.protocols import rfb
-from console_svc.proxy.streams import HungUp, TCPStream, perform
+from console_svc.proxy.errors import PeerClosed
+from console_svc.proxy.handshakes import perform
+from console_svc.proxy.streams import TCPStream
 
 WIDTH: Final = 640
 HEIGHT: Final = 480
@@ -51,7 +53,7 @@ async def _serve(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     client = TCPStream(reader, writer)
-    with contextlib.suppress(HungUp, OSError):
+    with contextlib.suppress(PeerClosed, OSError):
         minor = await perform(client, rfb.offer(rfb.NONE), _PATIENCE)
         await perform(client, rfb.welcome(minor, rfb.NONE), _PATIENCE)
         await client.read_exactly(1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Addresses of clients, whichever way a listener sees them."""
+"""IP addresses of clients."""
 
 import ipaddress
 
@@ -8,18 +8,19 @@ import ipaddress
 def parse(
     text: str | None,
 ) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address in its shortest form.
+    """Parse an address; an IPv4-mapped IPv6 address becomes an IPv4 one.
 
-    A dual-stack listener sees ::ffff:192.0.2.1 for 192.0.2.1 (RFC 4291).
+    A dual-stack listener sees ::ffff:192.0.2.1 for 192.0.2.1 (RFC 4291,
+    section 2.5.5.2).
 
-    :raises ValueError: the text is none
+    :raises ValueError: the text is not an address
     """
     address = ipaddress.ip_address(text or '')
     return getattr(address, 'ipv4_mapped', None) or address
 
 
 def same(one: str | None, other: str | None) -> bool:
-    """Whether two texts are the same address; no address is none."""
+    """Whether two texts are the same address; an invalid one never is."""
     try:
         return parse(one) == parse(other)
     except ValueError:

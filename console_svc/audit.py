@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who did what with which console: CADF-shaped events (DMTF DSP0262).
+"""Audit events in the form of CADF (DMTF DSP0262).
 
-Each is one line of JSON on a logger of its own, ``console_svc.audit``, and a
-notification where oslo.messaging is configured to send them. A token is
-named by the first eight digits of its hash, never by itself.
+Each event is one line of JSON on the logger ``console_svc.audit``, and a
+notification where oslo.messaging is configured. A token is identified by the
+first eight digits of its hash.
 """
 
 import datetime
@@ -16,6 +16,7 @@ from typing import Any
 
 from console_svc import exception
 from console_svc.context import RequestContext
+from console_svc.objects import ConsoleSession
 
 LOG = logging.getLogger('console_svc.audit')
 
@@ -26,7 +27,7 @@ OPEN = 'console_session.open'
 END = 'console_session.end'
 AUTHENTICATE = 'console_gateway.authenticate'
 
-#: What CADF calls these actions.
+#: Event type -> action in CADF's taxonomy.
 _ACTIONS = {
     ISSUE: 'create',
     REVOKE: 'revoke',
@@ -36,7 +37,7 @@ _ACTIONS = {
     AUTHENTICATE: 'authenticate',
 }
 
-#: Event type, and its outcome.
+#: Gets the type and the outcome of each event.
 Counter = Callable[[str, str], None]
 Notifier = Callable[[RequestContext, str, Mapping[str, Any]], None]
 
@@ -44,8 +45,8 @@ Notifier = Callable[[RequestContext, str, Mapping[str, Any]], None]
 class Audit:
     """Records events.
 
-    :param notify: also gets them: context, event type, event
-    :param count: hears of them, and of what is too frequent to be recorded
+    :param notify: also gets each event: context, event type, event
+    :param count: counts them, and what is too frequent to be recorded
     """
 
     def __init__(
@@ -57,11 +58,11 @@ class Audit:
     def success(
         self, context: RequestContext, event_type: str, **target: object
     ) -> None:
-        """Something was done.
+        """Record that something was done.
 
-        :param target: ``server_id``, ``console_type``, ``token`` (its
-            hash), ``session_id``, ``client_address``, ``reason``: what is
-            known
+        :param target: what is known of ``server_id``, ``console_type``,
+            ``token`` (its hash), ``session_id``, ``client_address`` and
+            ``reason``
         """
         self._record(context, event_type, 'success', target)
 
@@ -72,7 +73,7 @@ class Audit:
         error: exception.ConsoleSvcError,
         **target: object,
     ) -> None:
-        """Something was refused; likewise."""
+        """Record that something was refused."""
         reason = {
             'reasonType': 'HTTP',
             'reasonCode': str(int(error.status)),
@@ -81,30 +82,26 @@ class Audit:
         self._record(context, event_type, 'failure', target, reason=reason)
 
     def count(self, event_type: str, outcome: str = 'success') -> None:
-        """Something was done that has no event: there are too many."""
+        """Count what is too frequent to be recorded."""
         if self._count is not None:
             self._count(event_type, outcome)
 
     def ends(
         self,
         context: RequestContext,
-        sessions: Iterable[Mapping[Any, Any]],
+        sessions: Iterable[ConsoleSession],
         reason: str,
     ) -> None:
-        """Sessions were ended.
-
-        :param sessions: their rows
-        :param reason: why
-        """
-        for row in sessions:
+        """Record the end of sessions."""
+        for session in sessions:
             self.success(
                 context,
                 END,
-                server_id=row['server_id'],
-                console_type=row['console_type'],
-                session_id=row['session_id'],
-                token=row['token_hash'],
-                client_address=row['client_address'],
+                server_id=session.server_id,
+                console_type=session.console_type,
+                session_id=session.id,
+                token=session.token_hash,
+                client_address=session.client_address,
                 reason=reason,
             )
 

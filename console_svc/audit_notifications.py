@@ -3,8 +3,8 @@
 """Audit events as notifications on the message bus.
 
 They are sent where ``[oslo_messaging_notifications] driver`` is configured,
-from a thread of their own: a bus that is slow or away neither slows nor fails
-a request. The audit log has every event; the bus may miss some.
+from a separate thread, so that a message bus that is slow or unavailable does
+not affect requests. The audit log has every event; the bus may miss some.
 """
 
 import atexit
@@ -25,24 +25,24 @@ LOG = logging.getLogger(__name__)
 
 SECTION = 'oslo_messaging_notifications'
 
-# Events that wait for the bus; beyond that, new ones are dropped.
+# Events that wait for the bus, at most; further ones are dropped.
 _WAITING = 1000
 
-# Seconds that a process which ends gives the bus to take what waits.
+# Seconds that a stopping process waits for the bus to take its events.
 _LAST_SECONDS = 2
 
 _Event = tuple[str, Mapping[str, Any]]
 
 
 def notifier(conf: cfg.ConfigOpts) -> audit.Notifier | None:
-    """What sends events, as configured; None: nothing does.
+    """The notifier that is configured; None: none is.
 
-    :raises oslo_config.cfg.Error: it is configured, but oslo.messaging (the
-        extra ``notifications``) is not installed
+    :raises oslo_config.cfg.Error: oslo.messaging (the extra
+        ``notifications``) is not installed
     """
     if not _drivers(conf):
         return None
-    # Here, as who sends nothing needs no such library.
+    # Imported here: it is an optional dependency.
     try:
         import oslo_messaging
     except ImportError as error:
@@ -59,10 +59,10 @@ def notifier(conf: cfg.ConfigOpts) -> audit.Notifier | None:
 
 
 def _drivers(conf: cfg.ConfigOpts) -> set[str]:
-    """The notification drivers that are configured, and do something.
+    """The configured notification drivers but "noop".
 
-    The option is oslo.messaging's, and may be registered only once: it is
-    read beside the configuration, from the same places.
+    The option is oslo.messaging's, which registers it itself later. So it is
+    read here with a second configuration object from the same files.
     """
     beside = cfg.ConfigOpts()
     beside.register_opt(cfg.MultiStrOpt('driver', default=[]), group=SECTION)
@@ -75,7 +75,7 @@ def _drivers(conf: cfg.ConfigOpts) -> set[str]:
 
 
 class Outbox:
-    """Takes events at once, and sends them when it can.
+    """Queues events and sends them from a thread.
 
     :param sender: oslo.messaging's Notifier
     """
@@ -92,22 +92,22 @@ class Outbox:
         event_type: str,
         event: Mapping[str, Any],
     ) -> None:
-        """Take an event; never waits.
+        """Queue an event without waiting.
 
-        :param context: not sent, as it holds the caller's token; who it was
-            is in the event
+        :param context: not sent, as it has the caller's token; the event
+            names the caller
         """
         self._ensure_thread()
         try:
             self._events.put_nowait((event_type, event))
         except queue.Full:
             LOG.warning(
-                'The message bus is too slow: notification %s is dropped',
+                'Notification %s is dropped: the message bus is too slow',
                 event_type,
             )
 
     def _ensure_thread(self) -> None:
-        """A thread in this process: a server forks after it was made."""
+        """Start the thread in this process: the server may have forked."""
         if self._pid == os.getpid():
             return
         with self._lock:
@@ -117,7 +117,7 @@ class Outbox:
                     target=self._run, name='notifications', daemon=True
                 ).start()
                 atexit.register(self._finish, os.getpid())
-                # Last, as other threads go by it without the lock.
+                # Last: other threads check it without the lock.
                 self._pid = os.getpid()
 
     def _run(self) -> None:
@@ -135,7 +135,7 @@ class Outbox:
                 self._events.task_done()
 
     def _finish(self, pid: int) -> None:
-        """Before the process ends: send what waits, if the bus takes it."""
+        """Give the bus a last chance to take the queued events."""
         if pid != os.getpid():
             return
         done = self._events.all_tasks_done

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who is asking."""
+"""The context of a request: its caller."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from oslo_context import context
 
 
 class RequestContext(context.RequestContext):
-    """The caller of one request, as keystone's headers describe them.
+    """The caller of one request, as keystone's headers describe it.
 
-    :param client_address: where the request comes from
+    :param client_address: the address from which the request came
     """
 
     def __init__(
@@ -21,5 +21,5 @@ class RequestContext(context.RequestContext):
 
 
 def everybody() -> RequestContext:
-    """Who sees every project: the service itself, or an operator."""
+    """The service itself, or an operator: it sees every project."""
     return RequestContext(is_admin=True, roles=['admin'], overwrite=False)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Domain errors. Each knows the HTTP status that it means.
+"""The errors of the domain. Each has the HTTP status that it becomes.
 
-The message is shown to the caller: it must never hold a console token, a
-password or another project's data.
+The message is shown to the caller: it must never contain a console token, a
+password or another project's data. The first paragraph of each docstring
+describes the error in the OpenAPI document.
 """
 
 import http
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 
 
 class ConsoleSvcError(Exception):
-    """Anything that a caller is told about.
+    """The request failed unexpectedly.
 
     :param fields: values for the placeholders of ``message``
     """
@@ -24,30 +25,30 @@ class ConsoleSvcError(Exception):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Headers of the answer that this error becomes."""
+        """Headers of the response."""
         return {}
 
     @property
     def details(self) -> Mapping[str, str]:
-        """Fields that stand beside code and message in the fault."""
+        """Fields of the fault beside code and message."""
         return {}
 
 
 class BadRequest(ConsoleSvcError):
-    """The request is not what the API describes."""
+    """The request does not match the API description."""
 
     status = http.HTTPStatus.BAD_REQUEST
     message = '{reason}'
 
 
 class MalformedBody(BadRequest):
-    """The body is not the JSON that was announced."""
+    """The request body is not valid JSON."""
 
     message = 'Malformed request body'
 
 
 class InvalidVersion(BadRequest):
-    """A microversion that is no version at all."""
+    """The microversion is not of the form MAJOR.MINOR."""
 
     message = (
         'API Version String {version} is of invalid format. '
@@ -56,7 +57,7 @@ class InvalidVersion(BadRequest):
 
 
 class InvalidConsoleType(BadRequest):
-    """Protocol and type that don't belong together."""
+    """The console type does not belong to the protocol."""
 
     message = 'Invalid console type {console_type}'
 
@@ -68,7 +69,7 @@ class ConsoleTypeUnavailable(BadRequest):
 
 
 class NotAuthenticated(ConsoleSvcError):
-    """No token, or one that cannot be read (noauth2)."""
+    """The request has no valid authentication token."""
 
     status = http.HTTPStatus.UNAUTHORIZED
     message = 'The request you have made requires authentication.'
@@ -79,28 +80,28 @@ class NotAuthenticated(ConsoleSvcError):
 
 
 class ConsoleTypeNotAccessible(ConsoleSvcError):
-    """Before microversion 2.31 a look-up answers for rdp-html5 alone."""
+    """Before microversion 2.31, only rdp-html5 tokens can be looked up."""
 
     status = http.HTTPStatus.UNAUTHORIZED
     message = 'The requested console type details are not accessible'
 
 
 class Forbidden(ConsoleSvcError):
-    """Policy says no."""
+    """Policy does not allow the caller to do this."""
 
     status = http.HTTPStatus.FORBIDDEN
     message = "Policy doesn't allow {rule} to be performed."
 
 
 class NotFound(ConsoleSvcError):
-    """No such resource."""
+    """The resource does not exist."""
 
     status = http.HTTPStatus.NOT_FOUND
     message = 'The resource could not be found.'
 
 
 class ServerNotFound(NotFound):
-    """No such server, or none that the caller may know of."""
+    """The server does not exist, or the caller cannot see it."""
 
     message = 'Instance {server_id} could not be found.'
 
@@ -112,13 +113,19 @@ class ConsoleNotFound(NotFound):
 
 
 class TokenNotFound(NotFound):
-    """A console token that was never issued, or is no longer valid."""
+    """The console token was never issued, has expired or was revoked."""
 
     message = 'Token not found'
 
 
+class SessionNotFound(NotFound):
+    """The session does not exist, or has ended."""
+
+    message = 'Session {session_id} could not be found.'
+
+
 class MethodNotAllowed(ConsoleSvcError):
-    """The resource exists, but has no such method."""
+    """The resource does not support this method."""
 
     status = http.HTTPStatus.METHOD_NOT_ALLOWED
     message = 'The method {method} is not allowed for this resource.'
@@ -132,43 +139,37 @@ class MethodNotAllowed(ConsoleSvcError):
         return {'Allow': self._allowed}
 
 
-class SessionNotFound(NotFound):
-    """No such session, or it has ended."""
-
-    message = 'Session {session_id} could not be found.'
-
-
 class TokenUsedUp(ConsoleSvcError):
-    """The token has opened as many sessions as it can."""
+    """The console token has opened as many sessions as it may."""
 
     status = http.HTTPStatus.CONFLICT
     message = 'Token is used up'
 
 
 class ConsoleUsedUp(TokenUsedUp):
-    """Likewise, of a console on the gateway."""
+    """The native console has opened as many sessions as it may."""
 
     message = 'Console is used up'
 
 
 class TooManySessions(ConsoleSvcError):
-    """The server has as many sessions as it can."""
+    """The server has as many console sessions as it may."""
 
     status = http.HTTPStatus.CONFLICT
     message = 'Instance {server_id} has too many console sessions'
 
 
 class WrongAddress(ConsoleSvcError):
-    """The token was issued to somebody elsewhere."""
+    """The console token was issued to a client at another address."""
 
     status = http.HTTPStatus.FORBIDDEN
     message = 'Token was issued to another address'
 
 
 class AuthenticationFailed(ConsoleSvcError):
-    """A wrong password, or nothing that there is a password for.
+    """The password is wrong, or the native console does not exist.
 
-    :param delay: seconds that the client is to wait
+    :param delay: seconds that the client must wait
     """
 
     status = http.HTTPStatus.FORBIDDEN
@@ -184,14 +185,14 @@ class AuthenticationFailed(ConsoleSvcError):
 
 
 class ConsoleLocked(AuthenticationFailed):
-    """No password is looked at, for a while."""
+    """The native console accepts no password after too many failures."""
 
     status = http.HTTPStatus.TOO_MANY_REQUESTS
     message = 'Console is locked after too many failures'
 
 
 class UnsupportedVersion(ConsoleSvcError):
-    """A microversion outside of the range."""
+    """The microversion is outside of the supported range."""
 
     status = http.HTTPStatus.NOT_ACCEPTABLE
     message = (
@@ -210,21 +211,21 @@ class UnsupportedVersion(ConsoleSvcError):
 
 
 class ServerNotReady(ConsoleSvcError):
-    """The server is in no state in which it has consoles."""
+    """The server has no consoles in its current state."""
 
     status = http.HTTPStatus.CONFLICT
     message = 'Instance {server_id} is not ready'
 
 
 class NativeConsoleUnavailable(ConsoleSvcError):
-    """The server has no console that a native client could open."""
+    """The server has no console for native clients."""
 
     status = http.HTTPStatus.CONFLICT
     message = 'Instance {server_id} has no native console'
 
 
 class NativeConsoleUnprotected(ConsoleSvcError):
-    """The server's VNC server lets people in without a password."""
+    """The server's VNC server would accept clients without a password."""
 
     status = http.HTTPStatus.CONFLICT
     message = (
@@ -233,17 +234,17 @@ class NativeConsoleUnprotected(ConsoleSvcError):
 
 
 class UnsupportedMediaType(ConsoleSvcError):
-    """A body that says it is something else than JSON."""
+    """The Content-Type of the request body is not JSON."""
 
     status = http.HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     message = 'Unsupported Content-Type'
 
 
-class Refused(ConsoleSvcError):
-    """A service that is asked for the caller refuses, and says why.
+class UpstreamRefused(ConsoleSvcError):
+    """The service behind the driver refused the request.
 
-    :param status: its own
-    :param reason: in words that it would have shown to the caller
+    :param status: the status of its response
+    :param reason: its message for the caller
     """
 
     message = '{reason}'
@@ -254,7 +255,7 @@ class Refused(ConsoleSvcError):
 
 
 class PasswordUnreadable(ConsoleSvcError):
-    """None of the keys decrypts a stored password."""
+    """The stored password cannot be decrypted with any key."""
 
     message = (
         'The password of this console cannot be read. Delete the console '
@@ -263,9 +264,9 @@ class PasswordUnreadable(ConsoleSvcError):
 
 
 class ServiceUnavailable(ConsoleSvcError):
-    """Something that the service needs is away for now.
+    """A service that this one needs does not answer. Try again later.
 
-    :param reason: what is away, in words that a caller may read
+    :param reason: which service, in words for the caller
     """
 
     status = http.HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Revokes a server's tokens when nova says that its consoles are gone.
+"""Revoke a server's tokens when nova notifies that its consoles are gone.
 
-The look-up finds that out by itself (``[consoleauth] recheck_target``); the
-listener also ends the sessions, and at once. Without nova's word, native
-consoles of such servers are closed by ``db purge-tokens``.
+A token look-up finds that out too (``[consoleauth] recheck_target``), but the
+listener ends the sessions as well, and at once. Without notifications, the
+purge closes the native consoles of such servers.
 """
 
 import logging
@@ -24,35 +24,31 @@ from console_svc.context import everybody
 
 LOG = logging.getLogger(__name__)
 
-#: Nova's notifications after which a console is no longer where it was, and
-#: why. What leaves the console where it is, is not here: reboot, pause,
-#: rescue, resize_confirm, live_migration_force_complete (which only tells the
-#: hypervisor to hurry; live_migration_post follows), and each .start and
-#: .error.
+#: The notifications after which a console is not where it was, and why.
+#: Not here, as the console stays where it is: reboot, pause, rescue,
+#: resize_confirm, live_migration_force_complete (it only speeds up the
+#: migration; live_migration_post follows), and each .start and .error.
 EVENTS = {
-    'instance.delete.end': 'the server is gone',
-    'instance.soft_delete.end': 'it is off, and only waits to be gone',
-    'instance.power_off.end': "its port may be the next server's",
-    'instance.suspend.end': 'likewise: its memory is on disk',
-    'instance.shelve.end': 'likewise: it is off, its disk an image',
-    'instance.shelve_offload.end': 'it has left its host for none',
-    'instance.live_migration_post.end': 'it has left this host for another',
-    'instance.evacuate': 'it leaves a host that is down',
-    'instance.rebuild.end': 'made anew here, or where it was evacuated to',
-    'instance.resize.end': 'a resize or cold migration has left this host',
-    'instance.resize_finish.end': 'and has arrived',
-    'instance.resize_revert.end': 'it has gone back',
+    'instance.delete.end': 'the server is deleted',
+    'instance.soft_delete.end': 'the server is off until it is restored',
+    'instance.power_off.end': 'another server may get its port',
+    'instance.suspend.end': 'the server is off, its memory on disk',
+    'instance.shelve.end': 'the server is off, its disk an image',
+    'instance.shelve_offload.end': 'the server has left its host',
+    'instance.live_migration_post.end': 'the server is on another host',
+    'instance.evacuate': 'the server leaves a host that is down',
+    'instance.rebuild.end': 'the server is recreated, maybe on another host',
+    'instance.resize.end': 'the server leaves the host',
+    'instance.resize_finish.end': 'the server is on another host',
+    'instance.resize_revert.end': 'the server is back on its first host',
 }
 
-# Seconds until a notification that could not be handled comes again.
+# Seconds before a notification that could not be handled is requeued.
 _PAUSE = 1
 
 
 class Endpoint:
-    """Handles nova's notifications.
-
-    :param tokens: revokes
-    """
+    """Handles nova's notifications."""
 
     filter_rule = oslo_messaging.NotificationFilter(
         event_type='|'.join(f'^{re.escape(event)}$' for event in EVENTS)
@@ -69,11 +65,11 @@ class Endpoint:
         payload: Any,
         metadata: dict[str, Any],
     ) -> Any:
-        """A notification of priority info: nova's of these types all are."""
+        """Handle a notification of priority info, which all of these have."""
         server_id = server_of(payload)
         if server_id is None:
             LOG.warning(
-                'Dropped %s from %s: it names no server',
+                'Notification %s from %s is dropped: it has no server id',
                 event_type,
                 publisher_id,
             )
@@ -82,42 +78,50 @@ class Endpoint:
             self._tokens.revoke_server(everybody(), server_id)
         except db_exception.DBError as error:
             LOG.warning(
-                'Revoking the tokens of server %s (%s) is put off: %s',
+                'The tokens of server %s are not revoked yet: notification '
+                '%s is requeued: %s',
                 server_id,
                 event_type,
                 error,
             )
             time.sleep(_PAUSE)
             return oslo_messaging.NotificationResult.REQUEUE
-        # Else oslo.messaging would have it come again at once, for ever.
+        # Else oslo.messaging would requeue it at once, for ever.
         except Exception:
             LOG.exception(
-                'Tokens of server %s (%s) are not revoked',
+                'The tokens of server %s are not revoked, notification %s is '
+                'dropped',
                 server_id,
                 event_type,
             )
             return oslo_messaging.NotificationResult.HANDLED
-        LOG.info('Tokens of server %s are revoked (%s)', server_id, event_type)
+        LOG.info(
+            'The tokens of server %s are revoked after notification %s',
+            server_id,
+            event_type,
+        )
         return oslo_messaging.NotificationResult.HANDLED
 
 
 class Dispatcher(dispatcher.NotificationDispatcher):  # type: ignore[misc]
-    """Drops what is no notification.
+    """Drops messages that are not notifications.
 
-    oslo.messaging would have it come again at once, for ever.
+    oslo.messaging would requeue them at once, for ever.
     """
 
     def dispatch(self, incoming: Any) -> Any:
-        """Hand a message to the endpoint."""
+        """Pass a message to the endpoint."""
         try:
             return super().dispatch(incoming)
         except Exception as error:
-            LOG.warning('Dropped a message that is no notification: %r', error)
+            LOG.warning(
+                'A message that is not a notification is dropped: %r', error
+            )
             return oslo_messaging.NotificationResult.HANDLED
 
 
 def make(conf: cfg.ConfigOpts, tokens: ConsoleAuthTokens) -> Any:
-    """The listener, not started yet."""
+    """Make the listener, which is to be started."""
     options = conf.nova_notifications
     return notify_listener.NotificationServer(
         oslo_messaging.get_notification_transport(
@@ -135,10 +139,7 @@ def make(conf: cfg.ConfigOpts, tokens: ConsoleAuthTokens) -> Any:
 
 
 def server_of(payload: Any) -> str | None:
-    """The server of a versioned notification's payload.
-
-    :returns: its id; None: it names none
-    """
+    """The server id in a versioned notification's payload, if it has one."""
     try:
         server_id = payload['nova_object.data']['uuid']
     except (KeyError, TypeError):

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the domain speaks of. Nothing here knows HTTP or SQL."""
+"""The objects of the domain. They know neither HTTP nor SQL.
+
+Times are seconds of the UTC epoch.
+"""
 
 import dataclasses
 import enum
 from typing import Final
 
-#: When something expires that never does: in seconds of the UTC epoch, and
-#: more of them than any clock of ours will count.
+#: The expiry of what never expires: later than any clock will show.
 NEVER: Final = 2**40
 
-#: The console type that sessions of native VNC clients have.
+#: The console type of native consoles on the gateway and their sessions.
 NATIVE_TYPE: Final = 'vnc'
 
 
 class ConsoleType(enum.StrEnum):
-    """The kinds of console that a token can lead to."""
+    """The types of console that a token can lead to."""
 
     NOVNC = 'novnc'
     XVPVNC = 'xvpvnc'
@@ -28,12 +30,12 @@ class ConsoleType(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
-    """A server, as its driver knows it now.
+    """A server, as its driver sees it now.
 
     :param id: UUID
     :param project_id: the project that owns it
-    :param host: the compute host it runs on; None: on none
-    :param instance_name: what the hypervisor calls it
+    :param host: the compute host that runs it; None: it is on no host
+    :param instance_name: the hypervisor's name for it
     :param status: the compute API's server status
     """
 
@@ -47,12 +49,12 @@ class Server:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ConnectInfo:
-    """Where a console is: what a proxy connects to.
+    """Where a console is: what the console proxy connects to.
 
-    :param internal_access_path: what the proxy asks for in a CONNECT
-        handshake before the console's own protocol begins
-    :param ticket: by what the driver knows later whether the console is still
-        there, where it needs more than the rest; a secret
+    :param internal_access_path: the target of the CONNECT request that the
+        proxy sends before the console's own protocol starts
+    :param ticket: a secret by which a driver recognizes the console again,
+        for drivers that need more than host and port
     """
 
     host: str
@@ -66,7 +68,7 @@ class ConnectInfo:
 class Endpoint:
     """Where a native client finds a console that a driver has opened.
 
-    :param host: None: the driver does not know; the configuration does
+    :param host: None: use ``[consoles] public_hostname``
     """
 
     console_type: str
@@ -74,53 +76,118 @@ class Endpoint:
     port: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Console:
-    """A password-protected console for native clients.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NativeConsole:
+    """A password-protected console for native clients, as it is stored.
 
-    :param server_host: the compute host where it was opened
-    :param password: in the clear; never logged, never stored so
+    :param id: assigned by the database; 0 until it is stored
+    :param server_host: the compute host on which it was opened
+    :param gateway_port: its own port on the gateway; None: it has none
+    :param token_hash: the token under a console on the gateway; None: the
+        driver has opened this console
+    :param expires: when it expires; None: never
     """
 
-    id: int
+    id: int = 0
     server_id: str
     server_host: str
     console_type: str
     instance_name: str
     host: str
     port: int
-    password: str = dataclasses.field(repr=False)
+    encrypted_password: str = dataclasses.field(repr=False)
+    gateway_port: int | None = None
+    token_hash: str | None = None
+    expires: int | None = None
+
+    def has_expired(self, now: int) -> bool:
+        """Whether the console has expired or has no use left."""
+        return self.expires is not None and self.expires <= now
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ConsoleAuthToken:
-    """What a console token stands for, without the token itself.
+class GatewayPort:
+    """A port of the gateway that belongs to one console.
 
-    :param hash: the token's SHA-256, hexadecimal
-    :param expires: the first second, UTC epoch, at which it is void
-    :param client_address: who asked for it
+    :param token_hash: the token under that console
+    :param expires: when that console expires; None: never
     """
 
-    hash: str
+    port: int
+    token_hash: str
+    expires: int | None
+
+    def has_expired(self, now: int) -> bool:
+        """Whether the console has expired or has no use left."""
+        return self.expires is not None and self.expires <= now
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The right to open sessions on one console.
+
+    A console token gives it, and so does the password of a native console.
+
+    :param token_hash: the token's SHA-256 in hexadecimal
+    :param expires: the first second at which it is not valid any more
+    :param client_address: the address from which it was requested
+    """
+
+    token_hash: str
     server_id: str
     project_id: str
     user_id: str | None
     console_type: str
-    connect_info: ConnectInfo
     expires: int
     client_address: str | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleAuthToken(Grant):
+    """What a console token stands for, without the token itself.
+
+    :param encrypted_ticket: the ticket of its connect info, as it is stored
+    """
+
+    connect_info: ConnectInfo
+    encrypted_ticket: str | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConsole(Grant):
+    """A native console on the gateway, as a log-in finds it.
+
+    :param id: of the console
+    :param server_host: the compute host on which it was opened
+    """
+
+    id: int
+    server_host: str
+    encrypted_password: str = dataclasses.field(repr=False)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
+class FailedLogIns:
+    """The failed log-ins to a native console, in a row.
+
+    :param locked_until: log-ins are refused before this second
+    """
+
+    failures: int
+    locked_until: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSession:
-    """Somebody on a console, now.
+    """One client that is connected to a console.
 
     :param id: UUID
-    :param created_at: since when, seconds of the UTC epoch
-    :param expires: the second at which it must end; None: no second
+    :param token_hash: the token that opened it
+    :param expires: when it must end; None: it has no such limit
     """
 
     id: str
+    token_hash: str
     server_id: str
     project_id: str
     user_id: str | None

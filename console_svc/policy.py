@@ -1,47 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who may do what: oslo.policy with the rules of console_svc.policies."""
+"""Authorization: oslo.policy with the rules of console_svc.policies."""
 
-import logging
 import os
 import sys
-import threading
 import time
+from collections.abc import Hashable
 from typing import Final
 
 from oslo_config import cfg
-from oslo_policy import policy
+from oslo_policy import opts, policy
 
 from console_svc import conf as configuration
 from console_svc import exception, policies
 from console_svc.context import RequestContext
+from console_svc.watched_file import Watched, signature_of
 
-LOG = logging.getLogger(__name__)
-
-# Seconds between two searches for policy files, in whichever folder.
+# Seconds between two searches for policy files.
 _SEARCH_SECONDS: Final = 1
-
-# A path, and what tells one version of its file from the next.
-_State = tuple[str, tuple[int, int, int] | None]
 
 
 class Policy:
-    """Answers with the rules in code and what policy.yaml overrides.
+    """Checks the default rules and those that the policy files override.
 
-    :param conf: where [oslo_policy] says which file, reread when it changes
+    Policy files are reread when they change. A change that is invalid is
+    logged, and the rules before it stay in force.
+
+    :param conf: [oslo_policy] names the files
+    :raises ValueError: the policy files are invalid
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._conf = conf
-        self._lock = threading.Lock()
-        # A policy file that cannot be read must stop the start, not open
-        # or close doors later.
-        self._enforcer = _load(conf)
-        self._states = _search(conf)
-        self._search_at = time.monotonic() + _SEARCH_SECONDS
+        # Registers the options of [oslo_policy].
+        opts.set_defaults(conf)
+        self._enforcer = Watched(
+            lambda: _load(conf), _PolicyFiles(conf).signature
+        )
+        # Invalid files must stop the start.
+        self._enforcer.get()
 
     def can_see(self, context: RequestContext, project_id: str) -> bool:
-        """Whether resources of a project exist for this caller.
+        """Whether the resources of a project exist for this caller.
 
         :param project_id: the project that owns the resource
         """
@@ -55,13 +54,12 @@ class Policy:
         rule: str,
         project_id: str | None = None,
     ) -> None:
-        """Let the caller pass, or not.
+        """Refuse a caller that a rule does not allow.
 
-        :param context: the caller
-        :param rule: a rule's name
-        :param project_id: the project that owns the target; None: the
-            target belongs to nobody
-        :raises console_svc.exception.Forbidden: policy says no
+        :param rule: the rule's name
+        :param project_id: the project that owns the target; None: no project
+            owns it
+        :raises console_svc.exception.Forbidden: the rule does not allow it
         """
         if not self._check(rule, context, project_id):
             raise exception.Forbidden(rule=rule)
@@ -69,75 +67,71 @@ class Policy:
     def _check(
         self, rule: str, context: RequestContext, project_id: str | None
     ) -> bool:
-        if self._may_have_changed():
-            self._reread()
-        target = {'project_id': project_id}
+        enforcer = self._enforcer.get()
         try:
-            return self._enforcer.authorize(rule, target, context)
+            return enforcer.authorize(
+                rule, {'project_id': project_id}, context
+            )
         except policy.InvalidScope:
             return False
 
-    def _may_have_changed(self) -> bool:
-        # Of the file that was found, each request sees a change at once.
-        file = self._states[0]
-        return file != _state(file[0]) or time.monotonic() >= self._search_at
 
-    def _reread(self) -> None:
-        """Read what has changed, if anything has.
+class _PolicyFiles:
+    """The main policy file and those of the policy directories.
 
-        Into an enforcer of its own: others may check by this one meanwhile.
-        """
-        with self._lock:
-            states = _search(self._conf)
-            self._search_at = time.monotonic() + _SEARCH_SECONDS
-            if states == self._states:
-                return
-            self._states = states
-            try:
-                self._enforcer = _load(self._conf)
-            except (
-                OSError,
-                ValueError,
-                policy.InvalidDefinitionError,
-            ) as error:
-                LOG.error('The policy file is ignored until mended: %s', error)
+    A change of the main file is noticed at once, new files and changes of
+    the others within a second.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._search_at = 0.0
+        self._main = ''
+        self._others: tuple[Hashable, ...] = ()
+
+    def signature(self) -> Hashable | None:
+        """What tells one state of the files from another."""
+        now = time.monotonic()
+        if now >= self._search_at:
+            self._search_at = now + _SEARCH_SECONDS
+            self._search()
+        main = signature_of(self._main)
+        return None if main is None else (self._main, main, self._others)
+
+    def _search(self) -> None:
+        options = self._conf.oslo_policy
+        self._main = (
+            self._conf.find_file(options.policy_file) or options.policy_file
+        )
+        paths = []
+        for name in options.policy_dirs:
+            folder = self._conf.find_file(name)
+            if folder:
+                paths += [entry.path for entry in os.scandir(folder)]
+        self._others = tuple(
+            (path, signature_of(path)) for path in sorted(paths)
+        )
 
 
 def _load(conf: cfg.ConfigOpts) -> policy.Enforcer:
+    # A new enforcer: while oslo.policy reloads one, it refuses every check.
     enforcer = policy.Enforcer(conf)
     enforcer.register_defaults(policies.list_rules())
-    enforcer.load_rules()
+    try:
+        enforcer.load_rules()
+    except policy.InvalidDefinitionError as error:
+        raise ValueError(str(error)) from error
     # Else it would search for its files at each check, which takes longer
-    # than the check.
+    # than the check itself.
     enforcer.use_conf = False
     return enforcer
 
 
-def _search(conf: cfg.ConfigOpts) -> list[_State]:
-    """All that the rules are read from; the main file is the first."""
-    options = conf.oslo_policy
-    main = conf.find_file(options.policy_file) or options.policy_file
-    states = [_state(main)]
-    for name in options.policy_dirs:
-        folder = conf.find_file(name)
-        if folder:
-            states += [_state(entry.path) for entry in os.scandir(folder)]
-    return [states[0], *sorted(states[1:])]
-
-
-def _state(path: str) -> _State:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return path, None
-    return path, (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
 def get_enforcer() -> policy.Enforcer:
-    """The enforcer of oslo.policy's command line tools.
+    """The enforcer for oslo.policy's command line tools.
 
-    They hand down no configuration, but leave their command line as it is,
-    and read oslo.config's global object, which nothing else here does.
+    These hand over no configuration, but leave their command line in place
+    and use oslo.config's global object, which nothing else here does.
     """
     files = [
         value

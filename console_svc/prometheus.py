@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The figures of all processes that share a directory, for Prometheus.
+"""Prometheus metrics of all processes that share a directory.
 
-Imported when ``PROMETHEUS_MULTIPROC_DIR`` is set, and not before:
-prometheus_client wants to know when it is imported.
+Import it after ``PROMETHEUS_MULTIPROC_DIR`` is set: prometheus_client reads
+the variable when it is imported.
 """
+
+import os
+import pathlib
 
 import prometheus_client
 from prometheus_client import multiprocess
 
 
 def text() -> bytes:
-    """What all have counted, added up, in Prometheus's text format."""
+    """The sum over all processes, in Prometheus's text format."""
     registry = prometheus_client.CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return prometheus_client.generate_latest(registry)
+
+
+def drop_dead_workers() -> None:
+    """Drop live gauges of dead workers."""
+    folder = pathlib.Path(os.environ['PROMETHEUS_MULTIPROC_DIR'])
+    for file in folder.glob('gauge_live*.db'):
+        pid = file.stem.rpartition('_')[2]
+        if not pathlib.Path('/proc', pid).exists():
+            multiprocess.mark_process_dead(int(pid))  # type: ignore[no-untyped-call]

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Clients of other services, by keystoneauth."""
+"""Clients of other OpenStack services, with keystoneauth."""
 
 from keystoneauth1 import adapter, loading
 from oslo_config import cfg
 
 
 def load(conf: cfg.ConfigOpts, group: str) -> adapter.Adapter:
-    """A client as a group of the configuration describes it.
+    """A client with the options of a configuration group.
 
-    It raises no exception for an answer that is an error.
+    It returns responses with an error status, and does not raise for them.
 
     :param group: has the options of :mod:`console_svc.conf.rest_client`
-    :raises oslo_config.cfg.RequiredOptError: it names no credential
-    :raises keystoneauth1.exceptions.MissingRequiredOptions: nor what the
-        credential needs
+    :raises oslo_config.cfg.RequiredOptError: ``auth_type`` is not set
+    :raises keystoneauth1.exceptions.MissingRequiredOptions: options of the
+        authentication plugin are not set
     """
     auth = loading.load_auth_from_conf_options(conf, group)
     if auth is None:

@@ -1,81 +1,107 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A file that is read again when it changes."""
+"""Files that are read again when they change."""
 
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Final, Generic, TypeVar
 
 LOG = logging.getLogger(__name__)
 
 T = TypeVar('T')
 
-# A file written less than this long ago may change again without a new time
-# stamp, as the kernel's clock for them is coarse: don't trust the stamp yet.
+#: The signature of a file that does not exist.
+MISSING: Final = ()
+
+# The kernel's clock for time stamps is coarse: a file that was written less
+# than this long ago may change again without a new one.
 _SETTLED_NS = 100_000_000
 
 
-class WatchedFile(Generic[T]):
-    """The parsed content of a file, never older than the file.
+class Watched(Generic[T]):
+    """The content of files, reloaded when they change.
 
-    A change that cannot be read or parsed is logged once, and the last good
-    content stays in use.
+    A change that cannot be loaded is logged once, and the last good content
+    stays in use.
 
-    :param path: the file
-    :param parse: makes the content of the file's bytes; ValueError says why
-        it can't
+    :param load: reads the files; ValueError or OSError: they are invalid
+    :param signature: tells one state of the files from another; None: they
+        may change without a new signature
     """
 
-    def __init__(self, path: str, parse: Callable[[bytes], T]) -> None:
-        self._path = path
-        self._parse = parse
+    def __init__(
+        self, load: Callable[[], T], signature: Callable[[], Hashable | None]
+    ) -> None:
+        self._load = load
+        self._get_signature = signature
         self._lock = threading.Lock()
-        self._signature: tuple[int, ...] | None = None
+        self._signature: Hashable | None = None
         self._content: T | None = None
         self._error: str | None = None
 
     def get(self) -> T:
-        """The content.
+        """The current content.
 
-        :raises ValueError: the file has not been good once; says why
+        :raises ValueError: the files have never been valid; says why
         """
-        signature = self._stat()
+        signature = self._get_signature()
         if signature is None or signature != self._signature:
             with self._lock:
-                self._read()
+                self._reload()
         if self._content is None:
             raise ValueError(self._error)
         return self._content
 
-    def _stat(self) -> tuple[int, ...] | None:
-        """What tells one state of the file from another; None: don't know."""
+    def _reload(self) -> None:
+        # Before the files are read: a change while they are read is seen by
+        # the next call.
+        signature = self._get_signature()
+        if signature is not None and signature == self._signature:
+            return
         try:
-            state = os.stat(self._path)
-        except OSError:
-            return None
-        if time.time_ns() - state.st_mtime_ns < _SETTLED_NS:
-            return None
-        return (state.st_ino, state.st_size, state.st_mtime_ns)
-
-    def _read(self) -> None:
-        signature = self._stat()
-        try:
-            with open(self._path, 'rb') as file:
-                self._content = self._parse(file.read())
+            self._content = self._load()
         except (OSError, ValueError) as error:
-            reason = f'{self._path}: {error}'
-            if reason != self._error:
-                LOG.error(
-                    'A file is refused, and %s: %s',
-                    'there is none before it to go on with'
-                    if self._content is None
-                    else 'the last good content stays in use',
-                    reason,
-                )
-            self._error = reason
+            if str(error) != self._error:
+                if self._content is None:
+                    LOG.error('Cannot load a file: %s', error)
+                else:
+                    LOG.error(
+                        'Cannot reload a file, so its last good content '
+                        'stays in use: %s',
+                        error,
+                    )
+            self._error = str(error)
         else:
             self._error = None
         self._signature = signature
+
+
+class WatchedFile(Watched[T]):
+    """The parsed content of one file.
+
+    :param parse: parses the file's bytes; ValueError: they are invalid
+    """
+
+    def __init__(self, path: str, parse: Callable[[bytes], T]) -> None:
+        def load() -> T:
+            try:
+                with open(path, 'rb') as file:
+                    return parse(file.read())
+            except (OSError, ValueError) as error:
+                raise ValueError(f'{path}: {error}') from error
+
+        super().__init__(load, lambda: signature_of(path))
+
+
+def signature_of(path: str) -> tuple[int, ...] | None:
+    """What tells one state of a file from another; None: not known."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return MISSING
+    if time.time_ns() - state.st_mtime_ns < _SETTLED_NS:
+        return None
+    return (state.st_ino, state.st_size, state.st_mtime_ns)

@@ -14,9 +14,9 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
-from console_svc import audit, audit_notifications, compute, exception, policy
+from console_svc import exception
 from console_svc.api import healthcheck, microversion, operation, routes
-from console_svc.api.controllers.base import Resource, Services
+from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.auth_cache import AuthCache, CallerCache
 from console_svc.api.middleware.branch import (
@@ -32,13 +32,7 @@ from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
 from console_svc.api.request import RESOURCE, Request
-from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.consoles.native.login import GatewayAuthentication
-from console_svc.consoles.purge import Housekeeper
-from console_svc.consoles.servers import Servers
-from console_svc.consoles.sessions import ConsoleSessions
-from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.db.api import Database
+from console_svc.services import Services
 
 if TYPE_CHECKING:
     # Not at run time: see _metrics.
@@ -61,36 +55,14 @@ _AUTH_TOKEN_DEFAULTS: Final = {
 def build(conf: cfg.ConfigOpts) -> WSGIApplication:
     """The API as a WSGI application."""
     metrics = _metrics(conf)
-    services = _services(conf, metrics)
+    services = Services(
+        conf, conf.api.database_timeout, metrics.event if metrics else None
+    )
+    services.load()
     app: WSGIApplication = Application(RootController(services))
     for wrap in reversed([*_middleware(conf, services, metrics)]):
         app = wrap(app)
     return app
-
-
-def _services(conf: cfg.ConfigOpts, metrics: 'Metrics | None') -> Services:
-    database = Database(conf, timeout=conf.api.database_timeout)
-    driver = compute.load(conf)
-    rules = policy.Policy(conf)
-    events = audit.Audit(
-        audit_notifications.notifier(conf), metrics.event if metrics else None
-    )
-    tokens = ConsoleAuthTokens(conf, database, driver, events)
-    sessions = ConsoleSessions(conf, database, tokens, events)
-    consoles = NativeConsoles(conf, database, driver, tokens)
-    return Services(
-        conf=conf,
-        database=database,
-        policy=rules,
-        servers=Servers(driver, rules),
-        consoles=consoles,
-        tokens=tokens,
-        sessions=sessions,
-        gateway=GatewayAuthentication(
-            conf, database, driver, sessions, events
-        ),
-        purge=Housekeeper(conf, database, consoles, events),
-    )
 
 
 def _middleware(

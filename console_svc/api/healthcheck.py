@@ -11,7 +11,7 @@ from oslo_middleware import healthcheck
 from oslo_middleware.healthcheck import opts, pluginbase
 
 from console_svc.api.middleware.branch import Branch
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 
 PATH: Final = '/healthcheck'
 BACKEND: Final = 'console_svc_database'

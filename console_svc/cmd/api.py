@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""console-svc-api: the API in a development server."""
+"""console-svc-api: a development server for the API."""
 
 import logging
 import signal
@@ -24,18 +24,18 @@ OPTIONS = [
 
 
 class Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
-    """A thread a request. For production there are uWSGI and gunicorn."""
+    """One thread per request. In production use uWSGI or gunicorn."""
 
-    # An answer that has begun is finished before the process ends.
+    # Finish the responses that have started before the process ends.
     daemon_threads = False
     block_on_close = True
     request_queue_size = 128
 
 
 class Handler(simple_server.WSGIRequestHandler):
-    """Leaves the request log to the application, which masks tokens."""
+    """Does not log requests: the application does, with tokens masked."""
 
-    # A client that says nothing must not hold up the end of the process.
+    # An idle client must not delay the end of the process.
     timeout = 10
 
     def log_message(self, format: str, *args: object) -> None:
@@ -51,7 +51,7 @@ def main() -> int:
     ) as server:
 
         def stop(number: int, frame: FrameType | None) -> None:
-            # shutdown() waits for the loop that this handler interrupts.
+            # shutdown() would wait for the loop that this handler interrupts.
             threading.Thread(target=server.shutdown).start()
 
         signal.signal(signal.SIGTERM, stop)

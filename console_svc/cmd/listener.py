@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""console-svc-listener: revokes by nova's notifications."""
+"""console-svc-listener: revoke tokens on nova's notifications."""
 
 import signal
 import sys
 import threading
 from types import FrameType
 
-from console_svc import audit, audit_notifications, compute, nova_notifications
 from console_svc import conf as configuration
-from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.db.api import Database
+from console_svc import nova_notifications
+from console_svc.services import Services
 
 
 def main() -> int:
@@ -19,7 +18,7 @@ def main() -> int:
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopped.set()
-        # With the message bus away the start would wait for it for ever.
+        # While the message bus is unavailable, start() does not return.
         if not started:
             sys.exit()
 
@@ -28,17 +27,12 @@ def main() -> int:
         signal.signal(number, stop)
     conf = configuration.load(sys.argv[1:])
     configuration.setup_logging(conf)
-    tokens = ConsoleAuthTokens(
-        conf,
-        Database(conf, timeout=conf.api.database_timeout),
-        compute.load(conf),
-        audit.Audit(audit_notifications.notifier(conf)),
-    )
-    server = nova_notifications.make(conf, tokens)
+    services = Services(conf, conf.api.database_timeout)
+    server = nova_notifications.make(conf, services.tokens)
     server.start()
     started = True
     stopped.wait()
-    # What is being handled is finished.
+    # Finish the notifications that are being handled.
     server.stop()
     server.wait()
     return 0

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""console-svc-manage: what operators do beside the API."""
+"""console-svc-manage: the commands of operators."""
 
 import argparse
 import pathlib
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,38 +13,37 @@ import sqlalchemy
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import audit, audit_notifications, compute, exception
 from console_svc import conf as configuration
-from console_svc.consoles import purge, vault
-from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc import exception
+from console_svc.consoles import vault
 from console_svc.context import everybody
 from console_svc.db import migration
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 from console_svc.objects import ConsoleType
+from console_svc.services import Services
 
 Command = Callable[[cfg.ConfigOpts], None]
 
 
 def db_sync(conf: cfg.ConfigOpts) -> None:
-    """Bring the database to the newest schema, or to the version given.
+    """Migrate the database to the newest schema, or to the given version.
 
-    On an empty database also make the key file, if there is none.
+    On an empty database also create the key file, if there is none.
     """
     _make_sqlite_folder(conf)
     database = Database(conf)
-    empty = migration.version(database) is None
+    is_empty = migration.version(database) is None
     migration.sync(database, conf.command.version or 'head')
     print(f'The schema is {migration.version(database)}.')
     key_file = pathlib.Path(conf.consoles.key_file)
     if key_file.exists():
         return
     reason = 'the database is in use'
-    if empty:
+    if is_empty:
         try:
             vault.create_key_file(key_file)
         except OSError as error:
-            # The schema is current all the same; consoles wait for the key.
+            # The schema is current all the same.
             reason = str(error)
         else:
             print(f'Made the key file {key_file}: every API host needs it.')
@@ -70,63 +68,43 @@ def db_version(conf: cfg.ConfigOpts) -> None:
 
 
 def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
-    """Delete expired tokens, lapsed sessions and orphaned consoles.
+    """Delete expired tokens, lapsed sessions and stale native consoles.
 
-    Orphaned are native consoles of servers that are gone or have moved.
+    Stale consoles have expired, or their server was deleted or has moved.
     """
-    database = Database(conf)
-    driver = compute.load(conf)
-    events = audit.Audit(audit_notifications.notifier(conf))
-    batch = conf.command.batch
-    started = time.monotonic()
-    left = conf.command.max_seconds
-    tokens, sessions = purge.purge(
-        database,
-        events,
-        int(time.time()),
-        batch,
-        left,
+    purged = Services(conf).purge.run(
+        conf.command.batch, conf.command.max_seconds
     )
-    if left is not None:
-        left = max(0, left - (time.monotonic() - started))
-    native = NativeConsoles(
-        conf,
-        database,
-        driver,
-        ConsoleAuthTokens(conf, database, driver, events),
+    print(
+        f'{purged.tokens} tokens, {purged.sessions} sessions, '
+        f'{purged.consoles} consoles purged'
     )
-    consoles = native.purge(everybody(), batch, left)
-    print(f'{tokens} tokens, {sessions} sessions, {consoles} consoles purged')
 
 
 def keys_create(conf: cfg.ConfigOpts) -> None:
-    """Make the key file of the console passwords."""
+    """Create the key file of the console passwords."""
     vault.create_key_file(pathlib.Path(conf.consoles.key_file))
 
 
 def keys_rotate(conf: cfg.ConfigOpts) -> None:
-    """Put a new key first in the key file; the old ones still decrypt."""
+    """Put a new key first in the key file; the others still decrypt."""
     vault.rotate_key_file(pathlib.Path(conf.consoles.key_file))
 
 
 def token_issue(conf: cfg.ConfigOpts) -> None:
     """Issue a console token and print it."""
-    driver = compute.load(conf)
+    services = Services(conf)
     context = everybody()
-    server = driver.get_server(context, conf.command.server)
-    tokens = ConsoleAuthTokens(
-        conf,
-        Database(conf),
-        driver,
-        audit.Audit(audit_notifications.notifier(conf)),
-    )
+    server = services.driver.get_server(context, conf.command.server)
     print(
-        tokens.issue(context, server, conf.command.type, ttl=conf.command.ttl)
+        services.tokens.issue(
+            context, server, conf.command.type, conf.command.ttl
+        )
     )
 
 
 def positive(text: str) -> int:
-    """An argument that counts something."""
+    """Parse an argument that is a positive number."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -134,7 +112,7 @@ def positive(text: str) -> int:
 
 
 def add_commands(groups: Any) -> None:
-    """Describe the command line."""
+    """Add the subcommands to the command line parser."""
 
     def add(
         group: Any, name: str, command: Command
@@ -149,7 +127,7 @@ def add_commands(groups: Any) -> None:
         parser = groups.add_parser(name, help=text)
         return parser.add_subparsers(required=True, metavar='COMMAND')
 
-    database = add_group('db', 'the database')
+    database = add_group('db', 'manage the database')
     sync = add(database, 'sync', db_sync)
     sync.add_argument('version', nargs='?', metavar='VERSION')
     add(database, 'version', db_version)
@@ -159,20 +137,20 @@ def add_commands(groups: Any) -> None:
         type=positive,
         default=1000,
         metavar='N',
-        help='rows a statement (%(default)s)',
+        help='rows that one statement deletes (default: %(default)s)',
     )
     purge.add_argument(
         '--max-seconds',
         type=positive,
         metavar='S',
-        help='begin no further statement after so long',
+        help='start no further statement after this time',
     )
 
-    keys = add_group('keys', 'the keys of the console passwords')
+    keys = add_group('keys', 'manage the keys of the console passwords')
     add(keys, 'create', keys_create)
     add(keys, 'rotate', keys_rotate)
 
-    token = add_group('token', 'console tokens')
+    token = add_group('token', 'manage console tokens')
     issue = add(token, 'issue', token_issue)
     issue.add_argument('--server', required=True, metavar='ID')
     issue.add_argument('--type', required=True, choices=[*ConsoleType])
@@ -180,7 +158,7 @@ def add_commands(groups: Any) -> None:
 
 
 def main() -> int:
-    """Run a command. What goes wrong is said in one line; the status is 1."""
+    """Run a command; an error is one line on standard error, status 1."""
     try:
         conf = configuration.load(
             sys.argv[1:],

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""console-svc-proxy: puts browsers and native clients on consoles."""
+"""console-svc-proxy: connects browsers and native clients to consoles."""
 
 import logging
 import os
@@ -21,19 +21,20 @@ def main() -> int:
     """Serve until SIGTERM or Ctrl-C."""
     conf = configuration.load(sys.argv[1:])
     configuration.setup_logging(conf)
-    _take_descriptors()
+    _raise_descriptor_limit()
     with tempfile.TemporaryDirectory(prefix='console-svc-proxy-') as folder:
-        # Where the workers' figures meet. prometheus_client wants to know
-        # when it is imported.
+        # For the metrics of all workers. prometheus_client reads it when it is
+        # imported, so _run() imports late.
         os.environ['PROMETHEUS_MULTIPROC_DIR'] = folder
         return _run(conf)
 
 
 def _run(conf: cfg.ConfigOpts) -> int:
-    from console_svc.proxy import console_api, metrics, tls, worker
+    from console_svc import prometheus
+    from console_svc.proxy import console_api, tls, worker
 
-    # What is wrong with these is to be said once, here, and not by every
-    # worker that is started again.
+    # Check the configuration here, once: cotyledon restarts a worker that
+    # fails, for ever.
     try:
         console_api.ConsoleApi(conf)
         tls.browsers(conf)
@@ -49,19 +50,21 @@ def _run(conf: cfg.ConfigOpts) -> int:
         LOG.critical('The proxy cannot start: %s', error)
         return 1
     manager = cotyledon.ServiceManager(
-        # Workers end by themselves before that.
+        # More than drain_timeout, after which workers end by themselves.
         graceful_shutdown_timeout=conf.proxy.drain_timeout + 30
     )
-    manager.register_hooks(on_dead_worker=lambda *_: metrics.forget_dead())
+    manager.register_hooks(
+        on_dead_worker=lambda *_: prometheus.drop_dead_workers()
+    )
     manager.add(worker.Worker, workers=conf.proxy.workers, args=(conf,))
     manager.run()
     return 0
 
 
-def _take_descriptors() -> None:
-    """Each session has two of them, and the default is for few."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def _raise_descriptor_limit() -> None:
+    """Allow as many file descriptors as possible: two for each session."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""console-svc-status: is this installation ready for this version?"""
+"""console-svc-status: check an installation before an upgrade."""
 
 import sys
 
@@ -13,14 +13,14 @@ from console_svc import conf as configuration
 from console_svc.consoles import vault
 from console_svc.context import everybody
 from console_svc.db import migration
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 
-# A UUID that no server has: what is asked is whether the driver answers.
-_NOBODY = '00000000-0000-4000-8000-000000000000'
+# A UUID that no server has: the check is whether the driver answers.
+_NO_SERVER = '00000000-0000-4000-8000-000000000000'
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """What an upgrade, or a first start, needs."""
+    """The checks for an upgrade or a first start."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Checks(upgradecheck.UpgradeCommands):
         )
 
     def _schema(self) -> upgradecheck.Result:
-        """The database answers, and has this version's schema."""
+        """The database answers and has this version's schema."""
         try:
             found = migration.version(Database(self.conf))
         except db_exception.DBError as error:
@@ -49,7 +49,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
     def _keys(self) -> upgradecheck.Result:
-        """Console passwords can be encrypted."""
+        """The key file can encrypt console passwords."""
         try:
             vault.Vault(self.conf).encrypt('')
         except exception.ServiceUnavailable as error:
@@ -59,7 +59,7 @@ class Checks(upgradecheck.UpgradeCommands):
     def _driver(self) -> upgradecheck.Result:
         """The compute driver answers."""
         try:
-            compute.load(self.conf).get_server(everybody(), _NOBODY)
+            compute.load(self.conf).get_server(everybody(), _NO_SERVER)
         except exception.ServerNotFound:
             return upgradecheck.Result(upgradecheck.Code.SUCCESS)
         except Exception as error:
@@ -72,7 +72,7 @@ def _failure(details: str) -> upgradecheck.Result:
 
 
 def main() -> int:
-    """Run ``upgrade check``; the status is oslo.upgradecheck's."""
+    """Run ``upgrade check``; the exit status is oslo.upgradecheck's."""
     conf = configuration.new()
     return int(
         upgradecheck.main(

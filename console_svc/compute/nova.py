@@ -96,7 +96,7 @@ class NovaDriver(base.Driver):
                 version,
                 {'remote_console': wanted},
             )
-        except exception.Refused as error:
+        except exception.UpstreamRefused as error:
             if error.status in _NO_SUCH_CONSOLE:
                 raise exception.ConsoleTypeUnavailable(
                     console_type=console_type
@@ -140,7 +140,7 @@ class NovaDriver(base.Driver):
                 None,
                 _TYPES[console_type][2],
             )
-        except exception.Refused as error:
+        except exception.UpstreamRefused as error:
             if error.status == http.HTTPStatus.NOT_FOUND:
                 return None
             # The caller can do nothing about it.
@@ -176,7 +176,7 @@ class NovaDriver(base.Driver):
             return self._ask(
                 method, f'/servers/{server_id}{path}', context, version, body
             )
-        except exception.Refused as error:
+        except exception.UpstreamRefused as error:
             if error.status == http.HTTPStatus.NOT_FOUND:
                 raise exception.ServerNotFound(server_id=server_id) from None
             raise
@@ -192,7 +192,7 @@ class NovaDriver(base.Driver):
         """What nova answers.
 
         :param context: in whose name; None: in the service's
-        :raises console_svc.exception.Refused: nova refuses
+        :raises console_svc.exception.UpstreamRefused: nova refuses
         :raises console_svc.exception.ServiceUnavailable: nova is away, or
             nothing can be made of what it says
         """
@@ -225,7 +225,9 @@ class NovaDriver(base.Driver):
             raise _away(f'it answers {answer.status_code}')
         with _readable():
             (fault,) = document.values()
-            raise exception.Refused(answer.status_code, fault['message'])
+            raise exception.UpstreamRefused(
+                answer.status_code, fault['message']
+            )
 
     def _auth(
         self, context: RequestContext | None

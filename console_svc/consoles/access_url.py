@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The URLs with which users open their consoles."""
+"""The URLs with which users open consoles."""
 
 from urllib import parse
 
@@ -8,7 +8,7 @@ from oslo_config import cfg
 
 from console_svc.objects import ConsoleType
 
-# Console type -> group and option of its base URL.
+# Console type -> option group and option of its base URL.
 _OPTIONS = {
     ConsoleType.NOVNC: ('vnc', 'novncproxy_base_url'),
     ConsoleType.XVPVNC: ('vnc', 'xvpvncproxy_base_url'),
@@ -23,7 +23,7 @@ _OPTIONS = {
 def build(conf: cfg.ConfigOpts, console_type: str, token: str) -> str:
     """The URL of a console.
 
-    :param token: what opens it; goes into the URL's query
+    :param token: the console token; it goes into the query
     """
     group, option = _OPTIONS[ConsoleType(console_type)]
     base = conf[group][option]
@@ -33,21 +33,20 @@ def build(conf: cfg.ConfigOpts, console_type: str, token: str) -> str:
 
 
 def _with_token(base: str, token: str) -> str:
-    """The token joins whatever query the base URL has."""
+    """Add the token to the query that the base URL has."""
     parts = parse.urlsplit(base)
     query = '&'.join(filter(None, [parts.query, f'token={token}']))
-    # A URL without a path gets the one it means, so that '?' follows it.
+    # Without a path, "?" would follow the host: RFC 3986 calls it "/".
     return parse.urlunsplit(
         parts._replace(path=parts.path or '/', query=query)
     )
 
 
 def _with_path_token(base: str, token: str) -> str:
-    """The token goes inside the parameter "path", as noVNC 1.1+ wants it.
+    """Add the token to the parameter "path", as noVNC 1.1 and later need it.
 
-    noVNC opens its websocket at that path, so the token must be in it.
-    The rest is nova's, to the letter: other parameters stay, blank ones are
-    dropped.
+    noVNC opens its websocket at that path. Other parameters are kept and
+    blank ones dropped, as nova does.
     """
     parts = parse.urlsplit(base)
     parameters = parse.parse_qs(parts.query)

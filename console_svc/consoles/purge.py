@@ -1,65 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is over is deleted: by command, or in the API's background."""
+"""Delete expired tokens, lapsed sessions and stale native consoles."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import audit
+from console_svc import audit, exception
+from console_svc.compute import Driver
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.context import everybody
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 
 LOG = logging.getLogger(__name__)
 
-LEASE = 'purge'
+#: The lease of the process that purges in the background.
+LEASE: Final = 'purge'
 
-#: Rows a statement.
-BATCH = 1000
-
-
-def purge(
-    database: Database,
-    events: audit.Audit,
-    now: int,
-    batch: int = BATCH,
-    max_seconds: float | None = None,
-) -> tuple[int, int]:
-    """Delete expired tokens and lapsed sessions, a batch a statement.
-
-    :param events: where ends of sessions are recorded
-    :param now: seconds of the UTC epoch
-    :param batch: rows that one statement deletes at most
-    :param max_seconds: begin no statement after these
-    :returns: how many tokens, how many sessions
-    """
-    started = time.monotonic()
-    context = everybody()
-
-    def sessions() -> int:
-        ended = database.purge_sessions(now, batch)
-        events.ends(context, ended, 'lapsed')
-        return len(ended)
-
-    def drain(delete: Callable[[], int]) -> int:
-        purged = 0
-        while max_seconds is None or time.monotonic() - started < max_seconds:
-            deleted = delete()
-            purged += deleted
-            if deleted < batch:
-                break
-        return purged
-
-    return drain(lambda: database.purge_tokens(now, batch)), drain(sessions)
+#: Rows that one statement deletes.
+BATCH: Final = 1000
 
 
-class Housekeeper:
-    """Purges every so often; of all processes, one at a time.
+class Purged(NamedTuple):
+    """What a purge has deleted."""
+
+    tokens: int
+    sessions: int
+    consoles: int
+
+
+class Purge:
+    """Purges once, or in the background of the API.
 
     :param clock: seconds of the UTC epoch
     """
@@ -68,46 +44,136 @@ class Housekeeper:
         self,
         conf: cfg.ConfigOpts,
         database: Database,
-        consoles: NativeConsoles,
+        driver: Driver,
+        native_consoles: NativeConsoles,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._interval: int = conf.consoleauth.purge_interval
         self._database = database
-        self._consoles = consoles
+        self._driver = driver
+        self._native_consoles = native_consoles
         self._audit = events
         self._clock = clock
+        # The purge sees the servers of every project.
+        self._context = everybody()
+
+    def run(
+        self, batch: int = BATCH, max_seconds: float | None = None
+    ) -> Purged:
+        """Delete all that can be deleted.
+
+        :param batch: rows that one statement deletes, at most
+        :param max_seconds: start no further statement after this time
+        """
+        deadline = None
+        if max_seconds is not None:
+            deadline = time.monotonic() + max_seconds
+        now = int(self._clock())
+
+        def delete_sessions() -> int:
+            lapsed = self._database.sessions.purge(now, batch)
+            self._audit.ends(self._context, lapsed, 'lapsed')
+            return len(lapsed)
+
+        def delete_tokens() -> int:
+            return self._database.tokens.purge(now, batch)
+
+        return Purged(
+            _repeat(delete_tokens, batch, deadline),
+            _repeat(delete_sessions, batch, deadline),
+            self._close_consoles(batch, deadline),
+        )
 
     def start(self) -> None:
-        """Begin, in a thread that ends with the process."""
+        """Purge every ``[consoleauth] purge_interval``, in a daemon thread."""
         threading.Thread(
-            target=self._run, name='housekeeper', daemon=True
+            target=self._run_forever, name='purge', daemon=True
         ).start()
 
-    def purge_if_due(self) -> bool:
-        """Purge, unless somebody has within the interval.
+    def run_if_due(self) -> bool:
+        """Purge unless another process has done so within the interval.
 
-        :returns: whether it was done
+        :returns: whether this process has purged
         """
         now = int(self._clock())
         if not self._database.take_lease(LEASE, now, now + self._interval):
             return False
-        tokens, sessions = purge(self._database, self._audit, now)
-        consoles = self._consoles.purge(everybody())
-        LOG.info(
-            'Purged %d tokens, %d sessions, %d native consoles',
-            tokens,
-            sessions,
-            consoles,
-        )
+        purged = self.run()
+        LOG.info('Purged %d tokens, %d sessions, %d native consoles', *purged)
         return True
 
-    def _run(self) -> None:
+    def _run_forever(self) -> None:
         while True:
             time.sleep(self._interval)
             try:
-                self.purge_if_due()
+                self.run_if_due()
             except db_exception.DBError as error:
-                LOG.warning('The purge is put off: %s', error)
+                LOG.warning(
+                    'The purge failed and is repeated in %d seconds: %s',
+                    self._interval,
+                    error,
+                )
             except Exception:
-                LOG.exception('The purge has failed')
+                LOG.exception(
+                    'The purge failed and is repeated in %d seconds',
+                    self._interval,
+                )
+
+    def _close_consoles(self, batch: int, deadline: float | None) -> int:
+        """Close consoles that have expired or whose server has left the host.
+
+        Consoles on a host that does not answer stay for the next purge.
+        """
+        closed = 0
+        last = ''
+        queries = self._database.native_consoles
+        while servers := queries.list_servers(last, batch):
+            for last in servers:
+                if _is_past(deadline):
+                    return closed
+                try:
+                    closed += self._close_consoles_of(last)
+                except (
+                    exception.ServiceUnavailable,
+                    exception.UpstreamRefused,
+                ) as error:
+                    LOG.warning(
+                        'The consoles of server %s stay until the next '
+                        'purge: %s',
+                        last,
+                        error,
+                    )
+        return closed
+
+    def _close_consoles_of(self, server_id: str) -> int:
+        try:
+            host = self._driver.get_server(self._context, server_id).host
+        except exception.ServerNotFound:
+            host = None
+        now = int(self._clock())
+        stale = [
+            console
+            for console in self._database.native_consoles.list(server_id)
+            if console.server_host != host or console.has_expired(now)
+        ]
+        for console in stale:
+            self._native_consoles.discard(self._context, console)
+        return len(stale)
+
+
+def _repeat(
+    delete: Callable[[], int], batch: int, deadline: float | None
+) -> int:
+    """Delete batches until one is not full; the number of rows deleted."""
+    total = 0
+    while not _is_past(deadline):
+        deleted = delete()
+        total += deleted
+        if deleted < batch:
+            break
+    return total
+
+
+def _is_past(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline

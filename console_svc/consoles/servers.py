@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Servers, as far as a caller may know of them."""
+"""Servers, as far as their caller may see them."""
 
 import re
 
@@ -16,22 +16,22 @@ _UUID = re.compile(r'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}')
 class Servers:
     """Looks servers up.
 
-    :param rules: who can see them
+    :param policy: decides who can see a server
     """
 
-    def __init__(self, driver: Driver, rules: Policy) -> None:
+    def __init__(self, driver: Driver, policy: Policy) -> None:
         self._driver = driver
-        self._rules = rules
+        self._policy = policy
 
     def get(self, context: RequestContext, server_id: str) -> Server:
-        """The server, if it exists for this caller.
+        """The server, if the caller can see it.
 
-        :raises console_svc.exception.ServerNotFound: there is none, or it
-            is another project's: who asks can't tell which
+        :raises console_svc.exception.ServerNotFound: it does not exist, or
+            belongs to another project; the caller cannot tell which
         """
         if not _UUID.fullmatch(server_id):
             raise exception.ServerNotFound(server_id=server_id)
         server = self._driver.get_server(context, server_id)
-        if not self._rules.can_see(context, server.project_id):
+        if not self._policy.can_see(context, server.project_id):
             raise exception.ServerNotFound(server_id=server_id)
         return server

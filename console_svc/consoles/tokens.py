@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Console tokens: issued, looked up, revoked, purged."""
+"""Console tokens: issue, validate, revoke."""
 
+import dataclasses
 import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import cachetools
-import sqlalchemy as sa
 from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.compute import Driver
-from console_svc.consoles import vault
+from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 from console_svc.objects import (
     NEVER,
     ConnectInfo,
@@ -27,13 +26,16 @@ from console_svc.objects import (
 
 _BYTES = 32
 
-# How long, and of how many consoles, what the driver said is believed.
+# The driver's answer where a console is, is trusted for this many seconds,
+# for this many consoles.
 _TARGET_SECONDS = 3
 _TARGETS = 10_000
 
+_Target = tuple[str, str, ConnectInfo, str | None]
+
 
 class ConsoleAuthTokens:
-    """Issues them, and knows where they lead.
+    """Issues, validates and revokes console tokens.
 
     :param clock: seconds of the UTC epoch
     """
@@ -43,18 +45,20 @@ class ConsoleAuthTokens:
         conf: cfg.ConfigOpts,
         database: Database,
         driver: Driver,
+        vault: Vault,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._conf = conf
         self._database = database
         self._driver = driver
+        self._vault = vault
         self._audit = events
         self._clock = clock
-        self._targets: cachetools.TTLCache[
-            tuple[str, str, ConnectInfo], bool
-        ] = cachetools.TTLCache(_TARGETS, _TARGET_SECONDS, timer=clock)
-        self._vault = vault.Vault(conf)
+        self._targets: cachetools.TTLCache[_Target, bool]
+        self._targets = cachetools.TTLCache(
+            _TARGETS, _TARGET_SECONDS, timer=clock
+        )
         self._lock = threading.Lock()
 
     def issue(
@@ -63,17 +67,30 @@ class ConsoleAuthTokens:
         server: Server,
         console_type: str,
         ttl: int | None = None,
-        store: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> str:
-        """A new token for a server's console.
+        """Issue a token for a server's console.
 
-        :param console_type: which of its consoles
-        :param ttl: seconds it is valid; None: as configured
-        :param store: stores its row, where more is to be stored with it
-        :returns: the token: 256 random bits, safe in a URL; kept nowhere
+        :param ttl: seconds; None: ``[consoleauth] token_ttl``
+        :returns: the token: 256 random bits, URL-safe, stored nowhere
         :raises console_svc.exception.ConsoleTypeUnavailable: the server has
-            no such console
+            no console of this type
         :raises console_svc.exception.ServerNotReady: not in this state
+        """
+        token, prepared = self.prepare(context, server, console_type, ttl)
+        self._database.tokens.create(prepared, int(self._clock()))
+        self.record_issue(context, prepared)
+        return token
+
+    def prepare(
+        self,
+        context: RequestContext,
+        server: Server,
+        console_type: str,
+        ttl: int | None = None,
+    ) -> tuple[str, ConsoleAuthToken]:
+        """Make a token for the caller to store, as :meth:`issue` does.
+
+        :returns: the token, and what is stored of it
         """
         try:
             info = self._driver.get_connect_info(context, server, console_type)
@@ -87,47 +104,43 @@ class ConsoleAuthTokens:
             )
             raise
         token = _generate()
-        now = int(self._clock())
         if ttl is None:
             ttl = self._conf.consoleauth.token_ttl
-        store = store or self._database.create_token
-        store(
-            {
-                'token_hash': hash_of(token),
-                'server_id': server.id,
-                'project_id': server.project_id,
-                'user_id': context.user_id,
-                'console_type': console_type,
-                'host': info.host,
-                'port': info.port,
-                'tls_port': info.tls_port,
-                'internal_access_path': info.internal_access_path,
-                'encrypted_ticket': self._seal(info.ticket),
-                'created_at': now,
-                'expires': min(now + ttl, NEVER),
-                'client_address': context.client_address,
-            }
+        return token, ConsoleAuthToken(
+            token_hash=hash_of(token),
+            server_id=server.id,
+            project_id=server.project_id,
+            user_id=context.user_id,
+            console_type=console_type,
+            connect_info=info,
+            expires=min(int(self._clock()) + ttl, NEVER),
+            client_address=context.client_address,
+            encrypted_ticket=self._encrypt(info.ticket),
         )
+
+    def record_issue(
+        self, context: RequestContext, token: ConsoleAuthToken
+    ) -> None:
+        """Audit that a prepared token was stored."""
         self._audit.success(
             context,
             audit.ISSUE,
-            server_id=server.id,
-            console_type=console_type,
-            token=hash_of(token),
+            server_id=token.server_id,
+            console_type=token.console_type,
+            token=token.token_hash,
         )
-        return token
 
     def validate(
         self, context: RequestContext, token: str
     ) -> ConsoleAuthToken:
         """What a token stands for.
 
-        :raises console_svc.exception.TokenNotFound: nothing, or no longer
+        :raises console_svc.exception.TokenNotFound: it was never issued, is
+            not valid any more, or its console is not there any more
         """
         token_hash = hash_of(token)
-        row = self._database.get_token(token_hash, int(self._clock()))
-        found = None if row is None else self._token(token_hash, row)
-        if found is None or not self._leads_there(context, found):
+        found = self._database.tokens.get(token_hash, int(self._clock()))
+        if found is None or not self._leads_to_console(context, found):
             error = exception.TokenNotFound()
             self._audit.refusal(
                 context, audit.VALIDATE, error, token=token_hash
@@ -136,92 +149,82 @@ class ConsoleAuthTokens:
         self._audit.count(audit.VALIDATE)
         return found
 
-    def revoke(self, context: RequestContext, token: str) -> None:
-        """Make a token void, and end its sessions."""
-        self.revoke_hash(context, hash_of(token))
+    def get_project(self, token: str) -> str:
+        """The project that owns a token, expired or not.
 
-    def revoke_hash(self, context: RequestContext, token_hash: str) -> None:
-        """The same, of a token that nobody has."""
-        ended = self._database.delete_tokens('token_hash', token_hash)
+        :raises console_svc.exception.TokenNotFound: there is no such token
+        """
+        project_id = self._database.tokens.get_project(hash_of(token))
+        if project_id is None:
+            raise exception.TokenNotFound
+        return project_id
+
+    def revoke(self, context: RequestContext, token: str) -> None:
+        """Delete a token and end its sessions."""
+        self.revoke_by_hash(context, hash_of(token))
+
+    def revoke_by_hash(self, context: RequestContext, token_hash: str) -> None:
+        """The same for a token that is known by its hash alone."""
+        ended = self._database.tokens.delete(token_hash)
         self._audit.success(context, audit.REVOKE, token=token_hash)
         self._audit.ends(context, ended, 'revoked')
 
-    def project_of(self, token: str) -> str:
-        """The project that owns a token, expired or not.
-
-        :raises console_svc.exception.TokenNotFound: there is none
-        """
-        rows = self._database.find_tokens('token_hash', hash_of(token))
-        if not rows:
-            raise exception.TokenNotFound
-        project_id: str = rows[0]['project_id']
-        return project_id
-
     def revoke_server(self, context: RequestContext, server_id: str) -> None:
-        """Make a server's tokens void, and end its sessions.
+        """Delete a server's tokens and end its sessions.
 
-        With the tokens go the gateway's consoles that are made of them.
+        The server's consoles on the gateway are deleted with their tokens.
         """
-        ended = self._database.delete_tokens('server_id', server_id)
+        ended = self._database.tokens.delete_of_server(server_id)
         self._audit.success(context, audit.REVOKE, server_id=server_id)
         self._audit.ends(context, ended, 'revoked')
 
-    def _leads_there(
+    def _leads_to_console(
         self, context: RequestContext, token: ConsoleAuthToken
     ) -> bool:
-        """Whether the console is still where the token leads."""
+        """Whether the console is still where it was at the token's issue."""
         if not self._conf.consoleauth.recheck_target:
             return True
-        key = (token.server_id, token.console_type, token.connect_info)
+        target = (
+            token.server_id,
+            token.console_type,
+            token.connect_info,
+            token.encrypted_ticket,
+        )
         with self._lock:
-            known = self._targets.get(key)
+            known = self._targets.get(target)
         if known is None:
-            known = self._driver.leads_to_console(context, token)
+            known = self._driver.leads_to_console(
+                context, self._with_ticket(token)
+            )
             with self._lock:
-                self._targets[key] = known
+                self._targets[target] = known
         return known
 
-    def _token(self, token_hash: str, row: sa.RowMapping) -> ConsoleAuthToken:
-        return ConsoleAuthToken(
-            hash=token_hash,
-            server_id=row['server_id'],
-            project_id=row['project_id'],
-            user_id=row['user_id'],
-            console_type=row['console_type'],
-            connect_info=ConnectInfo(
-                host=row['host'],
-                port=row['port'],
-                tls_port=row['tls_port'],
-                internal_access_path=row['internal_access_path'],
-                ticket=self._unseal(row['encrypted_ticket']),
-            ),
-            expires=row['expires'],
-            client_address=row['client_address'],
-        )
-
-    def _seal(self, ticket: str | None) -> str | None:
-        """What the database may hold of a ticket, if it is ever needed."""
+    def _encrypt(self, ticket: str | None) -> str | None:
+        """What is stored of a ticket: nothing where it will not be needed."""
         if ticket is None or not self._conf.consoleauth.recheck_target:
             return None
         return self._vault.encrypt(ticket)
 
-    def _unseal(self, sealed: str | None) -> str | None:
-        """The ticket again; None: there is none that could be read."""
-        if sealed is None:
-            return None
+    def _with_ticket(self, token: ConsoleAuthToken) -> ConsoleAuthToken:
+        """The token with its ticket, if that can be decrypted."""
+        if token.encrypted_ticket is None:
+            return token
         try:
-            return self._vault.decrypt(sealed)
+            ticket = self._vault.decrypt(token.encrypted_ticket)
         except exception.PasswordUnreadable:
-            return None
+            return token
+        info = dataclasses.replace(token.connect_info, ticket=ticket)
+        return dataclasses.replace(token, connect_info=info)
 
 
 def _generate() -> str:
-    """A new token; a command line would take a dash for an option's."""
+    """A new token. A leading dash would look like a command line option."""
     while (token := secrets.token_urlsafe(_BYTES)).startswith('-'):
         pass
     return token
 
 
 def hash_of(token: str) -> str:
-    """What stands for a token wherever it is stored or recorded."""
+    """What a token is stored and recorded as: its SHA-256 in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Passwords of native consoles: made, and encrypted at rest."""
+"""The vault: console passwords and tickets are encrypted at rest."""
 
 import os
 import pathlib
-import secrets
-import string
 
 from cryptography import fernet
 from oslo_config import cfg
@@ -13,37 +11,27 @@ from oslo_config import cfg
 from console_svc import exception
 from console_svc.watched_file import WatchedFile
 
-# VNC authentication uses no more than eight characters.
-_LENGTH = 8
-_ALPHABET = string.ascii_letters + string.digits
-
-
-def generate() -> str:
-    """A new password: 47 bits, all that a VNC password can hold of these."""
-    return ''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-
 
 class Vault:
-    """Encrypts passwords with the keys of a file.
-
-    :param conf: where ``[consoles] key_file`` names it
-    """
+    """Encrypts and decrypts with the keys of ``[consoles] key_file``."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._keys = WatchedFile(conf.consoles.key_file, _parse)
 
-    def encrypt(self, password: str) -> str:
-        """What the database may hold.
+    def encrypt(self, secret: str) -> str:
+        """Encrypt a secret for the database.
 
-        :raises console_svc.exception.ServiceUnavailable: no good key file
+        :raises console_svc.exception.ServiceUnavailable: the key file cannot
+            be used
         """
-        return self._fernet().encrypt(password.encode()).decode()
+        return self._fernet().encrypt(secret.encode()).decode()
 
     def decrypt(self, encrypted: str) -> str:
-        """The password again.
+        """Decrypt what :meth:`encrypt` returned.
 
         :raises console_svc.exception.PasswordUnreadable: no key fits
-        :raises console_svc.exception.ServiceUnavailable: no good key file
+        :raises console_svc.exception.ServiceUnavailable: the key file cannot
+            be used
         """
         try:
             return self._fernet().decrypt(encrypted.encode()).decode()
@@ -60,9 +48,9 @@ class Vault:
 
 
 def create_key_file(path: pathlib.Path) -> None:
-    """Make a key file with one key, readable for its owner alone.
+    """Create a key file with one key, readable by its owner alone.
 
-    :raises FileExistsError: there is one; it must not be lost
+    :raises FileExistsError: it exists and must not be overwritten
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(path, 'x', opener=_private, encoding='ascii') as file:
@@ -70,14 +58,15 @@ def create_key_file(path: pathlib.Path) -> None:
 
 
 def rotate_key_file(path: pathlib.Path) -> None:
-    """Put a new key before the old ones: it encrypts from now on.
+    """Put a new key first: it encrypts from now on, the others decrypt.
 
     :raises OSError: there is no key file
-    :raises ValueError: it is broken
+    :raises ValueError: the key file is invalid
     """
     old = path.read_text('ascii')
     _parse(old.encode())
-    # Whole or not at all: a half-written file would lock every password.
+    # Replace the file atomically: a half-written one would make every
+    # password unreadable.
     new = path.with_name(f'{path.name}.new')
     with open(new, 'w', opener=_private, encoding='ascii') as file:
         file.write(f'{fernet.Fernet.generate_key().decode()}\n{old}')
@@ -95,9 +84,9 @@ def _private(path: str, flags: int) -> int:
 def _parse(content: bytes) -> fernet.MultiFernet:
     keys = content.decode('ascii').split()
     if not keys:
-        raise ValueError('no key in it')
+        raise ValueError('the file has no key')
     try:
         return fernet.MultiFernet([fernet.Fernet(key) for key in keys])
     except ValueError:
         # The library's message may show the key.
-        raise ValueError('a line is no Fernet key') from None
+        raise ValueError('a line is not a Fernet key') from None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Connections to the database, as oslo.db sets them up."""
+"""Engines and connections of the database, set up by oslo.db."""
 
 import sqlite3
 import threading
@@ -14,8 +14,8 @@ from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 
-# What oslo.db leaves alone: a full disk or a missing table on some engines,
-# and a pool that had no connection to give.
+# Errors that oslo.db does not translate: a full disk or a missing table on
+# some engines, and an exhausted connection pool.
 _UNTRANSLATED = sa.exc.DBAPIError, sa.exc.TimeoutError
 
 # setup.cfg names it.
@@ -25,7 +25,7 @@ _Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
 def retried(function: _Function) -> _Function:
-    """Repeat a write that lost against another one."""
+    """Repeat a write that lost a deadlock or a Galera certification."""
     decorated: _Function = oslo_db_api.wrap_db_retry(
         max_retries=5,
         retry_interval=0.05,
@@ -37,7 +37,7 @@ def retried(function: _Function) -> _Function:
 
 
 def _repeated(function: _Function) -> _Function:
-    """Repeat a read: on a new connection, if the old one has died."""
+    """Repeat a read, on a new connection if the old one was lost."""
     decorated: _Function = oslo_db_api.wrap_db_retry(
         max_retries=1,
         retry_interval=0.05,
@@ -48,11 +48,11 @@ def _repeated(function: _Function) -> _Function:
 
 
 class Connections:
-    """What queries run on.
+    """The connections on which queries run.
 
-    :param conf: where [database] says which
-    :param timeout: seconds until a database that does not answer is given
-        up; None: never
+    :param conf: [database] names the database
+    :param timeout: seconds until a database that does not answer is an
+        error; None: no limit
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Connections:
     ) -> None:
         self._conf = conf
         self._timeout = timeout
-        # Each is made at first use, so that the start needs no database.
+        # Made at first use, so that the start needs no database.
         self._lock = threading.Lock()
         self._engines: dict[bool, sa.Engine] = {}
 
@@ -76,9 +76,9 @@ class Connections:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection for single statements: each is sent as it stands.
+        """A connection in autocommit mode, for single statements.
 
-        :raises oslo_db.exception.DBError: whatever the database says
+        :raises oslo_db.exception.DBError: any error of the database
         """
         with _translated(), self.reader.connect() as connection:
             yield connection
@@ -91,7 +91,7 @@ class Connections:
     ) -> Sequence[sa.RowMapping]:
         """The rows that one SELECT finds.
 
-        :raises oslo_db.exception.DBError: whatever the database says
+        :raises oslo_db.exception.DBError: any error of the database
         """
         try:
             with self.reader.connect() as connection:
@@ -101,15 +101,15 @@ class Connections:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction: all that is written, or nothing.
+        """A connection in a transaction, which an exception rolls back.
 
-        :raises oslo_db.exception.DBError: whatever the database says
+        :raises oslo_db.exception.DBError: any error of the database
         """
         with _translated(), self.engine.begin() as connection:
             yield connection
 
     def dispose(self) -> None:
-        """Close all connections that nobody uses."""
+        """Close all idle connections."""
         for engine in self._engines.values():
             engine.dispose()
 
@@ -121,7 +121,7 @@ class Connections:
         return self._engines[reading]
 
     def _make(self, reading: bool) -> sa.Engine:
-        """An engine as [database] says."""
+        """Make an engine as [database] configures it."""
         options = dict(self._conf.database)
         url = sa.make_url(options['connection'])
         if self._timeout is not None:
@@ -130,7 +130,7 @@ class Connections:
             url = url.update_query_pairs([('plugin', _PLUGIN)], append=True)
         options['connection'] = url.render_as_string(hide_password=False)
         facade = enginefacade.transaction_context()
-        # Threads don't have to be told to let others run.
+        # thread_checkin yields to other green threads; these are real ones.
         facade.configure(**options, thread_checkin=False)
         facade.append_on_engine_create(_prepare)
         engine: sa.Engine = facade.writer.get_engine()
@@ -142,10 +142,10 @@ class Connections:
 
 
 def _with_timeout(url: sa.URL, seconds: int) -> sa.URL:
-    """A URL whose connections don't wait for ever.
+    """Add time-outs to a URL, unless it has its own.
 
-    What it says itself of a time-out holds. Other drivers than these are left
-    alone; SQLite waits for its lock only, and not for ever.
+    Other dialects are left alone; SQLite waits only for its lock, and not for
+    ever.
     """
     text = str(seconds)
     timeouts = {
@@ -156,8 +156,8 @@ def _with_timeout(url: sa.URL, seconds: int) -> sa.URL:
         },
         'postgresql': {
             'connect_timeout': text,
-            # Milliseconds; the server's own, and the kernel's for a server
-            # that is gone.
+            # Milliseconds: the server's limit, and the kernel's for a server
+            # that does not answer.
             'options': f'-c statement_timeout={seconds * 1000}',
             'tcp_user_timeout': f'{seconds * 1000}',
         },
@@ -166,9 +166,9 @@ def _with_timeout(url: sa.URL, seconds: int) -> sa.URL:
 
 
 class ReadingPlugin(sa.CreateEnginePlugin):
-    """Makes of an engine one for reading: a SELECT is one round trip.
+    """Turns an engine into one for reading: a SELECT is one round trip.
 
-    Else there would be five more: a ping, autocommit on, twice ROLLBACK,
+    By default it is six: a ping, autocommit on, the SELECT, ROLLBACK twice,
     autocommit off.
     """
 
@@ -176,7 +176,7 @@ class ReadingPlugin(sa.CreateEnginePlugin):
         super().__init__(url, kwargs)
         kwargs['isolation_level'] = 'AUTOCOMMIT'
         kwargs['skip_autocommit_rollback'] = True
-        # A connection that has died is found out by the query itself.
+        # The query itself finds a lost connection and is repeated.
         kwargs['pool_pre_ping'] = False
 
     def update_url(self, url: sa.URL) -> sa.URL:
@@ -192,25 +192,25 @@ def _translated() -> Iterator[None]:
 
 
 def _prepare(engine: sa.Engine) -> None:
-    """What an engine needs before its first connection."""
+    """Add event listeners before the engine's first connection."""
     if engine.dialect.name == 'sqlite':
         sa.event.listen(engine, 'connect', _prepare_sqlite)
     if engine.dialect.name == 'mysql':
-        # Before oslo.db's listener, which raises.
+        # Before oslo.db's listener, which raises an exception.
         sa.event.listen(engine, 'handle_error', _leave_node, insert=True)
 
 
 def _leave_node(context: sa.engine.ExceptionContext) -> None:
-    # A Galera node without quorum, or one that has just joined, refuses every
-    # statement (ER_UNKNOWN_COM_ERROR) on a connection that stays open. A new
-    # one may lead to another node.
+    # A Galera node without quorum, or one that is joining, refuses every
+    # statement (ER_UNKNOWN_COM_ERROR) but keeps the connection open. A new
+    # connection may lead to another node.
     arguments = getattr(context.original_exception, 'args', ())
     if arguments[:1] == (1047,):
         context.is_disconnect = True
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    # Readers don't wait for the writer, and a writer waits for the other.
+    # WAL: readers do not wait for the writer. The time-out is for writers.
     connection.execute('PRAGMA busy_timeout = 10000')
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('PRAGMA synchronous = NORMAL')
@@ -224,9 +224,9 @@ def _begin_writing(
     context: Any,
     executemany: bool,
 ) -> tuple[str, Any]:
-    # oslo.db begins each transaction by this statement. A writer is to wait
-    # there for the other writer: begun as a reader, it would be refused at
-    # its first write if another had written since.
+    # oslo.db starts each transaction with this statement. A writer must wait
+    # for another writer here: a transaction that starts as a reader fails at
+    # its first write if another one has written since.
     if statement == 'BEGIN':
         statement = 'BEGIN IMMEDIATE'
     return statement, parameters

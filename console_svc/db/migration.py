@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The schema and its versions, through alembic."""
+"""Schema migrations, with alembic."""
 
 import pathlib
 from collections.abc import Iterator
@@ -13,48 +13,48 @@ import alembic.script
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 
-# Any number that no other program takes for its advisory lock.
+# The number of the advisory lock; other programs must not use it.
 _LOCK = 7_402_611
 
-# Seconds that a migration of somebody else may take.
-_PATIENCE = 3600
+# Seconds to wait for a concurrent migration.
+_LOCK_TIMEOUT = 3600
 
 
 def sync(database: Database, version: str = 'head') -> None:
-    """Bring the schema to a version; what is current stays as it is.
+    """Migrate the schema to a version; a current schema is not changed.
 
-    :param version: a revision of alembic's; default: the newest
+    :param version: an alembic revision
     :raises alembic.util.CommandError: there is no such revision
-    :raises oslo_db.exception.DBError: also where somebody else's migration
-        does not end
+    :raises oslo_db.exception.DBError: any error of the database, or a
+        concurrent migration that does not end
     """
     config = _config()
-    with _alone(database), database.writing() as connection:
+    with _locked(database), database.writing() as connection:
         config.attributes['connection'] = connection
         alembic.command.upgrade(config, version)
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
-    """Waits until nobody else migrates this database.
+def _locked(database: Database) -> Iterator[None]:
+    """Exclude concurrent migrations, as of hosts that start together.
 
-    Hosts that start together all call ``db sync``. SQLite needs no lock:
-    there the migration's transaction begins as a writer's.
+    SQLite needs no lock: there the migration's transaction starts as a
+    writer's.
     """
     locks = _LOCKS.get(database.engine.dialect.name)
     if locks is None:
         yield
         return
     take, release = locks
-    # On a connection of its own: whoever is next must not begin before this
-    # migration is committed, version and all.
+    # On a connection of its own: the next migration must not start before
+    # this one is committed.
     with database.reading() as connection:
-        # MySQL says 1; PostgreSQL nothing, and waits for ever.
+        # MySQL returns 1; PostgreSQL an empty string, after any wait.
         if connection.execute(take).scalar() not in (1, ''):
             raise db_exception.DBError(
-                f'Another migration has not ended within {_PATIENCE} seconds'
+                f'Another migration has not ended in {_LOCK_TIMEOUT} seconds.'
             )
         try:
             yield
@@ -64,10 +64,10 @@ def _alone(database: Database) -> Iterator[None]:
 
 _NAME = f'console-svc-{_LOCK}'
 
-# Engine -> how its lock is taken, and how it is given back.
+# Dialect -> the statements that take and release the lock.
 _LOCKS = {
     'mysql': (
-        sa.select(sa.func.get_lock(_NAME, _PATIENCE)),
+        sa.select(sa.func.get_lock(_NAME, _LOCK_TIMEOUT)),
         sa.select(sa.func.release_lock(_NAME)),
     ),
     'postgresql': (
@@ -78,7 +78,7 @@ _LOCKS = {
 
 
 def version(database: Database) -> str | None:
-    """The schema's revision; None: there is no schema."""
+    """The current revision; None: the database is empty."""
     with database.reading() as connection:
         context = alembic.migration.MigrationContext.configure(connection)
         return context.get_current_revision()

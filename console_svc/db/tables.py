@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The tables. Seconds are integers of the UTC epoch."""
+"""The tables. Times are integer seconds of the UTC epoch."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ metadata = sa.MetaData(
     }
 )
 
-# SQLite counts up only what is declared INTEGER.
+# SQLite autoincrements INTEGER columns only.
 _Id = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 _UUID = sa.String(36)
 _Name = sa.String(255)
 _Address = sa.String(45)
 
-# Ids and hosts are compared to the letter, as other engines do unasked.
+# Compare ids and hosts exactly, as other engines do by default.
 _TEXT: Any = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
 
 consoles = sa.Table(
@@ -35,25 +35,26 @@ consoles = sa.Table(
     sa.Column('port', sa.Integer, nullable=False),
     sa.Column('encrypted_password', _Name, nullable=False),
     sa.Column('created_at', sa.BigInteger, nullable=False),
-    # Of a gateway's consoles alone, down to locked_until. The port that is
-    # the console's own, if it has one: creates that race never share it.
+    # The columns down to locked_until are for consoles on the gateway.
+    # The console's own port, if it has one; concurrent requests cannot share
+    # it.
     sa.Column('gateway_port', sa.Integer, nullable=True),
-    # The token underneath, by which sessions are opened; null: a driver's.
+    # The token on which the console is based; null: the driver opened it.
     sa.Column('token_hash', sa.String(64), nullable=True),
-    # The token's; null: never.
+    # When it expires; null: never.
     sa.Column('expires', sa.BigInteger, nullable=True),
-    # Log-ins that failed, in a row, and until when none is looked at.
+    # Failed log-ins in a row, and the time before which all are refused.
     sa.Column('failures', sa.Integer, nullable=False, server_default='0'),
     sa.Column(
         'locked_until', sa.BigInteger, nullable=False, server_default='0'
     ),
-    # One console a server and host: of creates that race, one wins.
+    # One console per server and host, also for concurrent requests.
     sa.UniqueConstraint('server_id', 'server_host'),
     sa.Index(None, 'gateway_port', unique=True),
     sa.Index(None, 'token_hash'),
-    # For log-ins by name.
+    # For log-ins by instance name.
     sa.Index(None, 'instance_name'),
-    # Ids must never be given twice: an old link would show a new password.
+    # Never reuse an id: an old link would show a new password.
     sqlite_autoincrement=True,
     **_TEXT,
 )
@@ -62,7 +63,7 @@ console_auth_tokens = sa.Table(
     'console_auth_tokens',
     metadata,
     sa.Column('id', _Id, primary_key=True, autoincrement=True),
-    # SHA-256, hexadecimal: the token itself is stored nowhere.
+    # SHA-256 in hexadecimal; the token itself is not stored.
     sa.Column('token_hash', sa.String(64), nullable=False),
     sa.Column('server_id', _UUID, nullable=False),
     sa.Column('project_id', _Name, nullable=False),
@@ -74,16 +75,17 @@ console_auth_tokens = sa.Table(
     sa.Column('internal_access_path', _Name, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
     sa.Column('expires', sa.BigInteger, nullable=False),
-    # Sessions that it has opened, ever.
+    # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
-    # Who asked for it: the only address it works from, if so configured.
+    # The address that asked for it: the only one it works from, if so
+    # configured.
     sa.Column('client_address', _Address, nullable=True),
-    # By what its driver checks that it still leads there.
+    # For drivers that need it to recognize the console.
     sa.Column('encrypted_ticket', _Name, nullable=True),
     sa.UniqueConstraint('token_hash'),
-    # For revoking all tokens of a server.
+    # For revoking the tokens of a server.
     sa.Index(None, 'server_id'),
-    # For the purge, which deletes by time.
+    # For the purge.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
     **_TEXT,
@@ -93,7 +95,7 @@ console_sessions = sa.Table(
     'console_sessions',
     metadata,
     sa.Column('id', _Id, primary_key=True, autoincrement=True),
-    # What callers know it by: a UUID that can't be guessed.
+    # The id in the API: a UUID that cannot be guessed.
     sa.Column('session_id', _UUID, nullable=False),
     sa.Column('token_hash', sa.String(64), nullable=False),
     sa.Column('server_id', _UUID, nullable=False),
@@ -102,9 +104,9 @@ console_sessions = sa.Table(
     sa.Column('console_type', sa.String(32), nullable=False),
     sa.Column('client_address', _Address, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
-    # When the proxy must end it; null: never for its age.
+    # When the proxy must end it; null: no limit.
     sa.Column('expires', sa.BigInteger, nullable=True),
-    # Not kept alive until then, it has lapsed.
+    # When it lapses unless it is kept alive.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
@@ -115,7 +117,7 @@ console_sessions = sa.Table(
     **_TEXT,
 )
 
-# What only one process may do at a time, and until when it does.
+# Jobs that only one process may do at a time, and until when it has the job.
 leases = sa.Table(
     'leases',
     metadata,

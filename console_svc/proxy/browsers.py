@@ -23,38 +23,38 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from console_svc.proxy.console_api import ConsoleApi
-from console_svc.proxy.errors import Ended, Refused
-from console_svc.proxy.handshakes import Client
+from console_svc.proxy.errors import Ended, Refused, Unreachable
+from console_svc.proxy.handshakes import Browser
 from console_svc.proxy.hypervisors import Hypervisors
-from console_svc.proxy.metrics import Metrics
+from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import BACKLOG, WebSocketStream
 
 LOG = logging.getLogger(__name__)
 
-# Strangers cause what the library would log as errors.
+# websockets logs malformed requests as errors; __init__() silences it.
 _LIBRARY: Final = logging.getLogger(f'{__name__}.library')
 
-# Bytes that a client may send as one message, and how many of them wait.
+# Most bytes of a message from a browser, and most messages that wait.
 _MAX_SIZE: Final = 256 * 1024
 _MAX_QUEUE: Final = 4
 
-# Seconds for a browser to say goodbye.
+# Seconds for a browser to answer the close frame.
 _CLOSE_TIMEOUT: Final = 5
 
-# Connections besides those with a session: they are about to have one.
+# Connections allowed beyond max_sessions: they may be about to open one.
 _SPARE: Final = 500
 
-# What offers no subprotocol gets none: it takes what comes.
+# Selected if it is offered. A client that offers none gets no subprotocol.
 _BINARY: Final = Subprotocol('binary')
 
-# All that a token can be made of.
+# Characters and length of a console token.
 _TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{1,128}')
 
 
-class Consoles:
-    """Consoles, for whoever has a token for them."""
+class Browsers:
+    """Serves pages, and relays websockets that have a console token."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Consoles:
     def _before_upgrade(
         self, connection: websockets.ServerConnection, request: Request
     ) -> Response | None:
-        """A page, or a refusal; None: it is to be a websocket."""
+        """Respond with a page or a refusal; None: accept the websocket."""
         if _header(request.headers, 'Upgrade') is None:
             status, headers, body = self._pages.get(request.path)
             return Response(
@@ -108,24 +108,24 @@ class Consoles:
                 Headers({**headers, 'Content-Length': str(len(body))}),
                 body,
             )
-        if not self._is_from_a_page_of_ours(connection, request):
+        if not self._is_origin_allowed(connection, request):
             LOG.info(
-                'A page of %s may open no console here; if it should, put '
-                'its host into [proxy] allowed_origins',
+                'A websocket from a page of %s was refused; to allow it, add '
+                'the host to [proxy] allowed_origins',
                 _header(request.headers, 'Origin'),
             )
             return connection.respond(
-                http.HTTPStatus.FORBIDDEN, 'Not from this page.\n'
+                http.HTTPStatus.FORBIDDEN, 'This origin is not allowed.\n'
             )
         return None
 
-    def _is_from_a_page_of_ours(
+    def _is_origin_allowed(
         self, connection: websockets.ServerConnection, request: Request
     ) -> bool:
-        """Whether the browser shows a page that may open consoles.
+        """Whether the page that opens a websocket may open consoles.
 
-        Who sends no Origin is no browser, and shows no pages (RFC 6455,
-        section 10.2).
+        A client without an Origin header is not a browser (RFC 6455, section
+        10.2), so there is no page that could misuse it.
         """
         origin = _header(request.headers, 'Origin')
         if origin is None:
@@ -152,23 +152,23 @@ class Consoles:
         if self._options.enable_proxy_headers_parsing and request is not None:
             forwarded = _header(request.headers, 'X-Forwarded-For')
             if forwarded:
-                # What was there before the load balancer, anybody can write.
+                # The load balancer adds the last; clients can forge the rest.
                 return forwarded.rpartition(',')[2].strip()
         return address
 
     async def _serve(self, connection: websockets.ServerConnection) -> None:
-        """A websocket, from its first frame to its last."""
+        """Serve a websocket, and close it with the reason of its end."""
         address = self._client_address(connection)
         try:
-            await self._console(connection, address)
+            await self._relay(connection, address)
             ending = Ended(CloseCode.NORMAL_CLOSURE, 'The console has ended.')
         except Ended as error:
             self._metrics.refused(error.code)
             ending = error
-        LOG.info('Client %s has no console now: %s', address, ending.reason)
+        LOG.info('Client %s: session closed: %s', address, ending.reason)
         await connection.close(ending.code, _short(ending.reason))
 
-    async def _console(
+    async def _relay(
         self, connection: websockets.ServerConnection, address: str
     ) -> None:
         began = time.monotonic()
@@ -177,22 +177,31 @@ class Consoles:
         if token is None:
             raise Refused('There is no console token in the URL.')
         stream = WebSocketStream(connection)
-        client = Client(stream, self._options.handshake_timeout)
+        browser = Browser(stream, self._options.handshake_timeout)
         opening = functools.partial(self._api.open, token, address)
-        async with (
-            self._sessions.opened(opening) as session,
-            self._hypervisors.connected(session.opened, client) as server,
-        ):
-            self._metrics.set_up(time.monotonic() - began)
-            await session.relay(stream, server)
+        async with self._sessions.opened(opening) as session:
+            speaks_rfb = session.opened.speaks_rfb
+            try:
+                async with self._hypervisors.connected(
+                    session.opened, browser
+                ) as server:
+                    if speaks_rfb:
+                        await browser.welcome()
+                    self._metrics.set_up(time.monotonic() - began)
+                    await session.relay(stream, server)
+            except Unreachable as error:
+                # noVNC shows the reason of a failed RFB handshake, but not
+                # that of the close frame.
+                if speaks_rfb:
+                    await browser.refuse(error.reason)
+                raise
 
 
 def token_of(request: Request) -> str | None:
-    """The console token of a request, wherever a page has put it.
+    """The console token of a request; None if there is none.
 
-    In the query; inside the query's parameter ``path``, as in the URL that
-    the page itself was opened with; or in a cookie, as old versions of noVNC
-    send it.
+    Pages send it in the query, in the query inside the parameter ``path`` (as
+    in the URL of noVNC's page), or in a cookie (old versions of noVNC).
     """
     for query in _queries(request.path):
         for token in query.get('token', []):
@@ -217,7 +226,7 @@ def _queries(target: str) -> list[dict[str, list[str]]]:
 
 
 def _connection(limit: int) -> type[websockets.ServerConnection]:
-    """Connections, of which there are so many at most."""
+    """A class of connections of which it aborts those above a limit."""
     number = 0
 
     class Connection(websockets.ServerConnection):
@@ -243,10 +252,10 @@ def _select_subprotocol(
 
 
 def _header(headers: Headers, name: str) -> str | None:
-    """A header's value; of several, all of them."""
+    """The value of a header, or the values of all with the same name."""
     return ', '.join(headers.get_all(name)) or None
 
 
 def _short(reason: str) -> str:
-    """What fits into a close frame (RFC 6455, section 5.5)."""
+    """As much of a reason as fits into a close frame (RFC 6455, 5.5)."""
     return reason.encode()[:123].decode(errors='ignore')

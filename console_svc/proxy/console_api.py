@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The API, as the console proxy asks it."""
+"""The proxy's client of the API."""
 
 import asyncio
 import dataclasses
@@ -16,47 +16,38 @@ from oslo_config import cfg
 
 from console_svc import rest_client
 from console_svc.conf.console_api import GROUP
-from console_svc.proxy.errors import Refused, TryAgainLater
+from console_svc.proxy.errors import (
+    ApiUnavailable,
+    LoginFailed,
+    Refused,
+    TryAgainLater,
+)
 
 LOG = logging.getLogger(__name__)
 
-#: Sessions that are kept alive by one request.
+#: Most sessions that one request keeps alive.
 BATCH: Final = 1000
 
-# Requests at a time. What they wait for is the API, not a processor.
+# Concurrent requests; their threads only wait for the API.
 _THREADS: Final = 16
 
-# Seconds: no client waits longer to hear that its console is locked.
+# Seconds: the longest wait of a client that is locked out.
 _LONGEST_WAIT: Final = 30
 
-# Those that are open.
 _SESSIONS: Final = '/console-sessions'
+
+# Console types whose protocol is RFB.
+_RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
 
 _T = TypeVar('_T')
 
 
-class Away(Exception):
-    """The API does not answer, or says nothing that helps."""
-
-
-class LoginFailed(Refused):
-    """A native client's password is wrong, or its console locked.
-
-    :param wait: seconds that the client is to wait for the answer
-    :param locked: whether no password would have been right
-    """
-
-    def __init__(self, reason: str, wait: float, locked: bool) -> None:
-        super().__init__(reason)
-        self.wait = wait
-        self.locked = locked
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Answer:
-    """What the API says.
+class _Response:
+    """A response of the API.
 
-    :param retry_after: seconds until it may say something else
+    :param document: its JSON; None without a body
+    :param retry_after: seconds in its Retry-After header, or 0
     """
 
     status: int
@@ -65,11 +56,10 @@ class _Answer:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Opened:
-    """A session, and where it leads.
+class OpenedSession:
+    """A session as the API has opened it, and where its console is.
 
-    :param expires: the second of the UTC epoch at which it must end; None:
-        at none
+    :param expires: when it must end, in seconds since the epoch; None: never
     """
 
     id: str
@@ -80,24 +70,29 @@ class Opened:
     internal_access_path: str | None
     expires: int | None
 
+    @property
+    def speaks_rfb(self) -> bool:
+        """Whether the console's protocol is RFB."""
+        return self.console_type in _RFB_TYPES
+
 
 class ConsoleApi:
-    """Asks with the credential of ``[console_api]``.
+    """The API, called with the credential of ``[console_api]``.
 
-    The client is keystoneauth's, which blocks; threads wait for it.
+    keystoneauth's client blocks, so each request has a thread.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._api = rest_client.load(conf, GROUP)
         self._threads = futures.ThreadPoolExecutor(_THREADS, 'api')
-        # Sessions that run are not kept waiting by those that begin.
+        # Its own thread: many new sessions must not delay the keep-alive.
         self._keeper = futures.ThreadPoolExecutor(1, 'keeper')
 
-    async def open(self, token: str, client_address: str) -> Opened:
-        """Use a token.
+    async def open(self, token: str, client_address: str) -> OpenedSession:
+        """Open a session with a console token.
 
-        :raises console_svc.proxy.errors.Refused: it is not good for a session
-        :raises console_svc.proxy.errors.TryAgainLater: the API is away
+        :raises console_svc.proxy.errors.Refused: the token is not accepted
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable
         """
         return await self._opened(lambda: self._open(token, client_address))
 
@@ -107,166 +102,177 @@ class ConsoleApi:
         challenge: bytes,
         response: bytes,
         client_address: str,
-    ) -> Opened:
-        """Have a native client's response to a challenge checked.
+    ) -> OpenedSession:
+        """Open a session with a native client's response to a challenge.
 
         :param console: its ``port``, or its ``user_name``
-        :raises LoginFailed: it is wrong
-        :raises console_svc.proxy.errors.Refused: there is no session for it
-        :raises console_svc.proxy.errors.TryAgainLater: the API is away
+        :raises console_svc.proxy.errors.LoginFailed: the response is wrong,
+            or the console is locked
+        :raises console_svc.proxy.errors.Refused: the console is not available
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable
         """
-        wanted = {
+        authentication = {
             **console,
             'challenge': challenge.hex(),
             'response': response.hex(),
             'client_address': client_address,
         }
-        return await self._opened(lambda: self._log_in(wanted))
+        return await self._opened(lambda: self._log_in(authentication))
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
         """Keep sessions alive.
 
-        :returns: when those that go on expire
-        :raises Away: nobody can say which
+        :returns: id -> expiry, of the sessions that continue
+        :raises console_svc.proxy.errors.ApiUnavailable: that is not known
         """
         return await self._in_thread(self._keeper, lambda: self._keep(ids))
 
     async def close(self, session_id: str) -> None:
-        """Say that a session is over, if anybody listens: else it lapses."""
+        """Close a session at the API. If the request fails, it lapses."""
         try:
             await self._in_thread(
                 self._threads, lambda: self._close(session_id)
             )
-        except Away as error:
+        except ApiUnavailable as error:
             LOG.warning(
-                'Session %s is not closed, but lapses: the API %s',
+                'Session %s cannot be closed at the API, and will lapse: %s',
                 session_id,
                 error,
             )
 
     def stop(self) -> None:
-        """Wait for what is under way."""
+        """Wait until all requests are done."""
         self._threads.shutdown()
         self._keeper.shutdown()
 
     async def _in_thread(
-        self, threads: futures.Executor, call: Callable[[], _T]
+        self, threads: futures.Executor, send: Callable[[], _T]
     ) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(threads, call)
+        return await asyncio.get_running_loop().run_in_executor(threads, send)
 
-    async def _opened(self, call: Callable[[], Opened]) -> Opened:
+    async def _opened(
+        self, send: Callable[[], OpenedSession]
+    ) -> OpenedSession:
         try:
-            return await self._in_thread(self._threads, call)
-        except Away as error:
-            LOG.error('No session can be opened: the API %s', error)
+            return await self._in_thread(self._threads, send)
+        except ApiUnavailable as error:
+            LOG.error('A session cannot be opened at the API: %s', error)
             raise TryAgainLater(
-                'The console service is away. Try again later.'
+                'The console service is unavailable. Try again later.'
             ) from None
 
-    def _open(self, token: str, client_address: str) -> Opened:
-        answer = self._ask(
+    def _open(self, token: str, client_address: str) -> OpenedSession:
+        response = self._request(
             'POST',
             f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions',
             {'session': {'client_address': client_address}},
         )
-        if answer.status == http.HTTPStatus.NOT_FOUND:
+        if response.status == http.HTTPStatus.NOT_FOUND:
             raise Refused('The console token is not valid, or no longer.')
-        return _session(answer)
+        return _session(response)
 
-    def _log_in(self, wanted: Mapping[str, Any]) -> Opened:
-        answer = self._ask(
+    def _log_in(self, authentication: Mapping[str, Any]) -> OpenedSession:
+        response = self._request(
             'POST',
             '/console-gateway/authentications',
-            {'authentication': wanted},
+            {'authentication': authentication},
         )
-        match answer.status:
+        match response.status:
             case http.HTTPStatus.TOO_MANY_REQUESTS:
                 raise LoginFailed(
                     'Too many wrong passwords. Try again later.',
-                    min(answer.retry_after, _LONGEST_WAIT),
+                    min(response.retry_after, _LONGEST_WAIT),
                     True,
                 )
-            case http.HTTPStatus.FORBIDDEN if answer.retry_after:
+            case http.HTTPStatus.FORBIDDEN if response.retry_after:
                 raise LoginFailed(
-                    'Authentication failed.', answer.retry_after, False
+                    'Authentication failed.', response.retry_after, False
                 )
             case http.HTTPStatus.BAD_REQUEST:
-                # A name that no console can have.
+                # The client sent a name that no console can have.
                 raise LoginFailed('Authentication failed.', 1, False)
             case http.HTTPStatus.NOT_FOUND:
-                # The password was right. Or the API has no such route.
-                LOG.warning('No log-in: %s', _message(answer.document))
-                raise Refused('The console is not there now.')
-        return _session(answer)
+                # The password is right, but the API does not find the console
+                # at the hypervisor; or it does not have this route.
+                LOG.warning(
+                    'A native client cannot log in: %s',
+                    _message(response.document),
+                )
+                raise Refused('The console is not available.')
+        return _session(response)
 
     def _close(self, session_id: str) -> None:
-        answer = self._ask('DELETE', f'{_SESSIONS}/{session_id}')
-        # Who has ended it was quicker, where it is not found.
-        if answer.status not in (
+        response = self._request('DELETE', f'{_SESSIONS}/{session_id}')
+        # Not found: it was ended at the API.
+        if response.status not in (
             http.HTTPStatus.NO_CONTENT,
             http.HTTPStatus.NOT_FOUND,
         ):
-            raise _of_no_use(answer)
+            raise _unexpected(response)
 
     def _keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
-        answer = self._ask(
+        response = self._request(
             'PUT', _SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
-        if answer.status != http.HTTPStatus.OK:
-            raise _of_no_use(answer)
+        if response.status != http.HTTPStatus.OK:
+            raise _unexpected(response)
         try:
             return {
                 session['id']: session['expires']
-                for session in answer.document['console_sessions']
+                for session in response.document['console_sessions']
             }
         except (LookupError, TypeError):
-            raise Away('says nothing of sessions') from None
+            raise ApiUnavailable('no sessions in the response') from None
 
-    def _ask(
+    def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> _Answer:
-        """Ask the API something.
+    ) -> _Response:
+        """Send a request to the API.
 
-        :raises Away: there is none, or none that could be read
+        :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
+            with JSON
         """
         failure = None
         try:
-            # Paths hold tokens, so the client must not log them.
-            answer = self._api.request(path, method, json=body, log=False)
+            # Paths contain tokens, so the client must not log them.
+            response = self._api.request(path, method, json=body, log=False)
         except keystone_exceptions.ClientException as error:
             failure = type(error).__name__
         if failure:
-            # Not above: the log would add the exception's words, and these
-            # hold the path.
-            raise Away(f'fails: {failure}')
-        if not answer.content:
-            return _Answer(answer.status_code, None)
-        retry_after = answer.headers.get('Retry-After', '')
+            # Not in the handler: the exception's message contains the path,
+            # and would be logged as the cause of this one.
+            raise ApiUnavailable(failure)
+        if not response.content:
+            return _Response(response.status_code, None)
+        retry_after = response.headers.get('Retry-After', '')
         try:
-            return _Answer(
-                answer.status_code,
-                answer.json(),
+            return _Response(
+                response.status_code,
+                response.json(),
                 int(retry_after) if retry_after.isdigit() else 0,
             )
         except ValueError:
-            raise Away(f'answers {answer.status_code} without JSON') from None
+            raise ApiUnavailable(
+                f'HTTP {response.status_code} without JSON'
+            ) from None
 
 
-def _session(answer: _Answer) -> Opened:
-    """The session that was opened.
+def _session(response: _Response) -> OpenedSession:
+    """The session in a response.
 
-    :raises console_svc.proxy.errors.Refused: none was, for a reason that the
-        API tells
+    :raises console_svc.proxy.errors.Refused: the API refuses it
+    :raises console_svc.proxy.errors.ApiUnavailable: there is none
     """
-    if answer.status in (http.HTTPStatus.CONFLICT, http.HTTPStatus.FORBIDDEN):
-        reason = _message(answer.document)
-        LOG.info('The API opens no session: %s', reason)
+    status = response.status
+    if status in (http.HTTPStatus.CONFLICT, http.HTTPStatus.FORBIDDEN):
+        reason = _message(response.document)
+        LOG.info('The API refuses a session: %s', reason)
         raise Refused(f'{reason}.')
-    if answer.status != http.HTTPStatus.CREATED:
-        raise _of_no_use(answer)
+    if status != http.HTTPStatus.CREATED:
+        raise _unexpected(response)
     try:
-        session = answer.document['session']
-        return Opened(
+        session = response.document['session']
+        return OpenedSession(
             id=session['id'],
             server_id=session['instance_uuid'],
             console_type=session['console_type'],
@@ -276,15 +282,17 @@ def _session(answer: _Answer) -> Opened:
             expires=session['expires'],
         )
     except (LookupError, TypeError):
-        raise Away('says nothing of a session') from None
+        raise ApiUnavailable('no session in the response') from None
 
 
-def _of_no_use(answer: _Answer) -> Away:
-    return Away(f'answers {answer.status}: {_message(answer.document)}')
+def _unexpected(response: _Response) -> ApiUnavailable:
+    return ApiUnavailable(
+        f'HTTP {response.status}: {_message(response.document)}'
+    )
 
 
 def _message(document: Any) -> str:
-    """What the API says of a refusal."""
+    """The message of a fault."""
     try:
         (fault,) = document.values()
         return str(fault['message'])

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Why a session is over, or never came to be."""
+"""Exceptions of the console proxy."""
 
 from websockets.frames import CloseCode
 
 
 class Ended(Exception):
-    """It is over.
+    """The session has ended, or cannot be opened.
 
-    :param code: what a websocket is closed with (RFC 6455, section 7.4.1,
-        and IANA's registry)
-    :param reason: for the user, in at most 123 bytes
+    :param code: close code of the websocket (RFC 6455, section 7.4.1, and
+        IANA's registry)
+    :param reason: close reason for the user, at most 123 bytes
     """
 
     def __init__(self, code: CloseCode, reason: str) -> None:
@@ -20,21 +20,52 @@ class Ended(Exception):
 
 
 class Refused(Ended):
-    """The session is not to be: the token is not good, or not here."""
+    """The session is refused, or is no longer allowed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(CloseCode.POLICY_VIOLATION, reason)
 
 
+class LoginFailed(Refused):
+    """The log-in of a native client failed.
+
+    :param wait: seconds to wait before the client gets the answer
+    :param locked: whether the console is locked, for any password
+    """
+
+    def __init__(self, reason: str, wait: float, locked: bool) -> None:
+        super().__init__(reason)
+        self.wait = wait
+        self.locked = locked
+
+
 class TryAgainLater(Ended):
-    """There is no session just now."""
+    """The session cannot be opened at the moment."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(CloseCode.TRY_AGAIN_LATER, reason)
 
 
 class Unreachable(Ended):
-    """The hypervisor does not do its part."""
+    """The hypervisor is unreachable, or failed the handshake."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(CloseCode.BAD_GATEWAY, reason)
+
+
+class ClientFailed(Ended):
+    """The client failed the handshake."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(CloseCode.PROTOCOL_ERROR, reason)
+
+
+class PeerClosed(Exception):
+    """The peer closed the connection during a handshake."""
+
+    def __init__(self) -> None:
+        super().__init__('the peer closed the connection')
+
+
+class ApiUnavailable(Exception):
+    """The API does not answer, or its response is of no use."""

@@ -1,91 +1,156 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Clients of consoles that speak RFB: what is left to say to them.
+"""RFB handshakes over streams, and the client side of them.
 
-A browser has a token, and RFB's handshake before it; a native client has
-logged in by that handshake, and waits for its end.
+A browser has opened its session with a token, and its RFB handshake is still
+to come. A native client has sent its log-in within the handshake, and waits
+for the result.
 """
 
+import asyncio
 import contextlib
-from typing import TypeVar
-
-from websockets.frames import CloseCode
+from typing import Any, Final, TypeVar
 
 from console_svc.protocols import rfb
-from console_svc.proxy.errors import Ended
-from console_svc.proxy.streams import HungUp, Stream, perform
+from console_svc.proxy.errors import ClientFailed, Ended, PeerClosed
+from console_svc.proxy.streams import Stream
+
+# Seconds for a user to type a password.
+_TYPING_TIMEOUT: Final = 120
 
 _T = TypeVar('_T')
 
 
-class Client:
-    """A browser: nothing has been said yet.
-
-    Every method but turn_away may raise
-    :class:`console_svc.proxy.errors.Ended`: it does not do its part.
-
-    :param timeout: seconds for each step
-    """
-
-    def __init__(self, stream: Stream, timeout: float) -> None:
-        self.stream = stream
-        self._timeout = timeout
-        # Its version of RFB, once it was asked for a password.
-        self._asked: int | None = None
-        #: Whether it knows how its login went, and whether well.
-        self.is_answered = self.is_in = False
+class Answers:
+    """The steps of a handshake that need more than a stream."""
 
     async def respond(self, challenge: bytes) -> bytes:
-        """What a user's password makes of a hypervisor's challenge.
+        """The response to a challenge of VNC authentication.
 
-        :raises console_svc.protocols.rfb.RFBError: nobody can be asked for one
+        :raises console_svc.protocols.rfb.RFBError: the password is unknown
         """
-        self._asked = await self.perform(rfb.offer(rfb.VNC))
-        return await self.perform(rfb.ask(challenge))
+        raise rfb.RFBError('there is no password')
+
+    async def start_tls(self) -> None:
+        """Switch the stream to TLS.
+
+        :raises console_svc.protocols.rfb.RFBError: TLS is not configured
+        """
+        raise rfb.RFBError('there is no TLS')
+
+
+async def perform(
+    stream: Stream,
+    handshake: rfb.Handshake[_T],
+    timeout: float,
+    answers: Answers | None = None,
+) -> _T:
+    """Carry out a handshake on a stream.
+
+    :param timeout: seconds for each step; a typed password has more, and
+        a response to a challenge has no limit here
+    :returns: the handshake's result
+    :raises console_svc.protocols.rfb.RFBError: the handshake fails
+    :raises console_svc.proxy.errors.PeerClosed: the peer closed the connection
+    :raises TimeoutError: a step took too long
+    :raises OSError: the connection failed
+    """
+    answers = answers or Answers()
+    # The first value sent to a generator must be None.
+    outcome: Any = None
+    while True:
+        try:
+            step = handshake.send(outcome)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        outcome = None
+        match step:
+            case rfb.Read(number, typed):
+                limit = _TYPING_TIMEOUT if typed else timeout
+                async with asyncio.timeout(limit):
+                    outcome = await stream.read_exactly(number)
+            case rfb.Write(data):
+                async with asyncio.timeout(timeout):
+                    await stream.write(data)
+            case rfb.Respond(challenge):
+                outcome = await answers.respond(challenge)
+            case rfb.StartTLS():
+                async with asyncio.timeout(timeout):
+                    await answers.start_tls()
+
+
+class Client:
+    """The client of an RFB console, until it is in.
+
+    :param timeout: seconds for each step of the handshake
+    :param minor: its minor version of RFB, if it has taken part in VNC
+        authentication
+    """
+
+    def __init__(
+        self, stream: Stream, timeout: float, minor: int | None = None
+    ) -> None:
+        self.stream = stream
+        self._timeout = timeout
+        self._minor = minor
+
+    async def respond(self, challenge: bytes) -> bytes:
+        """Ask for the response to the hypervisor's challenge.
+
+        :raises console_svc.protocols.rfb.RFBError: the client cannot be asked
+        :raises console_svc.proxy.errors.ClientFailed: it does not respond
+        """
+        raise NotImplementedError
 
     async def welcome(self) -> None:
-        """Say that it is in."""
-        self.is_answered = True
-        if self._asked is None:
-            minor = await self.perform(rfb.offer(rfb.NONE))
-            await self.perform(rfb.welcome(minor, rfb.NONE))
-        else:
-            await self.perform(rfb.welcome(self._asked, rfb.VNC))
-        self.is_in = True
+        """Complete the handshake: the client may use the console.
 
-    async def turn_away(self, reason: str) -> None:
-        """Say that it is not, and why, if it listens."""
-        self.is_answered = True
+        :raises console_svc.proxy.errors.ClientFailed: it does not take part
+        """
+        if self._minor is None:
+            minor = await self._perform(rfb.offer(rfb.NONE))
+            await self._perform(rfb.welcome(minor, rfb.NONE))
+        else:
+            await self._perform(rfb.welcome(self._minor, rfb.VNC))
+
+    async def refuse(self, reason: str) -> None:
+        """End the handshake with a reason that the client can show."""
         with contextlib.suppress(Ended):
-            await self.perform(
+            await self._perform(
                 rfb.refuse(reason)
-                if self._asked is None
-                else rfb.turn_away(self._asked, reason)
+                if self._minor is None
+                else rfb.reject(self._minor, reason)
             )
 
-    async def perform(self, handshake: rfb.Handshake[_T]) -> _T:
-        """Go through a handshake with it."""
+    async def _perform(self, handshake: rfb.Handshake[_T]) -> _T:
         try:
             return await perform(self.stream, handshake, self._timeout)
         except rfb.RFBError:
-            raise Ended(
-                CloseCode.PROTOCOL_ERROR, 'This console speaks RFB.'
-            ) from None
-        except (HungUp, OSError, TimeoutError):
-            raise Ended(
-                CloseCode.PROTOCOL_ERROR, 'The client has fallen silent.'
-            ) from None
+            raise ClientFailed('This console speaks RFB.') from None
+        except TimeoutError:
+            raise ClientFailed('The client timed out.') from None
+        except (PeerClosed, OSError):
+            raise ClientFailed('The client closed the connection.') from None
+
+
+class Browser(Client):
+    """A browser, whose user can be asked for the hypervisor's password."""
+
+    async def respond(self, challenge: bytes) -> bytes:
+        self._minor = await self._perform(rfb.offer(rfb.VNC))
+        return await self._perform(rfb.ask(challenge))
 
 
 class NativeClient(Client):
-    """A native client, which has logged in.
+    """A native client, which has sent its response to the proxy's challenge.
 
-    :param minor: its version of RFB
+    :param minor: its minor version of RFB
     """
 
     def __init__(self, stream: Stream, timeout: float, minor: int) -> None:
-        super().__init__(stream, timeout)
-        self._asked = minor
+        super().__init__(stream, timeout, minor)
 
     async def respond(self, challenge: bytes) -> bytes:
-        raise rfb.RFBError('it wants a password of its own')
+        # It has answered one challenge already, and RFB has no second one.
+        raise rfb.RFBError('it asks for a password of its own')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The way to a console at its hypervisor."""
+"""Connections to the consoles at hypervisors."""
 
 import asyncio
 import contextlib
@@ -13,146 +13,162 @@ from oslo_config import cfg
 
 from console_svc.protocols import rfb
 from console_svc.proxy import tls
-from console_svc.proxy.console_api import Opened
-from console_svc.proxy.errors import Refused, Unreachable
-from console_svc.proxy.handshakes import Client
-from console_svc.proxy.streams import (
-    Answers,
-    HungUp,
-    Stream,
-    TCPStream,
-    perform,
-)
+from console_svc.proxy.console_api import OpenedSession
+from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
+from console_svc.proxy.handshakes import Answers, Client, perform
+from console_svc.proxy.streams import Stream, TCPStream
 
 LOG = logging.getLogger(__name__)
 
-# The console types that speak RFB, whose handshake the proxy takes part in,
-# and those that are carried as they are.
-_RFB: Final = ('novnc', 'vnc')
-_CARRIED: Final = ('spice-html5', 'serial')
+# Console types, besides those of RFB, whose bytes are relayed from the first.
+_RELAYED: Final = frozenset({'spice-html5', 'serial'})
 
-_SCHEMES: Final = {
+_SECURITY_TYPES: Final = {
     'none': rfb.NONE,
     'vnc': rfb.VNC,
     'vencrypt': rfb.VENCRYPT,
 }
 
-# Bytes of the answer to CONNECT, at most.
-_LONGEST_ANSWER: Final = 4096
+# Most bytes of the response to CONNECT.
+_LONGEST_RESPONSE: Final = 4096
 
 _NO_ANSWER: Final = 'The hypervisor does not answer.'
 
 
 class Hypervisors:
-    """Connects, and gets in."""
+    """Connects to consoles."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self.timeout: int = conf.proxy.handshake_timeout
-        self.accepted = [_SCHEMES[name] for name in conf.vnc.auth_schemes]
-        self.password: str | None = conf.vnc.hypervisor_password
-        self.tls = tls.hypervisors(conf)
+        self._timeout: int = conf.proxy.handshake_timeout
+        self._security_types = [
+            _SECURITY_TYPES[name] for name in conf.vnc.auth_schemes
+        ]
+        self._password: str | None = conf.vnc.hypervisor_password
+        self._tls = tls.hypervisors(conf)
 
     @contextlib.asynccontextmanager
     async def connected(
-        self, where: Opened, client: Client
+        self, session: OpenedSession, client: Client
     ) -> AsyncIterator[Stream]:
-        """A connection on which the console's own protocol begins.
+        """A connection to a session's console, closed with the context.
 
-        :param client: who is told how it went, where the console speaks RFB
-        :raises console_svc.proxy.errors.Ended: there is none
+        Where the console speaks RFB, the handshake with the hypervisor is
+        done; the client's is not.
+
+        :param client: is asked for the password, if the hypervisor requires
+            one that the proxy does not have
+        :raises console_svc.proxy.errors.Refused: the proxy does not serve this
+            type of console
+        :raises console_svc.proxy.errors.Unreachable: the hypervisor does not
+            answer, or fails the handshake
+        :raises console_svc.proxy.errors.Ended: the client does not send the
+            password
         """
-        if where.console_type not in (*_RFB, *_CARRIED):
+        if not session.speaks_rfb and session.console_type not in _RELAYED:
             raise Refused(
-                f'Consoles of the type {where.console_type} are not to be '
-                'had here.'
+                'This proxy does not serve consoles of the type '
+                f'{session.console_type}.'
             )
+        server = await self._connect(session)
         try:
-            async with asyncio.timeout(self.timeout):
-                server = TCPStream(
-                    *await asyncio.open_connection(where.host, where.port)
-                )
-        except (OSError, TimeoutError) as error:
-            LOG.warning(
-                'Console %s port %d cannot be reached: %s',
-                where.host,
-                where.port,
-                error or 'it does not answer',
-            )
-            if where.console_type in _RFB:
-                await client.turn_away(_NO_ANSWER)
-            raise Unreachable(_NO_ANSWER) from None
-        try:
-            if where.internal_access_path is not None:
-                await self._ask_for_path(server, where.internal_access_path)
-            if where.console_type in _RFB:
-                await self._get_in(server, client, where.host)
+            if session.internal_access_path is not None:
+                await self._request_path(server, session.internal_access_path)
+            if session.speaks_rfb:
+                await self._log_in(server, client, session.host)
             yield server
         finally:
             server.abort()
 
-    async def _ask_for_path(self, server: Stream, path: str) -> None:
-        """CONNECT, as proxies of consoles behind one port want it."""
-        answer = b''
+    async def _connect(self, session: OpenedSession) -> TCPStream:
+        host, port = session.host, session.port
         try:
-            async with asyncio.timeout(self.timeout):
-                await server.write(f'CONNECT {path} HTTP/1.1\r\n\r\n'.encode())
-                while not answer.endswith(b'\r\n\r\n'):
-                    if len(answer) >= _LONGEST_ANSWER:
-                        break
-                    # No byte more: what follows is the console's.
-                    answer += await server.read_exactly(1)
-        except (HungUp, OSError, TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                return TCPStream(*await asyncio.open_connection(host, port))
+        except (OSError, TimeoutError) as error:
+            LOG.warning(
+                'Cannot connect to the console at %s port %d: %s',
+                host,
+                port,
+                str(error) or 'timed out',
+            )
             raise Unreachable(_NO_ANSWER) from None
-        if answer.split(b' ', 2)[1:2] != [b'200']:
+
+    async def _request_path(self, server: Stream, path: str) -> None:
+        """Send CONNECT to a host that has many consoles behind one port."""
+        response = b''
+        try:
+            async with asyncio.timeout(self._timeout):
+                await server.write(f'CONNECT {path} HTTP/1.1\r\n\r\n'.encode())
+                while not response.endswith(b'\r\n\r\n'):
+                    if len(response) >= _LONGEST_RESPONSE:
+                        break
+                    # Byte by byte: what follows belongs to the console.
+                    response += await server.read_exactly(1)
+        except (PeerClosed, OSError, TimeoutError):
+            raise Unreachable(_NO_ANSWER) from None
+        if response.split(b' ', 2)[1:2] != [b'200']:
             raise Unreachable('The hypervisor does not know this console.')
 
-    async def _get_in(
+    async def _log_in(
         self, server: TCPStream, client: Client, host: str
     ) -> None:
-        """RFB's handshake with both ends, up to ClientInit."""
-        guard = _Guard(self, server, client, host)
-        reason = None
+        """RFB's handshake with the hypervisor, up to ClientInit."""
+        answers = _HypervisorAnswers(
+            server, client, host, self._password, self._tls
+        )
         try:
             await perform(
-                server, rfb.log_in(self.accepted), self.timeout, guard
+                server,
+                rfb.log_in(self._security_types),
+                self._timeout,
+                answers,
             )
+            return
         except rfb.RFBError as error:
             reason = f'The hypervisor refuses: {error}'
         except ssl.SSLError as error:
-            LOG.warning('No TLS with the hypervisor at %s: %s', host, error)
+            LOG.warning(
+                'TLS with the hypervisor at %s failed: %s', host, error
+            )
             reason = 'The hypervisor is not trusted, or does not trust us.'
-        except (HungUp, OSError, TimeoutError):
+        except (PeerClosed, OSError, TimeoutError):
             reason = _NO_ANSWER
-        if reason is not None:
-            LOG.warning('No console of the hypervisor at %s: %s', host, reason)
-            await client.turn_away(reason)
-            raise Unreachable(reason)
-        await client.welcome()
+        LOG.warning(
+            'The RFB handshake with the hypervisor at %s failed: %s',
+            host,
+            reason,
+        )
+        raise Unreachable(reason)
 
 
-class _Guard(Answers):
-    """Gets into a hypervisor's VNC server on a client's behalf."""
+class _HypervisorAnswers(Answers):
+    """What the handshake with a hypervisor needs: a password, and TLS.
+
+    :param password: of all hypervisors; None: ask the client for it
+    :param context: None: without TLS
+    """
 
     def __init__(
         self,
-        hypervisors: Hypervisors,
         server: TCPStream,
         client: Client,
         host: str,
+        password: str | None,
+        context: ssl.SSLContext | None,
     ) -> None:
-        self._hypervisors = hypervisors
         self._server = server
         self._client = client
         self._host = host
+        self._password = password
+        self._context = context
 
     async def respond(self, challenge: bytes) -> bytes:
-        known = self._hypervisors.password
-        if known is not None:
-            return rfb.response(challenge, known)
-        return await self._client.respond(challenge)
+        if self._password is None:
+            return await self._client.respond(challenge)
+        return rfb.response(challenge, self._password)
 
     async def start_tls(self) -> None:
-        if self._hypervisors.tls is None:
+        if self._context is None:
             await super().start_tls()
         else:
-            await self._server.start_tls(self._hypervisors.tls, self._host)
+            await self._server.start_tls(self._context, self._host)

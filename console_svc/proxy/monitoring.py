@@ -1,30 +1,124 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/healthcheck and /metrics, for the machine's own eyes."""
+"""The proxy's metrics; /healthcheck and /metrics on a local port."""
 
 import http
 import logging
 import socket
 from collections.abc import Callable
 
+import prometheus_client
 from websockets.asyncio import server as websockets
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from console_svc import prometheus
 
+# The library logs malformed requests as errors; listen() silences it.
 _LIBRARY = logging.getLogger(f'{__name__}.library')
+
+
+class Metrics:
+    """The metrics of this process; /metrics has the sum over all."""
+
+    def __init__(self) -> None:
+        registry = prometheus_client.CollectorRegistry()
+        self._sessions = prometheus_client.Gauge(
+            'console_svc_proxy_sessions',
+            'Current sessions.',
+            registry=registry,
+            multiprocess_mode='livesum',
+        )
+        self._opened = prometheus_client.Counter(
+            'console_svc_proxy_sessions_opened',
+            'Sessions opened.',
+            ['console_type'],
+            registry=registry,
+        )
+        self._refused = prometheus_client.Counter(
+            'console_svc_proxy_refused',
+            'Websockets whose session was refused or ended, by close code.',
+            ['code'],
+            registry=registry,
+        )
+        self._native_clients = prometheus_client.Counter(
+            'console_svc_proxy_native_clients',
+            'Connections of native clients, by outcome: accepted, failed '
+            '(wrong password), locked, refused (no session, or the '
+            'hypervisor is unreachable), broken (handshake failed), crowded '
+            '(too many connections).',
+            ['outcome'],
+            registry=registry,
+        )
+        self._bytes = prometheus_client.Counter(
+            'console_svc_proxy_bytes',
+            'Bytes relayed.',
+            ['direction'],
+            registry=registry,
+        )
+        self._api_failures = prometheus_client.Counter(
+            'console_svc_proxy_api_failures',
+            'Keep-alive requests that failed.',
+            registry=registry,
+        )
+        self._tasks = prometheus_client.Gauge(
+            'console_svc_proxy_tasks',
+            'Tasks of the event loops; a few for each connection.',
+            registry=registry,
+            multiprocess_mode='livesum',
+        )
+        self._set_up = prometheus_client.Histogram(
+            'console_svc_proxy_set_up_seconds',
+            'Time from a connection to the start of its relay.',
+            registry=registry,
+        )
+
+    def opened(self, console_type: str) -> None:
+        """Count a session that was opened."""
+        self._sessions.inc()
+        self._opened.labels(console_type).inc()
+
+    def closed(self) -> None:
+        """Count a session that was closed."""
+        self._sessions.dec()
+
+    def refused(self, code: int) -> None:
+        """Count a websocket that was closed for a reason."""
+        self._refused.labels(str(int(code))).inc()
+
+    def native_client(self, outcome: str) -> None:
+        """Count the outcome of a native client's connection."""
+        self._native_clients.labels(outcome).inc()
+
+    def moved(self, received: int, sent: int) -> None:
+        """Count bytes relayed from clients, and to them."""
+        if received:
+            self._bytes.labels('from_client').inc(received)
+        if sent:
+            self._bytes.labels('to_client').inc(sent)
+
+    def tasks(self, number: int) -> None:
+        """Set the number of tasks."""
+        self._tasks.set(number)
+
+    def api_failed(self) -> None:
+        """Count a keep-alive request that failed."""
+        self._api_failures.inc()
+
+    def set_up(self, seconds: float) -> None:
+        """Observe how long it took to set up a session."""
+        self._set_up.observe(seconds)
 
 
 async def listen(
     listener: socket.socket, is_ready: Callable[[], bool]
 ) -> websockets.Server:
-    """Serve on a socket.
+    """Serve /healthcheck and /metrics on a socket.
 
-    :param is_ready: whether new sessions are taken
+    :param is_ready: whether new sessions are accepted
     """
 
-    def answer(
+    def respond(
         connection: websockets.ServerConnection, request: Request
     ) -> Response:
         match request.path.partition('?')[0]:
@@ -39,14 +133,14 @@ async def listen(
             case _:
                 return _text(http.HTTPStatus.NOT_FOUND, b'Not found\n')
 
-    async def nothing(connection: websockets.ServerConnection) -> None:
-        """Every request is answered before it becomes a websocket."""
+    async def never(connection: websockets.ServerConnection) -> None:
+        """Not called: respond() answers every request."""
 
     _LIBRARY.setLevel(logging.CRITICAL)
     return await websockets.serve(
-        nothing,
+        never,
         sock=listener,
-        process_request=answer,
+        process_request=respond,
         server_header=None,
         logger=_LIBRARY,
     )

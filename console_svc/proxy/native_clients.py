@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The front end for native VNC clients.
+"""The gateway: the front end for native VNC clients.
 
-It holds no password: the API checks a client's response to its challenge.
+It has no passwords: the API checks a client's response to its challenge.
 """
 
 import asyncio
 import collections
+import contextlib
 import functools
 import logging
 import secrets
@@ -19,37 +20,29 @@ from typing import Final
 from oslo_config import cfg
 
 from console_svc.protocols import rfb
-from console_svc.proxy.console_api import ConsoleApi, LoginFailed, Opened
-from console_svc.proxy.errors import Ended
-from console_svc.proxy.handshakes import NativeClient
-from console_svc.proxy.hypervisors import Hypervisors
-from console_svc.proxy.metrics import Metrics
-from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import (
-    BACKLOG,
-    Answers,
-    HungUp,
-    TCPStream,
-    perform,
+from console_svc.proxy.console_api import ConsoleApi, OpenedSession
+from console_svc.proxy.errors import (
+    ClientFailed,
+    Ended,
+    LoginFailed,
+    PeerClosed,
 )
+from console_svc.proxy.handshakes import Answers, NativeClient, perform
+from console_svc.proxy.hypervisors import Hypervisors
+from console_svc.proxy.monitoring import Metrics
+from console_svc.proxy.sessions import Sessions
+from console_svc.proxy.streams import BACKLOG, TCPStream
 
 LOG = logging.getLogger(__name__)
 
-# Connections besides those with a session: they are about to have one.
+# Connections allowed beyond max_sessions: they may be about to open one.
 _SPARE: Final = 500
 
-# What is wrong with a client that says nothing of it itself.
-_WHY: Final[Mapping[type[Exception], str]] = {
-    HungUp: 'The client has hung up',
-    ConnectionResetError: 'The client has hung up',
-    TimeoutError: 'The client has fallen silent',
-}
 
+class NativeClients:
+    """Relays native clients that log in with a console's password.
 
-class Gateway:
-    """Consoles, for whoever has a password for them.
-
-    :param tls: towards clients; None: without
+    :param tls: towards clients; None: without TLS
     """
 
     def __init__(
@@ -63,7 +56,7 @@ class Gateway:
     ) -> None:
         self._options = conf.rfb
         self._timeout: int = conf.proxy.handshake_timeout
-        self._room: int = conf.proxy.max_sessions + _SPARE
+        self._max_connections: int = conf.proxy.max_sessions + _SPARE
         self._api = api
         self._sessions = sessions
         self._hypervisors = hypervisors
@@ -82,7 +75,7 @@ class Gateway:
         )
 
     async def stop(self) -> None:
-        """Hang up on those who are still about to log in."""
+        """Close all connections."""
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -93,11 +86,11 @@ class Gateway:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """A connection: its task, if there is room for it."""
+        """Start a connection's task, unless there are too many."""
         peer = writer.get_extra_info('peername')
         address: str = peer[0] if peer else ''
         if (
-            len(self._connections) >= self._room
+            len(self._connections) >= self._max_connections
             or self._addresses[address]
             >= self._options.max_connections_per_address
         ):
@@ -109,43 +102,48 @@ class Gateway:
             self._serve(TCPStream(reader, writer), port, address)
         )
         self._connections.add(connection)
-        connection.add_done_callback(functools.partial(self._gone, address))
+        connection.add_done_callback(functools.partial(self._forget, address))
 
-    def _gone(self, address: str, connection: asyncio.Task[None]) -> None:
+    def _forget(self, address: str, connection: asyncio.Task[None]) -> None:
         self._connections.discard(connection)
         self._addresses[address] -= 1
         if not self._addresses[address]:
             del self._addresses[address]
 
     async def _serve(self, stream: TCPStream, port: int, address: str) -> None:
-        """A connection, from its first byte to its last."""
+        """Serve a connection until it ends."""
         try:
-            reason = await self._console(stream, port, address)
-            LOG.info('%s on port %d: %s', address, port, reason)
+            await self._console(stream, port, address)
         except Exception:
-            LOG.exception('%s on port %d', address, port)
+            LOG.exception(
+                'Native client %s on port %d: unexpected error', address, port
+            )
         finally:
             await stream.close()
 
     async def _console(
         self, stream: TCPStream, port: int, address: str
-    ) -> str:
-        """Until a connection is over; why it is."""
+    ) -> None:
         challenge = secrets.token_bytes(rfb.CHALLENGE)
         try:
-            login = await self._login(stream, port, challenge)
-        except (rfb.RFBError, HungUp, OSError, TimeoutError) as error:
+            login = await self._receive_login(stream, port, challenge)
+        except (rfb.RFBError, PeerClosed, OSError) as error:
             self._metrics.native_client('broken')
-            return f'{_WHY.get(type(error)) or error}.'
-        client = NativeClient(stream, self._timeout, login.minor)
+            LOG.info(
+                'Native client %s on port %d: RFB handshake failed: %s',
+                address,
+                port,
+                str(error) or 'timed out',
+            )
+            return
         console: Mapping[str, int | str] = (
             {'port': port}
             if login.user_name is None
             else {'user_name': login.user_name}
         )
         try:
-            await self._session(
-                client,
+            await self._relay(
+                NativeClient(stream, self._timeout, login.minor),
                 functools.partial(
                     self._api.log_in,
                     console,
@@ -154,60 +152,78 @@ class Gateway:
                     address,
                 ),
             )
-        except LoginFailed as error:
-            self._metrics.native_client('locked' if error.locked else 'failed')
-            # Who guesses waits longer each time.
-            await asyncio.sleep(error.wait)
-            await client.turn_away(error.reason)
-            return error.reason
+            reason = 'The console has ended.'
         except Ended as error:
-            if not client.is_in:
-                self._metrics.native_client('refused')
-            if not client.is_answered:
-                await client.turn_away(error.reason)
-            return error.reason
-        return 'The console has ended.'
+            reason = error.reason
+        LOG.info(
+            'Native client %s on port %d: session closed: %s',
+            address,
+            port,
+            reason,
+        )
 
-    async def _login(
+    async def _receive_login(
         self, stream: TCPStream, port: int, challenge: bytes
     ) -> rfb.Login:
         by_name = port == self._options.listen_port
         subtype = rfb.X509_PLAIN if by_name else rfb.X509_VNC
-        handshake = rfb.receive(challenge, self._types(by_name), subtype)
+        handshake = rfb.receive(
+            challenge, self._security_types(by_name), subtype
+        )
         return await perform(
-            stream, handshake, self._timeout, _TLS(stream, self._tls)
+            stream, handshake, self._timeout, _ClientTLS(stream, self._tls)
         )
 
-    async def _session(
+    async def _relay(
         self,
         client: NativeClient,
-        opening: Callable[[], Awaitable[Opened]],
+        opening: Callable[[], Awaitable[OpenedSession]],
     ) -> None:
         began = time.monotonic()
-        async with (
-            self._sessions.opened(opening) as session,
-            self._hypervisors.connected(session.opened, client) as server,
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                session = await stack.enter_async_context(
+                    self._sessions.opened(opening)
+                )
+                server = await stack.enter_async_context(
+                    self._hypervisors.connected(session.opened, client)
+                )
+                await client.welcome()
+            except Ended as error:
+                await self._refuse(client, error)
+                raise
             self._metrics.native_client('accepted')
             self._metrics.set_up(time.monotonic() - began)
             await session.relay(client.stream, server)
 
-    def _types(self, by_name: bool) -> list[int]:
-        """The security types of a port.
+    async def _refuse(self, client: NativeClient, error: Ended) -> None:
+        """Count a refusal, and tell the client the reason."""
+        if isinstance(error, LoginFailed):
+            self._metrics.native_client('locked' if error.locked else 'failed')
+            # The wait grows with each wrong password in a row.
+            await asyncio.sleep(error.wait)
+        else:
+            self._metrics.native_client('refused')
+        # A client that failed the welcome has been told that it may enter.
+        if not isinstance(error, ClientFailed):
+            await client.refuse(error.reason)
 
-        Many clients take the first that they know. noVNC is one, knows both,
-        but not what there is inside VeNCrypt; no other client knows xvp.
+    def _security_types(self, by_name: bool) -> list[int]:
+        """The security types that a port offers.
+
+        Many clients take the first that they know. noVNC knows xvp and
+        VeNCrypt, but not the subtypes used here; no other client knows xvp.
         """
-        bare = rfb.XVP if by_name else rfb.VNC
+        plain = rfb.XVP if by_name else rfb.VNC
         if self._tls is None:
-            return [bare]
+            return [plain]
         if self._options.require_tls:
             return [rfb.VENCRYPT]
-        return [bare, rfb.VENCRYPT] if by_name else [rfb.VENCRYPT, bare]
+        return [plain, rfb.VENCRYPT] if by_name else [rfb.VENCRYPT, plain]
 
 
-class _TLS(Answers):
-    """TLS towards a client."""
+class _ClientTLS(Answers):
+    """TLS towards a client, if it is configured."""
 
     def __init__(
         self, stream: TCPStream, context: ssl.SSLContext | None

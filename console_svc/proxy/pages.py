@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The pages that browsers open: noVNC's and SPICE's, as they are installed."""
+"""The pages that browsers open: the files of noVNC and SPICE."""
 
 import http
 import mimetypes
@@ -9,22 +9,21 @@ from collections.abc import Sequence
 from typing import Final
 from urllib import parse
 
-# What users keep from one page to the next is the token in its URL; nobody
-# whom the page links to is to see it.
+# No referrer: the URL of a page contains the console token.
 _HEADERS: Final = {
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-cache',
 }
 
-# Not every machine knows it, and browsers run no modules of another type.
+# Not every host knows this type, and browsers run no modules of another one.
 _TYPES: Final = mimetypes.MimeTypes()
 _TYPES.add_type('text/javascript', '.js')
 _TYPES.add_type('text/javascript', '.mjs')
 
 
 class Pages:
-    """Files below some folders.
+    """The files below some folders.
 
     :param folders: searched in this order
     """
@@ -35,9 +34,9 @@ class Pages:
     def get(
         self, target: str
     ) -> tuple[http.HTTPStatus, dict[str, str], bytes]:
-        """What a browser gets.
+        """The response to a request.
 
-        :param target: path and query of its request
+        :param target: path and query of the request
         :returns: status, headers and body
         """
         path = parse.unquote(target.partition('?')[0])
@@ -60,7 +59,7 @@ class Pages:
             return None
         for folder in self._folders:
             file = (folder / path.lstrip('/')).resolve()
-            # Neither '..' nor a link leads out of the folder.
+            # After resolve(): neither '..' nor a symbolic link may lead out.
             if file.is_relative_to(folder) and file.is_file():
                 return file
         return None

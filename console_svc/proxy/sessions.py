@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Sessions: opened at the API, kept alive there, and ended."""
+"""The sessions of this process: opened at the API, kept alive, and ended."""
 
 import asyncio
 import contextlib
@@ -11,52 +11,60 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from oslo_config import cfg
 from websockets.frames import CloseCode
 
-from console_svc.proxy.console_api import BATCH, Away, ConsoleApi, Opened
-from console_svc.proxy.errors import Ended, Refused, TryAgainLater
-from console_svc.proxy.metrics import Metrics
+from console_svc.proxy.console_api import BATCH, ConsoleApi, OpenedSession
+from console_svc.proxy.errors import (
+    ApiUnavailable,
+    Ended,
+    Refused,
+    TryAgainLater,
+)
+from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.streams import Stream
 
 LOG = logging.getLogger(__name__)
 
 
 class Session:
-    """Somebody on a console, through this process.
+    """A client connected to a console.
 
-    :param opened: what the API has said of it
+    :param opened: the session as the API has opened it
     """
 
     __slots__ = (
         '_counted',
+        'ended',
         'expires',
         'moved_at',
         'opened',
-        'over',
         'received',
         'sent',
-        'started_at',
     )
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: OpenedSession) -> None:
         self.opened = opened
         self.expires = opened.expires
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
-        #: Done when the session is to end; its exception says why.
-        self.over: asyncio.Future[None] = (
+        #: Has an exception, the reason, once the session must end.
+        self.ended: asyncio.Future[None] = (
             asyncio.get_running_loop().create_future()
         )
-        self.started_at = self.moved_at = time.monotonic()
+        #: Monotonic time at which bytes were last seen to move.
+        self.moved_at = time.monotonic()
         self._counted = (0, 0)
 
     def end(self, ending: Ended) -> None:
-        """Have it end, if it is not about to."""
-        if not self.over.done():
-            self.over.set_exception(ending)
-            # Whether anybody still waits for it does not matter.
-            self.over.exception()
+        """End the session, unless it is ending already."""
+        if not self.ended.done():
+            self.ended.set_exception(ending)
+            # Mark it as retrieved: asyncio logs those that nobody awaits.
+            self.ended.exception()
 
     def newly_moved(self, now: float) -> tuple[int, int]:
-        """Bytes from the client and to it since this was asked last."""
+        """Bytes from the client and to it since the last call.
+
+        :param now: monotonic time
+        """
         before, self._counted = self._counted, (self.received, self.sent)
         moved = (self.received - before[0], self.sent - before[1])
         if any(moved):
@@ -64,9 +72,9 @@ class Session:
         return moved
 
     async def relay(self, client: Stream, server: Stream) -> None:
-        """Carry bytes both ways until either end has no more.
+        """Relay bytes in both directions until either end closes.
 
-        :raises console_svc.proxy.errors.Ended: the session is over
+        :raises console_svc.proxy.errors.Ended: the session was ended
         """
         pumps = [
             asyncio.ensure_future(self._upwards(client, server)),
@@ -74,14 +82,14 @@ class Session:
         ]
         try:
             await asyncio.wait(
-                [*pumps, self.over], return_when=asyncio.FIRST_COMPLETED
+                [*pumps, self.ended], return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             for pump in pumps:
                 pump.cancel()
             outcomes = await asyncio.gather(*pumps, return_exceptions=True)
-        if self.over.done():
-            self.over.result()
+        if self.ended.done():
+            self.ended.result()
         for outcome in outcomes:
             if isinstance(outcome, Ended):
                 raise outcome
@@ -98,7 +106,7 @@ class Session:
 
 
 class Sessions:
-    """Those of this process."""
+    """The sessions of this process."""
 
     def __init__(
         self, conf: cfg.ConfigOpts, api: ConsoleApi, metrics: Metrics
@@ -107,7 +115,7 @@ class Sessions:
         self._api = api
         self._metrics = metrics
         self._sessions: dict[str, Session] = {}
-        # Those that are being opened count, too.
+        # Requests to open one; they count towards max_sessions.
         self._opening = 0
         self._draining = False
 
@@ -116,12 +124,12 @@ class Sessions:
 
     @contextlib.asynccontextmanager
     async def opened(
-        self, opening: Callable[[], Awaitable[Opened]]
+        self, opening: Callable[[], Awaitable[OpenedSession]]
     ) -> AsyncIterator[Session]:
-        """A session, as long as the context lasts.
+        """A session, closed at the API with the context.
 
-        :param opening: asks the API for it
-        :raises console_svc.proxy.errors.Ended: there is none
+        :param opening: opens it at the API
+        :raises console_svc.proxy.errors.Ended: it cannot be opened
         """
         session = await self._open(opening)
         self._sessions[session.opened.id] = session
@@ -134,7 +142,9 @@ class Sessions:
             self._metrics.closed()
             await asyncio.shield(self._api.close(session.opened.id))
 
-    async def _open(self, opening: Callable[[], Awaitable[Opened]]) -> Session:
+    async def _open(
+        self, opening: Callable[[], Awaitable[OpenedSession]]
+    ) -> Session:
         if self._draining:
             raise TryAgainLater('This console proxy is going down.')
         if len(self) >= self._options.max_sessions:
@@ -146,7 +156,7 @@ class Sessions:
             self._opening -= 1
 
     async def watch(self) -> None:
-        """End those whose time is over, for ever."""
+        """Keep sessions alive, and end them in time. Runs until cancelled."""
         kept_at = time.monotonic()
         while True:
             await asyncio.sleep(1)
@@ -160,7 +170,7 @@ class Sessions:
                 await self._keep()
 
     async def drain(self) -> None:
-        """Take no new ones; wait for those that are there, for a while."""
+        """Refuse new sessions, and end the others after drain_timeout."""
         self._draining = True
         deadline = time.monotonic() + self._options.drain_timeout
         while len(self) and time.monotonic() < deadline:
@@ -176,6 +186,7 @@ class Sessions:
         self._metrics.moved(*session.newly_moved(now))
 
     def _check(self, session: Session, now: float) -> None:
+        """End a session that has expired, or was idle for too long."""
         idle = self._options.idle_timeout
         if session.expires is not None and time.time() >= session.expires:
             session.end(Refused('The session has expired.'))
@@ -183,14 +194,19 @@ class Sessions:
             session.end(Refused('The session was idle for too long.'))
 
     async def _keep(self) -> None:
-        """Ask the API which go on. While nobody answers, all do."""
+        """Keep sessions alive at the API, and end those that it does not know.
+
+        While the API is unavailable, all continue.
+        """
         ids = list(self._sessions)
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             try:
                 kept = await self._api.keep(batch)
-            except Away as error:
-                LOG.warning('Sessions are not kept alive: the API %s', error)
+            except ApiUnavailable as error:
+                LOG.warning(
+                    'Sessions cannot be kept alive at the API: %s', error
+                )
                 self._metrics.api_failed()
                 return
             for session_id in batch:

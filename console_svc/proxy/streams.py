@@ -1,38 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The two ends of a session, alike, whatever they are made of.
+"""The connections of a session as streams of bytes: TCP and websocket.
 
-Writing waits while the other end is slow, so nothing piles up here.
+Writing waits while the peer is slow, so data does not pile up in memory.
 """
 
 import asyncio
 import contextlib
 import socket
 import ssl
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from console_svc.protocols import rfb
-from console_svc.proxy.errors import Ended
+from console_svc.proxy.errors import Ended, PeerClosed
 
-#: Connections that the kernel keeps until they are accepted.
+#: Length of the kernel's queue of connections that are not yet accepted.
 BACKLOG: Final = 1024
 
-# Bytes that are read at once.
-_PIECE: Final = 65536
+# Most bytes of one read.
+_READ_SIZE: Final = 65536
 
-# Seconds for a user to type a password.
-_TYPING: Final = 120
+# Seconds to send what was written, when a connection is closed.
+_CLOSE_TIMEOUT: Final = 5
 
-# Seconds for what was written to leave.
-_GOODBYE: Final = 5
-
-# An end that says nothing for a minute is asked whether it is there, and given
-# up when it does not answer for another one, nor take what is sent: nobody
-# says goodbye whose laptop sleeps, or whose NAT has forgotten the connection.
+# TCP keep-alive: probe an idle peer after 60 s, drop it after 60 s more. A
+# sleeping laptop sends no FIN.
 _KEEP_ALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
@@ -42,34 +37,28 @@ _KEEP_ALIVE: Final = (
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000),
 )
 
-_T = TypeVar('_T')
-
-
-class HungUp(Exception):
-    """The other end has gone in the middle of a handshake."""
-
 
 class Stream(Protocol):
-    """Bytes, both ways."""
+    """A connection as bytes in both directions."""
 
     async def read(self) -> bytes:
-        """What has come; b'': no more comes."""
+        """Read what has been received; b'' at the end."""
 
     async def write(self, data: bytes) -> None:
-        """Send, and wait while much is on its way.
+        """Send bytes; wait while the send buffer is full.
 
-        :raises OSError: the other end has gone
+        :raises OSError: the connection is closed
         """
 
     async def read_exactly(self, number: int) -> bytes:
-        """So many bytes.
+        """Read a number of bytes.
 
-        :raises HungUp: fewer come
+        :raises console_svc.proxy.errors.PeerClosed: fewer were received
         """
 
 
 class TCPStream:
-    """A connection to a hypervisor, or of a native client."""
+    """A connection to a hypervisor, or from a native client."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -80,58 +69,74 @@ class TCPStream:
             writer.get_extra_info('socket').setsockopt(*option)
 
     async def read(self) -> bytes:
-        return await self._reader.read(_PIECE)
+        return await self._reader.read(_READ_SIZE)
 
     async def write(self, data: bytes) -> None:
         try:
             self._writer.write(data)
         except RuntimeError:
-            # What uvloop says of a connection that is closed.
-            raise ConnectionResetError from None
+            # uvloop's exception for a closed transport.
+            raise ConnectionResetError('the connection is closed') from None
         await self._writer.drain()
 
     async def read_exactly(self, number: int) -> bytes:
         try:
             return await self._reader.readexactly(number)
         except asyncio.IncompleteReadError:
-            raise HungUp from None
+            raise PeerClosed from None
 
     async def start_tls(
         self, context: ssl.SSLContext, host: str | None = None
     ) -> None:
-        """Go on with TLS: as its server where the other end has connected.
+        """Switch to TLS, as the server if the peer has connected.
 
-        :param host: whom a server's certificate must name
-        :raises ssl.SSLError: it does not, or is not good
-        :raises HungUp: somebody has spoken before TLS could begin
+        :param host: name or address that the server's certificate must have
+        :raises ssl.SSLError: the handshake fails, or the certificate is not
+            trusted
+        :raises console_svc.proxy.errors.PeerClosed: the connection is closed,
+            or the peer has sent plain text ahead of the handshake
         """
-        # Else what was slipped in unencrypted would be taken for said inside.
-        if getattr(self._reader, '_buffer', None):
-            raise HungUp
+        # Now, so that start_tls() has nothing to wait for: between the check
+        # and TLS the event loop must not run.
+        await self._writer.drain()
+        if self._has_unread():
+            # It would be taken for a part of what TLS protects.
+            raise PeerClosed
         try:
             await self._writer.start_tls(context, server_hostname=host)
         except RuntimeError:
-            raise HungUp from None
+            raise PeerClosed from None
+
+    def _has_unread(self) -> bool:
+        """Whether bytes or the end were received, but not read."""
+        # The first step of a read completes it, unless it has to wait.
+        reading = self._reader.read(1)
+        try:
+            reading.send(None)
+        except StopIteration:
+            return True
+        reading.close()
+        return False
 
     async def close(self) -> None:
-        """Close when all has been sent, or does not leave."""
+        """Close after sending what was written, or after a time-out."""
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_GOODBYE):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._writer.wait_closed()
         self.abort()
 
     def abort(self) -> None:
-        """Close at once; nobody waits for what has not been sent."""
+        """Close at once, and discard what was not sent."""
         self._writer.transport.abort()
 
 
 class WebSocketStream:
-    """A websocket, taken for the bytes in its binary frames."""
+    """The bytes in the binary frames of a websocket."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # Of a frame that a handshake has not read to its end.
+        # The end of a message of which read_exactly() took the beginning.
         self._rest = b''
 
     async def read(self) -> bytes:
@@ -146,7 +151,7 @@ class WebSocketStream:
             if isinstance(message, str):
                 raise Ended(
                     CloseCode.UNSUPPORTED_DATA,
-                    'Consoles speak binary frames, and no text.',
+                    'Consoles use binary frames, not text.',
                 )
             if message:
                 return message
@@ -155,72 +160,14 @@ class WebSocketStream:
         try:
             await self._connection.send(data)
         except ConnectionClosed:
-            raise ConnectionResetError from None
+            raise ConnectionResetError('the connection is closed') from None
 
     async def read_exactly(self, number: int) -> bytes:
         data = b''
         while len(data) < number:
             more = await self.read()
             if not more:
-                raise HungUp
+                raise PeerClosed
             data += more
         self._rest = data[number:]
         return data[:number]
-
-
-class Answers:
-    """What a handshake needs besides bytes; most need nothing."""
-
-    async def respond(self, challenge: bytes) -> bytes:
-        """What answers a challenge of VNC authentication.
-
-        :raises console_svc.protocols.rfb.RFBError: nobody knows
-        """
-        raise rfb.RFBError('there is no password')
-
-    async def start_tls(self) -> None:
-        """Go on with TLS.
-
-        :raises console_svc.protocols.rfb.RFBError: that is not foreseen
-        """
-        raise rfb.RFBError('there is no TLS')
-
-
-async def perform(
-    stream: Stream,
-    handshake: rfb.Handshake[_T],
-    timeout: float,
-    answers: Answers | None = None,
-) -> _T:
-    """Go through a handshake of RFB.
-
-    :param timeout: seconds for each step, but not for what a user types, nor
-        for the answers
-    :returns: what the handshake does
-    :raises console_svc.protocols.rfb.RFBError: it fails
-    :raises HungUp: the other end has gone
-    :raises TimeoutError: the other end says nothing
-    :raises OSError: the connection fails
-    """
-    answers = answers or Answers()
-    # A generator begins with None.
-    outcome: Any = None
-    while True:
-        try:
-            step = handshake.send(outcome)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
-        outcome = None
-        match step:
-            case rfb.Read(number, typed):
-                async with asyncio.timeout(_TYPING if typed else timeout):
-                    outcome = await stream.read_exactly(number)
-            case rfb.Write(data):
-                async with asyncio.timeout(timeout):
-                    await stream.write(data)
-            case rfb.Respond(challenge):
-                outcome = await answers.respond(challenge)
-            case rfb.StartTLS():
-                async with asyncio.timeout(timeout):
-                    await answers.start_tls()

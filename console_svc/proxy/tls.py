@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""TLS, towards clients and towards hypervisors."""
+"""TLS contexts, towards clients and towards hypervisors."""
 
 import logging
 import ssl
@@ -17,12 +17,12 @@ _VERSIONS: Final = {
 
 
 class ServerTLS:
-    """A certificate of the proxy's, which may change while it runs.
+    """A TLS context of the proxy, whose certificate can be renewed.
 
     :param cert: PEM file
-    :param key: PEM file of its private key; None: it is in the same
+    :param key: PEM file of its private key; None: it is in the same file
     :raises OSError: the files cannot be read
-    :raises ssl.SSLError: they are no certificate with its key
+    :raises ssl.SSLError: they are not a certificate and its key
     """
 
     def __init__(
@@ -38,34 +38,36 @@ class ServerTLS:
         self._load(self.context)
 
     def reload(self) -> None:
-        """Read the certificate again; new connections get it.
+        """Read the certificate again, for new connections.
 
-        One that cannot be read is ignored until it can.
+        If that fails, the old one stays in use.
         """
         try:
-            # Tried aside: half of a new pair must not replace the old one.
+            # In a context of its own first: half of a new pair must not
+            # replace the old one.
             self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
             self._load(self.context)
         except OSError as error:
             LOG.error(
-                'The certificate stays the old one: %s',
+                'The certificate cannot be reloaded, the old one stays in '
+                'use: %s',
                 error,
             )
 
     def _load(self, context: ssl.SSLContext) -> None:
-        _load(context, *self._files)
+        _load_chain(context, *self._files)
 
 
 def browsers(conf: cfg.ConfigOpts) -> ServerTLS | None:
-    """TLS towards browsers, where there is a certificate for it."""
+    """TLS towards browsers; None without a certificate."""
     cert = conf.proxy.cert
     return ServerTLS(conf, cert, conf.proxy.key) if cert else None
 
 
 def native_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
-    """TLS towards native clients, likewise.
+    """TLS towards native clients; None without a certificate.
 
-    :raises oslo_config.cfg.Error: it is required, but there is none
+    :raises oslo_config.cfg.Error: TLS is required, but there is no certificate
     """
     if not conf.rfb.enabled:
         return None
@@ -74,14 +76,14 @@ def native_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
             raise cfg.RequiredOptError('cert', cfg.OptGroup('rfb'))
         return None
     certificate = ServerTLS(conf, conf.rfb.cert, conf.rfb.key)
-    # Nobody resumes them, and TigerVNC 1.12 does not see a challenge that
-    # comes right behind one.
+    # Session tickets: clients do not resume sessions, and TigerVNC 1.12 misses
+    # a challenge that arrives together with a ticket.
     certificate.context.num_tickets = 0
     return certificate
 
 
 def hypervisors(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:
-    """TLS towards hypervisors, where that is wanted.
+    """TLS towards hypervisors; None if ``[vnc] auth_schemes`` has none.
 
     :raises OSError: a file cannot be read
     """
@@ -95,14 +97,14 @@ def hypervisors(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:
         raise OSError(f'{authorities}: {error}') from error
     context.check_hostname = options.vencrypt_check_host
     if options.vencrypt_client_cert:
-        _load(
+        _load_chain(
             context, options.vencrypt_client_cert, options.vencrypt_client_key
         )
     return context
 
 
-def _load(context: ssl.SSLContext, cert: str, key: str | None) -> None:
-    """Load a certificate, or say which could not be."""
+def _load_chain(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    """Load a certificate; an exception names the files."""
     try:
         context.load_cert_chain(cert, key)
     except OSError as error:

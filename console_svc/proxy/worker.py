@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A process of the console proxy. Read this first."""
+"""A worker process of the console proxy. Read this module first."""
 
 import asyncio
 import contextlib
@@ -16,27 +16,28 @@ from oslo_config import cfg
 
 from console_svc.conf.consoles import own_ports
 from console_svc.proxy import monitoring, tls
-from console_svc.proxy.browsers import Consoles
+from console_svc.proxy.browsers import Browsers
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.hypervisors import Hypervisors
-from console_svc.proxy.metrics import Metrics
-from console_svc.proxy.native_clients import Gateway
+from console_svc.proxy.monitoring import Metrics
+from console_svc.proxy.native_clients import NativeClients
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import BACKLOG
 
 if TYPE_CHECKING:
+    # Not in cotyledon 2.0.
     from cotyledon.types import WorkerId
 
 LOG = logging.getLogger(__name__)
 
-# Hosts that stand for all addresses of the machine.
-_EVERYWHERE: Final = frozenset({'0.0.0.0', '::'})  # noqa: S104 (to compare)
+# The wildcard addresses.
+_ANY_ADDRESS: Final = frozenset({'0.0.0.0', '::'})  # noqa: S104 (to compare)
 
 
 class Worker(cotyledon.Service):
-    """One event loop, on the ports that all workers share.
+    """An event loop that serves the ports, which all workers share.
 
-    Cotyledon runs it in a thread beside the one that gets the signals.
+    Cotyledon runs it in a thread; another one handles the signals.
     """
 
     name = 'worker'
@@ -45,7 +46,7 @@ class Worker(cotyledon.Service):
         super().__init__(worker_id)
         self._conf = conf
         self._browsers_tls = tls.browsers(conf)
-        self._clients_tls = tls.native_clients(conf)
+        self._native_clients_tls = tls.native_clients(conf)
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
         self._stopped = threading.Event()
@@ -59,14 +60,14 @@ class Worker(cotyledon.Service):
             self._stopped.set()
 
     def terminate(self) -> None:
-        """SIGTERM: take no new sessions, and wait for those that are."""
+        """SIGTERM: refuse new sessions, and drain the others."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
         self._stopped.wait()
 
     def reload(self) -> None:
         """SIGHUP: read the certificates again."""
-        for certificate in (self._browsers_tls, self._clients_tls):
+        for certificate in (self._browsers_tls, self._native_clients_tls):
             if certificate is not None:
                 self._loop.call_soon_threadsafe(certificate.reload)
 
@@ -76,22 +77,22 @@ class Worker(cotyledon.Service):
         metrics = Metrics()
         sessions = Sessions(self._conf, api, metrics)
         hypervisors = Hypervisors(self._conf)
-        consoles = Consoles(self._conf, api, sessions, hypervisors, metrics)
-        gateway = Gateway(
+        browsers = Browsers(self._conf, api, sessions, hypervisors, metrics)
+        native_clients = NativeClients(
             self._conf,
             api,
             sessions,
             hypervisors,
             metrics,
-            _context(self._clients_tls),
+            _context(self._native_clients_tls),
         )
         context = _context(self._browsers_tls)
-        for_browsers = [
-            await consoles.listen(bound(options.host, port), context)
+        browser_servers = [
+            await browsers.listen(bound(options.host, port), context)
             for port in options.ports
         ]
-        for_clients = [
-            await gateway.listen(bound(*address))
+        native_servers = [
+            await native_clients.listen(bound(*address))
             for address in native_addresses(self._conf)
         ]
         if options.local_port:
@@ -100,24 +101,27 @@ class Worker(cotyledon.Service):
                 lambda: not self._stop.is_set(),
             )
         LOG.info(
-            'Listening on %s, ports %s%s',
+            'Listening for browsers on %s, ports %s',
             options.host,
             options.ports,
-            f', and on {len(for_clients)} ports for native clients'
-            if for_clients
-            else '',
         )
+        if native_servers:
+            LOG.info(
+                'Listening for native clients on %s, %d ports',
+                self._conf.rfb.host,
+                len(native_servers),
+            )
         watch = asyncio.create_task(sessions.watch())
         await self._stop.wait()
         LOG.info('Draining %d sessions', len(sessions))
-        for server in for_browsers:
+        for server in browser_servers:
             server.close(close_connections=False)
-        for listener in for_clients:
+        for listener in native_servers:
             listener.close()
         await sessions.drain()
-        for server in for_browsers:
+        for server in browser_servers:
             await server.wait_closed()
-        await gateway.stop()
+        await native_clients.stop()
         watch.cancel()
         api.stop()
 
@@ -133,8 +137,8 @@ def native_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
 def addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     """Host and port of every socket.
 
-    :raises oslo_config.cfg.Error: two have the same; the kernel would deal
-        connections out among them
+    :raises oslo_config.cfg.Error: two are the same; the kernel would
+        distribute the connections among them
     """
     proxy = conf.proxy
     every = [(proxy.host, port) for port in proxy.ports]
@@ -144,11 +148,10 @@ def addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     hosts: dict[int, set[str]] = {}
     for host, port in every:
         others = hosts.setdefault(port, set())
-        if others and (host in others or _EVERYWHERE & {host, *others}):
+        if others and (host in others or _ANY_ADDRESS & {host, *others}):
             raise cfg.Error(
-                f'Port {port} is there for two things: [proxy] ports, '
-                'local_port, [rfb] listen_port and [consoles] port_range must '
-                'not overlap'
+                f'Port {port} is configured twice: [proxy] ports, local_port, '
+                '[rfb] listen_port and [consoles] port_range must not overlap'
             )
         others.add(host)
     return every
@@ -159,9 +162,9 @@ def _context(certificate: tls.ServerTLS | None) -> ssl.SSLContext | None:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket on a port that several processes may share.
+    """A socket that listens on a port, which several processes can share.
 
-    :raises OSError: the port belongs to somebody else
+    :raises OSError: the address is in use by another program
     """
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     return socket.create_server(

@@ -14,7 +14,7 @@ from console_svc import conf as configuration
 from console_svc.api import app
 from console_svc.consoles import vault
 from console_svc.db import migration
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 from console_svc.protocols import rfb
 
 SERVER = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001'

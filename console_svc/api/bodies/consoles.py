@@ -2,7 +2,7 @@
 
 """Bodies of /servers/{server_id}/consoles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from console_svc.api.bodies.schema import (
@@ -13,7 +13,7 @@ from console_svc.api.bodies.schema import (
     validator,
 )
 from console_svc.api.operation import Form
-from console_svc.objects import Console
+from console_svc.objects import NativeConsole
 
 _ID: Final = {'type': 'integer', 'minimum': 1}
 
@@ -43,23 +43,23 @@ SHOWN: Final = (
 )
 
 
-def listed(consoles: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
+def listed(consoles: Iterable[NativeConsole]) -> dict[str, Any]:
     """A server's native consoles, without their passwords."""
     return {
         'consoles': [
-            {'console': {'id': it['id'], 'console_type': it['console_type']}}
+            {'console': {'id': it.id, 'console_type': it.console_type}}
             for it in consoles
         ]
     }
 
 
-def shown(console: Console) -> dict[str, Any]:
+def shown(console: NativeConsole, password: str) -> dict[str, Any]:
     """A native console, with its password."""
     return {
         'console': {
             'id': console.id,
             'console_type': console.console_type,
-            'password': console.password,
+            'password': password,
             'instance_name': console.instance_name,
             'port': console.port,
             'host': console.host,

@@ -22,7 +22,7 @@ from console_svc.api.bodies.schema import (
 from console_svc.api.operation import Form
 from console_svc.objects import (
     NATIVE_TYPE,
-    ConsoleAuthToken,
+    ConnectInfo,
     ConsoleSession,
     ConsoleType,
 )
@@ -78,9 +78,8 @@ KEPT: Final = (
 LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
 
 
-def opened(session: ConsoleSession, token: ConsoleAuthToken) -> dict[str, Any]:
+def opened(session: ConsoleSession, info: ConnectInfo) -> dict[str, Any]:
     """A session for its console proxy: with the connect info."""
-    info = token.connect_info
     return {
         'session': {
             **_session(session),

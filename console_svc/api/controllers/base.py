@@ -7,35 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import webob
-from oslo_config import cfg
 
 from console_svc import exception
 from console_svc.api import operation
 from console_svc.api.request import Request
-from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.consoles.native.login import GatewayAuthentication
-from console_svc.consoles.purge import Housekeeper
-from console_svc.consoles.servers import Servers
-from console_svc.consoles.sessions import ConsoleSessions
-from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.db.api import Database
 from console_svc.objects import Server
-from console_svc.policy import Policy
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Services:
-    """What a controller can call: policy, and the domain."""
-
-    conf: cfg.ConfigOpts
-    database: Database
-    policy: Policy
-    servers: Servers
-    consoles: NativeConsoles
-    tokens: ConsoleAuthTokens
-    sessions: ConsoleSessions
-    gateway: GatewayAuthentication
-    purge: Housekeeper
+from console_svc.services import Services
 
 
 @dataclasses.dataclass(slots=True)

@@ -56,7 +56,7 @@ class ConsoleAuthTokenController(Resource):
         extension=True,
     )
     def delete(self, req: Request, resp: webob.Response) -> None:
-        project_id = self.services.tokens.project_of(self.console_token)
+        project_id = self.services.tokens.get_project(self.console_token)
         if not self.services.policy.can_see(req.caller, project_id):
             raise exception.TokenNotFound
         self.services.policy.authorize(

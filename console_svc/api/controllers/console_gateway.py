@@ -39,14 +39,14 @@ class AuthenticationsController(Resource):
         schema.validate(bodies.LOG_IN, document, is_secret=True)
         self.services.policy.authorize(req.caller, policies.AUTHENTICATE)
         wanted = document['authentication']
-        session, token = self.services.gateway.authenticate(
+        session, info = self.services.login.log_in(
             req.caller,
             int(wanted['port']) if 'port' in wanted else wanted['user_name'],
             bytes.fromhex(wanted['challenge']),
             bytes.fromhex(wanted['response']),
             wanted.get('client_address'),
         )
-        return sessions.opened(session, token)
+        return sessions.opened(session, info)
 
 
 class ConsoleGatewayController(Resource):

@@ -35,14 +35,16 @@ class ConsoleController(ServerResource):
     )
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.SHOW)
-        return bodies.shown(self.services.consoles.get(server, self._number()))
+        return bodies.shown(
+            *self.services.native_consoles.get(server, self._number())
+        )
 
     @Operation(
         'DELETE', 'Delete a native console', status=http.HTTPStatus.ACCEPTED
     )
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.DELETE)
-        self.services.consoles.close(req.caller, server, self._number())
+        self.services.native_consoles.close(req.caller, server, self._number())
 
     def _number(self) -> int:
         if not _ID.fullmatch(self.console_id):
@@ -66,7 +68,7 @@ class ConsolesController(ServerResource):
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.INDEX)
-        return bodies.listed(self.services.consoles.list(server))
+        return bodies.listed(self.services.native_consoles.list(server))
 
     @Operation(
         'POST',
@@ -83,4 +85,4 @@ class ConsolesController(ServerResource):
     def create(self, req: Request, resp: webob.Response) -> None:
         req.document()  # refuses what is not JSON
         server = self.authorized_server(req, policies.CREATE)
-        self.services.consoles.open(req.caller, server)
+        self.services.native_consoles.open(req.caller, server)

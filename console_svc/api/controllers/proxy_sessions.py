@@ -29,7 +29,7 @@ class ProxySessionController(Resource):
     )
     def delete(self, req: Request, resp: webob.Response) -> None:
         self.services.policy.authorize(req.caller, policies.UPDATE)
-        self.services.sessions.close(req.caller, None, self.session_id)
+        self.services.sessions.close(req.caller, self.session_id)
 
 
 class ProxySessionsController(Resource):
@@ -48,7 +48,5 @@ class ProxySessionsController(Resource):
         schema.validate(bodies.KEEP, document)
         self.services.policy.authorize(req.caller, policies.UPDATE)
         return bodies.kept(
-            self.services.sessions.keep_all(
-                document['console_sessions']['ids']
-            )
+            self.services.sessions.keep(document['console_sessions']['ids'])
         )

@@ -47,9 +47,9 @@ class TokenSessionsController(Resource):
             document = {'session': {}}
         schema.validate(bodies.OPEN, document)
         self.services.policy.authorize(req.caller, policies.CREATE)
-        session, token = self.services.sessions.open(
+        session, info = self.services.sessions.open_by_token(
             req.caller,
             self.console_token,
             document['session'].get('client_address'),
         )
-        return bodies.opened(session, token)
+        return bodies.opened(session, info)

@@ -17,7 +17,6 @@ from console_svc.compute.libvirt import domain as domains
 from console_svc.compute.libvirt import vnc
 from console_svc.compute.libvirt.domain import Domain
 from console_svc.compute.libvirt.hosts import Host, Hosts
-from console_svc.consoles import vault
 from console_svc.context import RequestContext
 from console_svc.objects import (
     ConnectInfo,
@@ -175,7 +174,7 @@ class LibvirtDriver(base.Driver):
         QEMU ends the others when somebody comes who does not share; that is
         us, with a password that nobody else ever sees.
         """
-        password = vault.generate()
+        password = rfb.generate_password()
         self._set_password(host, domain, password)
         try:
             self._be_alone(host, domain, info, password)
@@ -219,7 +218,7 @@ class LibvirtDriver(base.Driver):
 
 def _be_alone(line: vnc.Line) -> None:
     line.perform(rfb.log_in(vnc.ANYTHING))
-    line.perform(rfb.be_alone())
+    line.perform(rfb.disconnect_others())
 
 
 def _lookup(connection: Any, server_id: str) -> Any:

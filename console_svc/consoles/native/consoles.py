@@ -1,35 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Password-protected consoles for native VNC clients.
+"""Password-protected consoles for native clients.
 
-A console is opened by the compute driver, or on the gateway.
+A console is opened on the hypervisor, by the driver, or on the gateway.
 """
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Sequence
 
-import sqlalchemy as sa
 from oslo_config import cfg
-from oslo_db import exception as db_exception
 
 from console_svc import exception
 from console_svc.compute import Driver
-from console_svc.consoles import vault
-from console_svc.consoles.native.on_gateway import (
-    GatewayConsoles,
-    is_over,
-)
+from console_svc.consoles.native.on_gateway import OnGateway
+from console_svc.consoles.native.on_hypervisor import OnHypervisor
 from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
-from console_svc.db.api import Database
-from console_svc.objects import Console, Server
+from console_svc.db.database import Database
+from console_svc.objects import NativeConsole, Server
 
 LOG = logging.getLogger(__name__)
 
 
 class NativeConsoles:
-    """Opens, shows and closes them; one a server.
+    """Opens, shows and closes native consoles; a server has one at most.
 
     :param clock: seconds of the UTC epoch
     """
@@ -39,216 +36,116 @@ class NativeConsoles:
         conf: cfg.ConfigOpts,
         database: Database,
         driver: Driver,
+        vault: Vault,
         tokens: ConsoleAuthTokens,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._conf = conf
         self._database = database
-        self._driver = driver
-        self._gateway = GatewayConsoles(conf, database, tokens, clock)
-        self._by_driver = driver.opens_native_consoles
-        if conf.consoles.mode is not None:
-            self._by_driver = conf.consoles.mode == 'driver'
-        self._vault = vault.Vault(conf)
+        self._vault = vault
         self._clock = clock
+        self._on_hypervisor = OnHypervisor(
+            conf, database, driver, vault, clock
+        )
+        self._on_gateway = OnGateway(conf, database, vault, tokens, clock)
+        by_driver = driver.opens_native_consoles
+        if conf.consoles.mode is not None:
+            by_driver = conf.consoles.mode == 'driver'
+        self._opener = self._on_hypervisor if by_driver else self._on_gateway
 
-    def list(self, server: Server) -> Sequence[sa.RowMapping]:
-        """The server's consoles, without their passwords."""
-        return self._rows(server)[0]
+    def list(self, server: Server) -> Sequence[NativeConsole]:
+        """The server's consoles."""
+        return self._split(server)[0]
 
-    def get(self, server: Server, console_id: int) -> Console:
-        """One console, with its password.
+    def get(
+        self, server: Server, console_id: int
+    ) -> tuple[NativeConsole, str]:
+        """One console and its password.
 
-        :raises console_svc.exception.ConsoleNotFound: the server has none
-            with this id
+        :raises console_svc.exception.ConsoleNotFound: the server has no
+            console with this id
         """
-        row = self._find(server, console_id)
-        host, port = row['host'], row['port']
-        if _is_gateways(row):
-            host, port = self._gateway.endpoint(row['gateway_port'])
-        return Console(
-            id=row['id'],
-            server_id=row['server_id'],
-            server_host=row['server_host'],
-            console_type=row['console_type'],
-            instance_name=row['instance_name'],
-            host=host,
-            port=port,
-            password=self._vault.decrypt(row['encrypted_password']),
+        console = self._find(server, console_id)
+        host, port = self._opener_of(console).endpoint(console)
+        return (
+            dataclasses.replace(console, host=host, port=port),
+            self._vault.decrypt(console.encrypted_password),
         )
 
     def open(self, context: RequestContext, server: Server) -> None:
-        """Open the server's console, if it isn't open.
+        """Open the server's console unless it is open.
 
-        A console that was opened on a host which the server has left since
-        is closed and forgotten, as is one that is over.
+        A console that has expired, or that was opened on a host which the
+        server has left, is closed first.
 
         :raises console_svc.exception.ServerNotReady: not in this state
-        :raises console_svc.exception.NativeConsoleUnavailable: it has none
+        :raises console_svc.exception.NativeConsoleUnavailable: the server
+            has no native console
         :raises console_svc.exception.ServiceUnavailable: the gateway has no
-            port left
+            free port
         """
         if server.host is None:
             raise exception.ServerNotReady(server_id=server.id)
-        here, over = self._rows(server)
-        for row in over:
-            self._forget(context, row)
-        if here:
-            return
-        if self._by_driver:
-            self._open(context, server, server.host)
-        else:
-            self._gateway.open(context, server)
-
-    def _open(
-        self, context: RequestContext, server: Server, host: str
-    ) -> None:
-        """Have the driver open a console, and store it."""
-        password = vault.generate()
-        encrypted = self._vault.encrypt(password)
-        endpoint = self._driver.open_native_console(context, server, password)
-        try:
-            self._database.create_console(
-                {
-                    'server_id': server.id,
-                    'server_host': host,
-                    'console_type': endpoint.console_type,
-                    'instance_name': server.instance_name,
-                    'host': endpoint.host
-                    or self._conf.consoles.public_hostname,
-                    'port': endpoint.port,
-                    'encrypted_password': encrypted,
-                    'created_at': int(self._clock()),
-                }
-            )
-        except db_exception.DBDuplicateEntry:
-            self._agree(context, server)
-        except Exception:
-            self._driver.close_native_console(server.id, host)
-            raise
+        current, stale = self._split(server)
+        for console in stale:
+            self._close_stale(context, console)
+        if not current:
+            self._opener.open(context, server, server.host)
 
     def close(
         self, context: RequestContext, server: Server, console_id: int
     ) -> None:
         """Close a console: its password is void when this returns.
 
-        :raises console_svc.exception.ConsoleNotFound: the server has none
-            with this id
+        :raises console_svc.exception.ConsoleNotFound: the server has no
+            console with this id
         """
-        self._close(context, self._find(server, console_id))
+        self.discard(context, self._find(server, console_id))
 
-    def purge(
-        self,
-        context: RequestContext,
-        batch: int = 1000,
-        max_seconds: float | None = None,
-    ) -> int:
-        """Close consoles that are over, or whose server is gone or has moved.
+    def discard(self, context: RequestContext, console: NativeConsole) -> None:
+        """Close a console, whether or not its server still exists.
 
-        A host that is away keeps its servers' consoles; the next purge tries
-        again.
-
-        :param context: whom the driver is asked for; sees every server
-        :param batch: servers looked at between two queries
-        :param max_seconds: begin with no server after these
-        :returns: how many were closed
+        :raises console_svc.exception.ServiceUnavailable: its host does not
+            answer
         """
-        started = time.monotonic()
-        purged = 0
-        last = ''
-        while page := self._database.list_servers_with_consoles(last, batch):
-            for last in page:
-                if (
-                    max_seconds is not None
-                    and time.monotonic() - started >= max_seconds
-                ):
-                    return purged
-                try:
-                    purged += self._purge_server(context, last)
-                except (
-                    exception.ServiceUnavailable,
-                    exception.Refused,
-                ) as error:
-                    LOG.warning(
-                        'The purge leaves the consoles of server %s for the '
-                        'next time: %s',
-                        last,
-                        error,
-                    )
-        return purged
+        self._opener_of(console).close(context, console)
 
-    def _purge_server(self, context: RequestContext, server_id: str) -> int:
-        try:
-            host = self._driver.get_server(context, server_id).host
-        except exception.ServerNotFound:
-            host = None
-        now = int(self._clock())
-        rows = [
-            row
-            for row in self._database.list_consoles(server_id)
-            if row['server_host'] != host or is_over(row, now)
-        ]
-        for row in rows:
-            self._close(context, row)
-        return len(rows)
+    def _opener_of(self, console: NativeConsole) -> OnHypervisor | OnGateway:
+        """The opener of this console: not the one that is configured now."""
+        on_gateway = console.token_hash is not None
+        return self._on_gateway if on_gateway else self._on_hypervisor
 
-    def _agree(self, context: RequestContext, server: Server) -> None:
-        """Another create won the race: the password is the one it stored."""
-        for row in self.list(server):
-            self._driver.open_native_console(
-                context, server, self._vault.decrypt(row['encrypted_password'])
-            )
-
-    def _rows(
+    def _split(
         self, server: Server
-    ) -> tuple[Sequence[sa.RowMapping], Sequence[sa.RowMapping]]:
-        """The server's consoles, and those that are such no more.
-
-        These were opened on a host that it has left, or are over.
-        """
+    ) -> tuple[Sequence[NativeConsole], Sequence[NativeConsole]]:
+        """The server's current consoles, and those to be closed."""
         now = int(self._clock())
+        current, stale = [], []
+        for console in self._database.native_consoles.list(server.id):
+            is_stale = console.server_host != server.host
+            if is_stale or console.has_expired(now):
+                stale.append(console)
+            else:
+                current.append(console)
+        return current, stale
 
-        def is_there(row: sa.RowMapping) -> bool:
-            return row['server_host'] == server.host and not (
-                is_over(row, now)
-            )
-
-        rows = self._database.list_consoles(server.id)
-        return (
-            [row for row in rows if is_there(row)],
-            [row for row in rows if not is_there(row)],
-        )
-
-    def _forget(self, context: RequestContext, row: sa.RowMapping) -> None:
-        """Close a console that is the server's no more."""
-        try:
-            self._close(context, row)
-        except exception.ServiceUnavailable as error:
-            # A dead host must not keep its servers' new consoles shut; the
-            # purge tries again.
-            LOG.warning(
-                'Console %s of server %s is left open on %s until the next '
-                'purge: %s',
-                row['id'],
-                row['server_id'],
-                row['server_host'],
-                error,
-            )
-
-    def _find(self, server: Server, console_id: int) -> sa.RowMapping:
-        for row in self.list(server):
-            if row['id'] == console_id:
-                return row
+    def _find(self, server: Server, console_id: int) -> NativeConsole:
+        for console in self.list(server):
+            if console.id == console_id:
+                return console
         raise exception.ConsoleNotFound(server_id=server.id)
 
-    def _close(self, context: RequestContext, row: sa.RowMapping) -> None:
-        if _is_gateways(row):
-            self._gateway.close(context, row)
-            return
-        self._driver.close_native_console(row['server_id'], row['server_host'])
-        self._database.delete_console(row['id'])
-
-
-def _is_gateways(row: sa.RowMapping) -> bool:
-    """Whether a console is on the gateway; it stays what it was opened as."""
-    return row['token_hash'] is not None
+    def _close_stale(
+        self, context: RequestContext, console: NativeConsole
+    ) -> None:
+        try:
+            self.discard(context, console)
+        except exception.ServiceUnavailable as error:
+            # A dead host must not prevent the new console.
+            LOG.warning(
+                'Console %d of server %s stays open on host %s until the '
+                'next purge: %s',
+                console.id,
+                console.server_id,
+                console.server_host,
+                error,
+            )

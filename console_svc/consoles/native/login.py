@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Log-ins to the gateway's consoles: who may, and where they get."""
+"""Password log-in to consoles on the gateway."""
 
 import hmac
 import logging
@@ -8,33 +8,32 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_utils import uuidutils
 
 from console_svc import addresses, audit, exception
 from console_svc.compute import Driver
-from console_svc.consoles import vault
 from console_svc.consoles.sessions import ConsoleSessions
+from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext, everybody
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
-    ConsoleAuthToken,
     ConsoleSession,
     ConsoleType,
+    GatewayConsole,
 )
 from console_svc.protocols import rfb
 
 LOG = logging.getLogger(__name__)
 
-# Seconds: no client waits longer after a wrong password.
+# Seconds that a client waits after a wrong password, at most.
 _LONGEST_DELAY: Final = 30
 
 
-class GatewayAuthentication:
-    """Lets who knows a console's password open a session.
+class Login:
+    """Opens sessions for native clients that know a console's password.
 
     :param clock: seconds of the UTC epoch
     """
@@ -44,6 +43,7 @@ class GatewayAuthentication:
         conf: cfg.ConfigOpts,
         database: Database,
         driver: Driver,
+        vault: Vault,
         sessions: ConsoleSessions,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
@@ -51,140 +51,136 @@ class GatewayAuthentication:
         self._conf = conf
         self._database = database
         self._driver = driver
+        self._vault = vault
         self._sessions = sessions
         self._audit = events
         self._clock = clock
-        self._vault = vault.Vault(conf)
 
-    def authenticate(
+    def log_in(
         self,
         context: RequestContext,
         target: int | str,
         challenge: bytes,
         response: bytes,
         client_address: str | None,
-    ) -> tuple[ConsoleSession, ConsoleAuthToken]:
-        """Check a response of VNC authentication, and open a session.
+    ) -> tuple[ConsoleSession, ConnectInfo]:
+        """Check a response of VNC authentication and open a session.
 
         :param target: the console's own port, or its server's id or instance
             name
-        :param client_address: of who connects to the gateway
-        :returns: the session, and where it leads
-        :raises console_svc.exception.AuthenticationFailed: there is no such
-            console, or none for this address, or this is not its password
-        :raises console_svc.exception.ConsoleLocked: no password is looked at
-        :raises console_svc.exception.ConsoleNotFound: the server is no longer
-            where its console was opened, or has none
+        :param client_address: the address of the native client
+        :returns: the session, and where its console is
+        :raises console_svc.exception.AuthenticationFailed: the password is
+            wrong, or there is no such console for this address
+        :raises console_svc.exception.ConsoleLocked: no password is accepted
+        :raises console_svc.exception.ConsoleNotFound: the server has moved
+            since its console was opened, or has no console
         :raises console_svc.exception.ConsoleUsedUp: it has no use left
         :raises console_svc.exception.TooManySessions: the server has no room
-            for another
+            for another session
         """
-        row = self._find(target)
+        console = self._find(target)
         try:
-            found = self._where(
-                self._check(row, challenge, response, client_address)
+            console = self._authenticate(
+                console, challenge, response, client_address
             )
+            info = self._connect_info(console)
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
                 context,
                 audit.AUTHENTICATE,
                 error,
-                server_id=row and row['server_id'],
+                server_id=console and console.server_id,
                 console_type=NATIVE_TYPE,
-                token=row and row['token_hash'],
+                token=console and console.token_hash,
                 client_address=client_address,
             )
             raise
-        options = self._conf.consoles
+        max_uses = self._conf.consoles.native_max_uses
         try:
-            session = self._sessions.open_found(
-                context, found, client_address, options.native_max_uses
+            session = self._sessions.open(
+                context, console, client_address, max_uses
             )
         except exception.TokenUsedUp:
             raise exception.ConsoleUsedUp from None
-        if options.native_max_uses:
-            self._database.expire_if_used_up(
-                found.hash, int(self._clock()), options.native_max_uses
+        if max_uses:
+            self._database.native_consoles.expire_if_used_up(
+                console.token_hash, int(self._clock()), max_uses
             )
-        return session, found
+        return session, info
 
-    def _find(self, target: int | str) -> sa.RowMapping | None:
-        """The console that somebody wants to log in to."""
+    def _find(self, target: int | str) -> GatewayConsole | None:
+        """The console to which a client logs in."""
         now = int(self._clock())
-        find = self._database.find_gateway_consoles
+        queries = self._database.native_consoles
         if isinstance(target, int):
-            return next(iter(find('gateway_port', target, now)), None)
+            return queries.find_by_port(target, now)
         if not _is_storable(target):
             return None
         if uuidutils.is_uuid_like(target):
-            rows = find('server_id', target, now)
-            if rows:
-                return rows[0]
-        rows = find('instance_name', target, now)
-        if len(rows) > 1:
-            LOG.warning('%r names more than one console', target)
+            console = queries.find_by_server(target, now)
+            if console is not None:
+                return console
+        consoles = queries.find_by_instance_name(target, now)
+        if len(consoles) > 1:
+            LOG.warning(
+                'Log-in refused: the instance name %r belongs to more than '
+                'one console. Use the server id instead.',
+                target,
+            )
             return None
-        return next(iter(rows), None)
+        return next(iter(consoles), None)
 
-    def _check(
+    def _authenticate(
         self,
-        row: sa.RowMapping | None,
+        console: GatewayConsole | None,
         challenge: bytes,
         response: bytes,
         client_address: str | None,
-    ) -> sa.RowMapping:
-        """See that a response is that of a console's password."""
+    ) -> GatewayConsole:
+        """Check that a response was made with the console's password."""
         now = int(self._clock())
         options = self._conf.rfb
-        counted, state = False, None
-        if row is not None and self._is_for(row, client_address):
-            # Keys that can't be read make no wrong password.
-            password = self._vault.decrypt(row['encrypted_password'])
-            # Counted before it is looked at: of those who guess at the same
-            # time, no more are answered than may guess.
-            counted, state = self._database.count_failure(
-                row['id'], now, options.max_failures, now + options.lock_time
+        queries = self._database.native_consoles
+        counted, failed = False, None
+        if console is not None and self._is_for(console, client_address):
+            # Decrypt first: an unreadable key is not a wrong password.
+            password = self._vault.decrypt(console.encrypted_password)
+            # Count before checking, so that concurrent guesses cannot exceed
+            # the limit.
+            counted, failed = queries.count_failure(
+                console.id, now, options.max_failures, now + options.lock_time
             )
-        if row is None or state is None:
-            # Work and delay of a first wrong password. Who may not try can't
-            # lock out who may.
-            _is_right(challenge, vault.generate(), response)
+        if console is None or failed is None:
+            # Same work and delay as a first failure. Callers who may not log
+            # in must not lock the console.
+            _is_right(challenge, rfb.generate_password(), response)
             raise exception.AuthenticationFailed(_delay(1))
         if not counted:
-            raise exception.ConsoleLocked(state['locked_until'] - now)
+            raise exception.ConsoleLocked(failed.locked_until - now)
         if _is_right(challenge, password, response):
-            self._database.forget_failures(row['id'])
-            return row
-        if state['locked_until'] > now:
-            raise exception.ConsoleLocked(state['locked_until'] - now)
-        raise exception.AuthenticationFailed(_delay(state['failures']))
+            queries.reset_failures(console.id)
+            return console
+        if failed.locked_until > now:
+            raise exception.ConsoleLocked(failed.locked_until - now)
+        raise exception.AuthenticationFailed(_delay(failed.failures))
 
-    def _is_for(self, row: sa.RowMapping, client_address: str | None) -> bool:
-        """Whether a console can be logged in to from an address."""
+    def _is_for(
+        self, console: GatewayConsole, client_address: str | None
+    ) -> bool:
+        """Whether clients at this address may log in to a console."""
         return (
             not self._conf.consoles.bind_to_client_address
-            or addresses.same(row['client_address'], client_address)
+            or addresses.same(console.client_address, client_address)
         )
 
-    def _where(self, row: sa.RowMapping) -> ConsoleAuthToken:
-        """Where a console leads now, as its token says it."""
-        return ConsoleAuthToken(
-            hash=row['token_hash'],
-            server_id=row['server_id'],
-            project_id=row['project_id'],
-            user_id=row['user_id'],
-            console_type=NATIVE_TYPE,
-            connect_info=self._connect_info(row),
-            expires=row['expires'],
-            client_address=row['client_address'],
-        )
-
-    def _connect_info(self, row: sa.RowMapping) -> ConnectInfo:
+    def _connect_info(self, console: GatewayConsole) -> ConnectInfo:
+        """Where a console is now, if its server is where it was opened."""
         context = everybody()
-        gone = exception.ConsoleNotFound(server_id=row['server_id'])
+        gone = exception.ConsoleNotFound(server_id=console.server_id)
         try:
-            server = self._driver.get_server(context, row['server_id'])
-            if server.host != row['server_host']:
+            server = self._driver.get_server(context, console.server_id)
+            if server.host != console.server_host:
                 raise gone
             return self._driver.get_connect_info(
                 context, server, ConsoleType.NOVNC
@@ -193,8 +189,8 @@ class GatewayAuthentication:
             exception.ServerNotFound,
             exception.ServerNotReady,
             exception.ConsoleTypeUnavailable,
-            # By the service behind the driver, which says so in its own way.
-            exception.Refused,
+            # The service behind the driver says the same in its own way.
+            exception.UpstreamRefused,
         ):
             raise gone from None
 
@@ -204,12 +200,12 @@ def _is_right(challenge: bytes, password: str, response: bytes) -> bool:
 
 
 def _delay(failures: int) -> int:
-    """Seconds to wait after so many failures in a row: 1, 2, 4 and so on."""
+    """Seconds to wait after failures in a row: 1, 2, 4 and so on."""
     return int(min(2 ** min(failures - 1, 9), _LONGEST_DELAY))
 
 
 def _is_storable(text: str) -> bool:
-    """Whether a name can be in the database; not every one takes any text."""
+    """Whether every database can compare this text with a column."""
     try:
         return b'\0' not in text.encode()
     except UnicodeEncodeError:

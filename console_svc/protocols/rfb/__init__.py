@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""RFB's handshakes (RFC 6143, RFB 3.3 to 3.8), for either end of a line.
+"""RFB handshakes (RFC 6143, RFB 3.3 to 3.8), of clients and of servers.
 
-They do no I/O: a handshake is a generator of what is to be done next
-(:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`), and is
-sent what came of it. So one text serves blocking sockets and asyncio.
+They do no I/O. A handshake is a generator that yields its next step
+(:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`) and is
+sent the result, so the same code serves blocking sockets and asyncio.
 """
 
 from console_svc.protocols.rfb.client import (
-    be_alone,
+    disconnect_others,
     is_protected,
     log_in,
     result,
     security_types,
     vencrypt_subtypes,
 )
+from console_svc.protocols.rfb.password import generate_password
 from console_svc.protocols.rfb.server import (
     Login,
     ask,
     offer,
     receive,
     refuse,
-    turn_away,
+    reject,
     welcome,
 )
 from console_svc.protocols.rfb.wire import (
@@ -59,16 +60,17 @@ __all__ = [
     'StartTLS',
     'Write',
     'ask',
-    'be_alone',
+    'disconnect_others',
+    'generate_password',
     'is_protected',
     'log_in',
     'offer',
     'receive',
     'refuse',
+    'reject',
     'response',
     'result',
     'security_types',
-    'turn_away',
     'vencrypt_subtypes',
     'welcome',
 ]

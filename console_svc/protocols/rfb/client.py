@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""RFB as a client of a hypervisor's VNC server."""
+"""The client's side of RFB, towards a hypervisor's VNC server."""
 
 import struct
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ from console_svc.protocols.rfb.wire import (
 
 
 def security_types() -> Handshake[tuple[int, frozenset[int]]]:
-    """Exchange versions.
+    """Exchange versions, and read the server's security types.
 
-    :returns: the minor version, and the security types that are offered
+    :returns: the minor version, and the security types
     :raises RFBError: the server speaks another protocol, or refuses
     """
     minor = yield from read_version('server')
@@ -46,7 +46,7 @@ def security_types() -> Handshake[tuple[int, frozenset[int]]]:
 
 
 def vencrypt_subtypes() -> Handshake[frozenset[int]]:
-    """Choose VeNCrypt, and see what the server offers below it."""
+    """Choose VeNCrypt, and read the server's subtypes."""
     yield Write(bytes([VENCRYPT]))
     yield Read(2)
     yield Write(b'\x00\x02')
@@ -57,9 +57,9 @@ def vencrypt_subtypes() -> Handshake[frozenset[int]]:
 
 
 def is_protected() -> Handshake[bool]:
-    """Whether the server lets nobody in without a password.
+    """Whether the server requires a password of every client.
 
-    :raises RFBError: it can't be found out
+    :raises RFBError: the server speaks another protocol, or refuses
     """
     _, types = yield from security_types()
     if types == {VENCRYPT}:
@@ -68,7 +68,7 @@ def is_protected() -> Handshake[bool]:
 
 
 def log_in(accepted: Sequence[int]) -> Handshake[None]:
-    """Go through whatever the server asks for.
+    """Authenticate with the best security type that the server offers.
 
     :param accepted: security types, the best first
     :raises RFBError: the server offers none of these, or refuses
@@ -90,9 +90,9 @@ def log_in(accepted: Sequence[int]) -> Handshake[None]:
 
 
 def result(minor: int) -> Handshake[None]:
-    """Hear whether the server lets one in.
+    """Read the SecurityResult (RFC 6143, section 7.1.3).
 
-    :raises RFBError: it does not
+    :raises RFBError: the server refuses
     """
     if (yield from read_number()) != 0:
         raise RFBError(
@@ -100,15 +100,18 @@ def result(minor: int) -> Handshake[None]:
         )
 
 
-def be_alone() -> Handshake[None]:
-    """Have the server end all other connections: ClientInit, not shared."""
+def disconnect_others() -> Handshake[None]:
+    """Have the server close all other connections: ClientInit, not shared."""
     yield Write(b'\x00')
-    # ServerInit is sent when that is done.
+    # The server sends ServerInit when it has done so.
     yield Read(24)
 
 
 def _start_tls() -> Handshake[int]:
-    """VeNCrypt; what follows inside of it."""
+    """Start TLS by VeNCrypt.
+
+    :returns: the security type that follows inside TLS
+    """
     subtypes = yield from vencrypt_subtypes()
     for subtype, inner in ((X509_VNC, VNC), (X509_NONE, NONE)):
         if subtype in subtypes:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""RFB as a server of a browser, or of a native client."""
+"""The server's side of RFB, towards a browser or a native client."""
 
 import dataclasses
 import struct
@@ -25,16 +25,16 @@ from console_svc.protocols.rfb.wire import (
     response,
 )
 
-# Bytes of a name or a password, at most.
+# Most bytes of a user name or a password.
 _LONGEST_NAME: Final = 255
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Login:
-    """How a client wants to get in.
+    """The log-in of a client.
 
-    :param minor: its version of RFB
-    :param user_name: what it calls the console; None: the port says which
+    :param minor: its minor version of RFB
+    :param user_name: names the console; None: the port identifies it
     :param response: to the challenge
     """
 
@@ -44,10 +44,10 @@ class Login:
 
 
 def offer(security_type: int) -> Handshake[int]:
-    """Exchange versions, and have the client take a security type.
+    """Exchange versions, and offer the client one security type.
 
     :returns: the minor version
-    :raises RFBError: the client speaks another protocol, or wants another
+    :raises RFBError: the client speaks another protocol, or chooses another
         type
     """
     minor = yield from _client_version()
@@ -56,39 +56,41 @@ def offer(security_type: int) -> Handshake[int]:
 
 
 def refuse(reason: str) -> Handshake[None]:
-    """Tell the client, before it is asked for anything, that it is not in."""
+    """Exchange versions, and refuse the client with a reason."""
     minor = yield from _client_version()
-    yield Write(bytes(4 if minor == 3 else 1) + _words(reason))
+    # No security types (RFC 6143, section 7.1.2).
+    yield Write(bytes(4 if minor == 3 else 1) + _string(reason))
 
 
 def ask(challenge: bytes) -> Handshake[bytes]:
-    """Have the client respond to a challenge."""
+    """Send a challenge of VNC authentication, and read the response."""
     yield Write(challenge)
     return (yield Read(CHALLENGE, typed=True))
 
 
 def welcome(minor: int, security_type: int) -> Handshake[None]:
-    """Tell the client that it is in."""
+    """Send the SecurityResult: OK, if this version has one."""
     if security_type != NONE or minor == NEWEST:
         yield Write(struct.pack('>I', 0))
 
 
-def turn_away(minor: int, reason: str) -> Handshake[None]:
-    """Tell the client that it is not, and why."""
+def reject(minor: int, reason: str) -> Handshake[None]:
+    """Send the SecurityResult: failed, and the reason from RFB 3.8 on."""
     yield Write(struct.pack('>I', 1))
     if minor == NEWEST:
-        yield Write(_words(reason))
+        yield Write(_string(reason))
 
 
 def receive(
     challenge: bytes, types: Sequence[int], subtype: int
 ) -> Handshake[Login]:
-    """Hear how a client wants to get in. Whether it may, is not said yet.
+    """Read the log-in of a client, without the SecurityResult.
 
     :param challenge: for VNC authentication, random
-    :param types: security types of which it can choose, the best first
-    :param subtype: what stands inside of VeNCrypt: X509_VNC or X509_PLAIN
-    :raises RFBError: it speaks another protocol, or wants something else
+    :param types: security types to offer, the best first
+    :param subtype: of VeNCrypt: X509_VNC or X509_PLAIN
+    :raises RFBError: the client speaks another protocol, or chooses another
+        type
     """
     minor = yield from _client_version()
     chosen = yield from _choose(minor, types)
@@ -102,25 +104,28 @@ def receive(
 
 
 def _choose(minor: int, types: Sequence[int]) -> Handshake[int]:
-    """Have the client choose a security type."""
+    """Offer security types, and read the client's choice."""
     if minor == 3:
-        # In this version the server chooses, and there are no other types.
+        # In this version the server chooses, and only these types exist.
         chosen = next((it for it in types if it in (NONE, VNC)), 0)
         yield Write(struct.pack('>I', chosen))
         if not chosen:
-            yield Write(_words('A newer version of RFB is needed here'))
+            yield Write(_string('A newer version of RFB is needed here'))
             raise RFBError('the client speaks RFB 3.3')
         return chosen
     yield Write(bytes([len(types), *types]))
     (chosen,) = yield Read(1)
     if chosen not in types:
-        yield from turn_away(minor, 'That security type was not offered')
+        yield from reject(minor, 'That security type was not offered')
         raise RFBError('the client wants another security type')
     return int(chosen)
 
 
 def _vencrypt(subtype: int) -> Handshake[int]:
-    """VeNCrypt 0.2, up to TLS; what follows inside of it."""
+    """Start TLS by VeNCrypt 0.2.
+
+    :returns: the security type that follows inside TLS
+    """
     yield Write(b'\x00\x02')
     if (yield Read(2)) != b'\x00\x02':
         yield Write(b'\xff')
@@ -135,7 +140,7 @@ def _vencrypt(subtype: int) -> Handshake[int]:
 
 
 def _plain() -> Handshake[tuple[str, str]]:
-    """User name and password, as they are."""
+    """Read user name and password of X509Plain."""
     lengths = struct.unpack('>II', (yield Read(8, typed=True)))
     if max(lengths) > _LONGEST_NAME:
         raise RFBError('the client sends too long a name or password')
@@ -145,19 +150,18 @@ def _plain() -> Handshake[tuple[str, str]]:
 
 
 def _target() -> Handshake[str]:
-    """What xvp's clients name: a user, and a target.
+    """Read the target that an xvp client names, or else its user name.
 
-    A password is all that a user needs here, so the target counts; where
-    there is none, the user's name is taken for it.
+    The user name has no other meaning here: a console has no users.
     """
     lengths = yield Read(2, typed=True)
     user, target = (yield Read(lengths[0])), (yield Read(lengths[1]))
     return (target or user).decode(errors='replace')
 
 
-def _words(reason: str) -> bytes:
-    words = reason.encode()
-    return struct.pack('>I', len(words)) + words
+def _string(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack('>I', len(data)) + data
 
 
 def _client_version() -> Handshake[int]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What both ends of a line have in common: the steps, and the numbers."""
+"""What clients and servers of RFB share: steps, constants, data types."""
 
 import dataclasses
 import struct
@@ -30,17 +30,17 @@ X509_PLAIN: Final = 262
 #: Bytes of a challenge of VNC authentication, and of its response.
 CHALLENGE: Final = 16
 
-# A reason is read no further.
+# Most bytes of a reason that are read.
 _LONGEST_REASON: Final = 1000
 
 
 class RFBError(Exception):
-    """The other end says something else than RFB, or refuses."""
+    """The peer violates the protocol, or refuses."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Read:
-    """Read so many bytes, and send the handshake all of them.
+    """Read a number of bytes, and send them to the handshake.
 
     :param typed: whether a user may have to type them first
     """
@@ -58,12 +58,12 @@ class Write:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StartTLS:
-    """Go on with TLS, as its client or its server."""
+    """Switch the connection to TLS, in the same role as in RFB."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Respond:
-    """Send the handshake what answers a challenge of VNC authentication."""
+    """Send the handshake the response to a VNC authentication challenge."""
 
     challenge: bytes
 
@@ -73,24 +73,32 @@ Handshake = Generator[Read | Write | StartTLS | Respond, bytes, _T]
 
 
 def response(challenge: bytes, password: str) -> bytes:
-    """What answers a challenge of VNC authentication (section 7.2.2)."""
+    """The response to a VNC authentication challenge (section 7.2.2).
+
+    Each byte of the password has its bits in reverse order in the key.
+    """
     key = bytes(
         int(f'{byte:08b}'[::-1], 2)
         for byte in password.encode('latin-1')[:8].ljust(8, b'\0')
     )
-    # DES, as three times the same key makes of it.
+    # Triple DES with three equal keys is DES.
     cipher = Cipher(algorithms.TripleDES(key * 3), modes.ECB())  # noqa: S305
     encryptor = cipher.encryptor()
     return encryptor.update(challenge) + encryptor.finalize()
 
 
 def read_version(other: str) -> Handshake[int]:
-    """The minor version that the other end says, as far as there is one."""
+    """Read the peer's version.
+
+    :param other: what the peer should be, for the error's message
+    :returns: the minor version to use: 3, 7 or 8
+    :raises RFBError: the peer does not speak RFB 3
+    """
     banner = yield Read(len(VERSION % NEWEST))
     if not banner.startswith(b'RFB 003.') or not banner[8:11].isdigit():
         raise RFBError(f'not an RFB {other}')
     minor = int(banner[8:11])
-    # Others than these are to be taken for 3.3 (RFC 6143, section 7.1.1).
+    # All others must be treated as 3.3 (RFC 6143, section 7.1.1).
     return NEWEST if minor >= NEWEST else 7 if minor == 7 else 3
 
 
@@ -101,5 +109,5 @@ def read_number() -> Handshake[int]:
 
 def read_reason() -> Handshake[str]:
     length = yield from read_number()
-    words = yield Read(min(length, _LONGEST_REASON))
-    return words.decode(errors='replace')
+    reason = yield Read(min(length, _LONGEST_REASON))
+    return reason.decode(errors='replace')

@@ -347,7 +347,5 @@ class RacesTest(testtools.TestCase):
 
         came = self.together(create, 16)
         self.assertEqual([200] * 12 + [503] * 4, sorted(came))
-        ports = [
-            row['gateway_port'] for row in api.database.list_gateway_ports()
-        ]
+        ports = [it.port for it in api.database.native_consoles.list_ports()]
         self.assertEqual(list(range(5901, 5907)), sorted(ports))

@@ -2,9 +2,10 @@
 
 """Replays nova-34.0.0.json: look-ups, versions, and what is refused."""
 
-import hashlib
 import time
 
+from console_svc.consoles.tokens import hash_of
+from console_svc.objects import ConnectInfo, ConsoleAuthToken
 from console_svc.tests.functional import golden
 from console_svc.tests.functional.golden import Differs
 from console_svc.tests.functional.golden import fault as _fault
@@ -185,19 +186,17 @@ class GoldenTest(golden.ReplayTest):
                 ]
             }
         )
-        self.api.database.create_token(
-            {
-                'token_hash': hashlib.sha256(TOKEN.encode()).hexdigest(),
-                'server_id': SERVER,
-                'project_id': 'admin',
-                'user_id': 'admin',
-                'console_type': 'novnc',
-                'host': '192.0.2.10',
-                'port': 5900,
-                'created_at': int(time.time()),
-                'expires': int(time.time()) + 600,
-            }
+        now = int(time.time())
+        token = ConsoleAuthToken(
+            token_hash=hash_of(TOKEN),
+            server_id=SERVER,
+            project_id='admin',
+            user_id='admin',
+            console_type='novnc',
+            connect_info=ConnectInfo('192.0.2.10', 5900),
+            expires=now + 600,
         )
+        self.api.database.tokens.create(token, now)
 
     def test_every_difference_is_of_a_record(self) -> None:
         names = {record['name'] for record in RECORDS}

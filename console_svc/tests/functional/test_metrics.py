@@ -18,7 +18,7 @@ from console_svc import audit
 from console_svc.api import metrics as api_metrics
 from console_svc.api import routes
 from console_svc.api.controllers.root import RootController
-from console_svc.proxy import metrics as proxy_metrics
+from console_svc.proxy import monitoring
 from console_svc.tests import fixtures
 from console_svc.tests.functional import api_ref
 
@@ -254,7 +254,7 @@ class DashboardTest(testtools.TestCase):
 
     def collectors(self) -> set[Any]:
         found: set[Any] = set()
-        for metrics in (api_metrics.Metrics(), proxy_metrics.Metrics()):
+        for metrics in (api_metrics.Metrics(), monitoring.Metrics()):
             found |= {
                 value
                 for value in vars(metrics).values()

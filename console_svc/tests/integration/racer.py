@@ -29,7 +29,7 @@ from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
 from console_svc.context import RequestContext, everybody
 from console_svc.db import migration
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 from console_svc.objects import Endpoint, Server
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures

@@ -22,7 +22,7 @@ from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
 from console_svc.context import everybody
 from console_svc.db import api as db
 from console_svc.db import migration, tables
-from console_svc.db.api import Database
+from console_svc.db.database import Database
 from console_svc.tests import fixtures
 from console_svc.tests.integration import process
 from console_svc.tests.integration.databases import (

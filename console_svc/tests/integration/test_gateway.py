@@ -410,10 +410,11 @@ class StaticTest(GatewayTest):
     def test_a_server_that_has_stopped(self) -> None:
         self.start()
         self.gateway.service.write_inventory({'servers': []})
-        self.refused('The console is not there now.')
+        self.refused('The console is not available.')
         self.counted({'refused': 1})
         self.assertIn(
-            f'No log-in: Console for instance {fixtures.SERVER} could not',
+            'A native client cannot log in: Console for instance '
+            f'{fixtures.SERVER} could not',
             self.gateway.proxy.log.read_text(),
         )
 
@@ -435,7 +436,7 @@ class StaticTest(GatewayTest):
             self.console['port'], self.console['password']
         )
         self.gateway.service.process.stop()
-        self.refused('The console service is away. Try again later.')
+        self.refused('The console service is unavailable. Try again later.')
         # Who is in, stays.
         self.assertEqual((640, 480), desktop(line))
         stream.close()

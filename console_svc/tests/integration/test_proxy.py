@@ -29,7 +29,7 @@ SESSIONS = f'/v2.1/servers/{fixtures.SERVER}/console-sessions'
 _LAPSE = {'session_lapse': 3}
 NOT_VALID = (1008, 'The console token is not valid, or no longer.')
 NO_TOKEN = (1008, 'There is no console token in the URL.')
-AWAY = (1013, 'The console service is away. Try again later.')
+AWAY = (1013, 'The console service is unavailable. Try again later.')
 ENDED = (1000, 'The console has ended.')
 
 
@@ -386,7 +386,7 @@ class ConsoleTest(ProxyTest):
         self.assertEqual(
             (
                 1008,
-                'Consoles of the type rdp-html5 are not to be had here.',
+                'This proxy does not serve consoles of the type rdp-html5.',
             ),
             self.refused(f'?token={self.token("rdp", "rdp-html5")}'),
         )
@@ -578,7 +578,7 @@ class LifeTest(ProxyTest):
         (folder / 'server-key.pem').write_text(key)
         self.proxy.process.signal(signal.SIGHUP)
         process.wait_for(
-            lambda: 'stays the old one' in self.proxy.log.read_text(),
+            lambda: 'the old one stays' in self.proxy.log.read_text(),
             'the proxy to read it',
         )
         self.talks(self.connect(ssl=trusting(str(folder / 'first-ca.pem'))))
@@ -599,7 +599,7 @@ class LifeTest(ProxyTest):
         for options, reason in (
             ({'cert': '/nonexistent.pem'}, '/nonexistent.pem'),
             ({'ports': 'all'}, 'ports'),
-            ({'ports': '6080,6080'}, 'Port 6080 is there for two things'),
+            ({'ports': '6080,6080'}, 'Port 6080 is configured twice'),
             ({'console_api': {'timeout': 10}}, 'auth_type'),
             ({'console_api': {'auth_type': 'password'}}, 'auth_url'),
             (

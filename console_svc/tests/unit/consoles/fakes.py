@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A driver whose answers a test decides."""
+"""A driver whose answers the test sets, and the services around it."""
+
+import time
+from collections.abc import Callable
 
 from console_svc import exception
 from console_svc.compute import base
 from console_svc.context import RequestContext
 from console_svc.objects import ConnectInfo, Endpoint, Server
+from console_svc.services import Services
 from console_svc.tests import fixtures
 
 CONTEXT = RequestContext(user_id='joe', project_id='demo', overwrite=False)
 
 
 class RecordingDriver(base.Driver):
-    """Knows one server, remembers the password of each host's console."""
+    """Has one server, and records the password of each host's console."""
 
     def __init__(self, host: str | None = 'compute-1') -> None:
         self.server: Server | None = Server(
@@ -49,3 +53,15 @@ class RecordingDriver(base.Driver):
     def _ask(self, host: str | None) -> None:
         if host in self.dead_hosts:
             raise exception.ServiceUnavailable(f'{host} does not answer.')
+
+
+def services(
+    configuration: fixtures.Configuration,
+    driver: base.Driver,
+    clock: Callable[[], float] = time.time,
+) -> Services:
+    """The service's objects around a driver, on the test's clock."""
+    made = Services(configuration.conf, clock=clock)
+    made.driver = driver
+    made.database = configuration.database
+    return made

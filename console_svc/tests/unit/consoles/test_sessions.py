@@ -14,12 +14,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from console_svc import audit, exception
-from console_svc.consoles import purge
-from console_svc.consoles.sessions import ConsoleSessions
-from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc import exception
 from console_svc.objects import ConsoleSession
 from console_svc.tests import fixtures
+from console_svc.tests.unit.consoles import fakes
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
 START = 1_800_000_000
@@ -28,28 +26,27 @@ LAPSE = 30
 
 
 class Service:
-    """Tokens and sessions on a clock of our own."""
+    """Tokens and sessions, on the test's clock."""
 
     def __init__(self, configuration: fixtures.Configuration) -> None:
         self.now = START
         self.driver = RecordingDriver()
-        self.database = configuration.database
-        parts = (configuration.conf, configuration.database)
-        self.tokens = ConsoleAuthTokens(
-            *parts, self.driver, audit.Audit(), clock=lambda: self.now
-        )
-        self.sessions = ConsoleSessions(
-            *parts, self.tokens, audit.Audit(), clock=lambda: self.now
-        )
+        services = fakes.services(configuration, self.driver, lambda: self.now)
+        self.tokens = services.tokens
+        self.sessions = services.sessions
+        self.purge = services.purge
 
     def issue(self) -> str:
         return self.tokens.issue(CONTEXT, self.driver.server, 'novnc')
 
     def open(self, token: str) -> ConsoleSession:
-        return self.sessions.open(CONTEXT, token, '198.51.100.7')[0]
+        return self.sessions.open_by_token(CONTEXT, token, '198.51.100.7')[0]
 
     def ids(self) -> list[str]:
         return [item.id for item in self.sessions.list(self.driver.server)]
+
+    def keep(self, *session_ids: str) -> dict[str, int | None]:
+        return dict(self.sessions.keep(session_ids))
 
 
 class SessionsTest(testtools.TestCase):
@@ -59,97 +56,80 @@ class SessionsTest(testtools.TestCase):
             self.useFixture(fixtures.Configuration(consoleauth=options))
         )
 
-    def test_lapses_when_it_is_not_kept_alive(self) -> None:
+    def test_lapses_unless_it_is_kept_alive(self) -> None:
         service = self.service()
-        token = service.issue()
-        session = service.open(token)
+        session = service.open(service.issue())
         service.now += LAPSE - 1
-        service.sessions.keep(token, session.id)
+        service.keep(session.id)
         service.now += LAPSE - 1
         self.assertEqual([session.id], service.ids())
         service.now += 1
         self.assertEqual([], service.ids())
-        self.assertRaises(
-            exception.SessionNotFound,
-            service.sessions.keep,
-            token,
-            session.id,
-        )
+        service.purge.run()
+        self.assertEqual({}, service.keep(session.id))
 
-    def test_all_of_a_proxy_are_kept_at_once(self) -> None:
+    def test_keep_answers_for_the_sessions_that_exist(self) -> None:
         service = self.service()
-        tokens = [service.issue() for _ in range(3)]
-        sessions = [service.open(token).id for token in tokens]
+        sessions = [service.open(service.issue()).id for _ in range(3)]
         service.now += LAPSE - 1
-        kept = service.sessions.keep_all([*sessions[:2], str(uuid.uuid4())])
-        self.assertEqual(dict.fromkeys(sessions[:2]), dict(kept))
+        kept = service.keep(*sessions[:2], str(uuid.uuid4()))
+        self.assertEqual(dict.fromkeys(sessions[:2]), kept)
         service.now += LAPSE - 1
         self.assertEqual(sessions[:2], service.ids())
-        service.sessions.close(CONTEXT, tokens[0], sessions[0])
+        service.sessions.close(CONTEXT, sessions[0])
         self.assertEqual(
-            dict.fromkeys(sessions[1:2]),
-            dict(service.sessions.keep_all(sessions[:2])),
+            dict.fromkeys(sessions[1:2]), service.keep(*sessions[:2])
         )
 
-    def test_comes_back_when_the_service_was_away(self) -> None:
+    def test_keep_revives_a_session_after_an_outage(self) -> None:
         service = self.service()
         session = service.open(service.issue())
         service.now += LAPSE * 3
         self.assertEqual([], service.ids())
-        self.assertEqual(
-            {session.id: None}, dict(service.sessions.keep_all([session.id]))
-        )
+        self.assertEqual({session.id: None}, service.keep(session.id))
         self.assertEqual([session.id], service.ids())
 
-    def test_does_not_come_back_after_its_end(self) -> None:
+    def test_keep_does_not_revive_an_expired_session(self) -> None:
         service = self.service(enforce_session_timeout=True)
         session = service.open(service.issue())
         service.now = START + TTL - 1
-        self.assertEqual(
-            {session.id: START + TTL},
-            dict(service.sessions.keep_all([session.id])),
-        )
+        self.assertEqual({session.id: START + TTL}, service.keep(session.id))
         service.now += 1
-        self.assertEqual({}, dict(service.sessions.keep_all([session.id])))
+        self.assertEqual({}, service.keep(session.id))
 
     def test_outlives_its_token(self) -> None:
         service = self.service()
-        token = service.issue()
-        session = service.open(token)
+        session = service.open(service.issue())
         self.assertIsNone(session.expires)
-        for _ in range(TTL):
+        while service.now <= START + TTL:
             service.now += LAPSE - 1
-            service.sessions.keep(token, session.id)
+            self.assertEqual({session.id: None}, service.keep(session.id))
+            self.assertEqual([session.id], service.ids())
 
     def test_ends_with_its_token_where_that_is_enforced(self) -> None:
         service = self.service(enforce_session_timeout=True)
-        token = service.issue()
-        session = service.open(token)
+        session = service.open(service.issue())
         self.assertEqual(START + TTL, session.expires)
         while service.now < START + TTL:
-            service.sessions.keep(token, session.id)
+            self.assertEqual([session.id], service.ids())
+            service.keep(session.id)
             service.now += 10
         self.assertEqual([], service.ids())
-        self.assertRaises(
-            exception.SessionNotFound,
-            service.sessions.keep,
-            token,
-            session.id,
-        )
+        self.assertEqual({}, service.keep(session.id))
 
-    def test_only_its_own_token_keeps_or_closes_it(self) -> None:
+    def test_close_refuses_a_session_that_has_ended(self) -> None:
         service = self.service()
-        session, other = service.open(service.issue()), service.issue()
-        for method in (
-            service.sessions.keep,
-            lambda *args: service.sessions.close(CONTEXT, *args),
-        ):
+        session = service.open(service.issue())
+        service.sessions.close(CONTEXT, session.id)
+        for session_id in session.id, 'not-an-id':
             self.assertRaises(
-                exception.SessionNotFound, method, other, session.id
+                exception.SessionNotFound,
+                service.sessions.close,
+                CONTEXT,
+                session_id,
             )
-        self.assertEqual([session.id], service.ids())
 
-    def test_only_its_own_server_ends_it(self) -> None:
+    def test_end_refuses_the_session_of_another_server(self) -> None:
         service = self.service()
         session = service.open(service.issue())
         other = dataclasses.replace(service.driver.server, id=fixtures.UNKNOWN)
@@ -161,33 +141,33 @@ class SessionsTest(testtools.TestCase):
             session.id,
         )
 
-    def test_a_token_for_a_single_use(self) -> None:
+    def test_a_token_opens_max_uses_sessions(self) -> None:
         service = self.service(max_uses=1)
         token = service.issue()
-        service.tokens.validate(CONTEXT, token)  # a look-up is no use
+        service.tokens.validate(CONTEXT, token)  # a look-up is not a use
         session = service.open(token)
-        service.sessions.close(CONTEXT, token, session.id)
+        service.sessions.close(CONTEXT, session.id)
         self.assertRaises(exception.TokenUsedUp, service.open, token)
         self.assertEqual([], service.ids())
 
-    def test_a_limit_of_sessions_refuses(self) -> None:
+    def test_sessions_above_the_limit_are_refused(self) -> None:
         service = self.service(max_sessions_per_server=2, max_uses=1)
         first, second = (service.open(service.issue()) for _ in range(2))
         third = service.issue()
         self.assertRaises(exception.TooManySessions, service.open, third)
         self.assertEqual([first.id, second.id], service.ids())
         service.now += LAPSE
-        # What lapsed makes room, and the refusal was no use of the token.
+        # Lapsed sessions do not count, and the refusal did not use the token.
         service.open(third)
 
-    def test_or_the_newest_wins(self) -> None:
+    def test_new_sessions_replace_the_oldest_where_configured(self) -> None:
         service = self.service(
             max_sessions_per_server=2, when_sessions_are_full='replace'
         )
         opened = [service.open(service.issue()).id for _ in range(4)]
         self.assertEqual(opened[2:], service.ids())
 
-    def test_a_use_that_finds_nothing_replaces_nobody(self) -> None:
+    def test_a_refused_session_replaces_none(self) -> None:
         service = self.service(
             max_sessions_per_server=1,
             when_sessions_are_full='replace',
@@ -199,40 +179,28 @@ class SessionsTest(testtools.TestCase):
         self.assertRaises(exception.TokenUsedUp, service.open, used)
         self.assertEqual([winner.id], service.ids())
 
-    def test_housekeeping_takes_turns(self) -> None:
+    def test_one_process_purges_per_interval(self) -> None:
         configuration = self.useFixture(
             fixtures.Configuration(consoleauth={'purge_interval': 60})
         )
         service = Service(configuration)
         service.open(service.issue())
         service.now += 10_000
-        keepers = [
-            purge.Housekeeper(
-                configuration.conf,
-                configuration.database,
-                _NoConsoles(),
-                audit.Audit(),
-                clock=lambda: service.now,
-            )
+        purges = [
+            fakes.services(
+                configuration, service.driver, lambda: service.now
+            ).purge
             for _ in range(3)
         ]
         for _ in range(2):
-            done = [keeper.purge_if_due() for keeper in keepers]
+            done = [purge.run_if_due() for purge in purges]
             self.assertEqual([True, False, False], done)
             service.now += 60
-        self.assertEqual(
-            (0, 0),
-            purge.purge(service.database, audit.Audit(), service.now),
-        )
-
-
-class _NoConsoles:
-    def purge(self, context: object) -> int:
-        return 0
+        self.assertEqual((0, 0, 0), service.purge.run())
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Whatever happens in whatever order, the list says who is there."""
+    """The list is right after any sequence of operations."""
 
     tokens = Bundle('tokens')
     sessions = Bundle('sessions')
@@ -252,35 +220,33 @@ class SessionMachine(RuleBasedStateMachine):
         return token
 
     @rule(target=sessions, token=tokens)
-    def open(self, token: str) -> tuple[str, str]:
+    def open(self, token: str) -> str:
         try:
             session = self.service.open(token)
         except exception.TokenNotFound:
             assert self.valid.get(token, 0) <= self.service.now
-            return token, fixtures.UNKNOWN
+            return fixtures.UNKNOWN
         assert self.valid[token] > self.service.now
         self.alive[session.id] = (token, self.service.now + LAPSE)
-        return token, session.id
+        return session.id
 
-    @rule(pair=sessions)
-    def keep(self, pair: tuple[str, str]) -> None:
-        token, session_id = pair
-        _, until = self.alive.get(session_id, ('', 0))
-        try:
-            self.service.sessions.keep(token, session_id)
-        except exception.SessionNotFound:
-            assert until <= self.service.now
-        else:
-            assert until > self.service.now
+    @rule(session_id=sessions)
+    def keep(self, session_id: str) -> None:
+        kept = self.service.keep(session_id)
+        # A session that has lapsed comes back, unless it was purged.
+        assert set(kept) == {session_id} & self.alive.keys()
+        token, until = self.alive.get(session_id, ('', 0))
+        # A session is extended once a third of its lapse time has passed.
+        if kept and until <= self.service.now + LAPSE * 2 // 3:
             self.alive[session_id] = (token, self.service.now + LAPSE)
 
-    @rule(pair=sessions)
-    def close(self, pair: tuple[str, str]) -> None:
+    @rule(session_id=sessions)
+    def close(self, session_id: str) -> None:
         try:
-            self.service.sessions.close(CONTEXT, *pair)
+            self.service.sessions.close(CONTEXT, session_id)
         except exception.SessionNotFound:
-            assert pair[1] not in self._alive()
-        self.alive.pop(pair[1], None)
+            assert session_id not in self._alive()
+        self.alive.pop(session_id, None)
 
     @rule(token=tokens)
     def revoke(self, token: str) -> None:
@@ -298,10 +264,13 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
-        purge.purge(self.service.database, audit.Audit(), self.service.now)
+        self.service.purge.run()
+        self.alive = {
+            session_id: self.alive[session_id] for session_id in self._alive()
+        }
 
     @invariant()
-    def the_list_is_who_is_there(self) -> None:
+    def the_list_is_right(self) -> None:
         assert set(self.service.ids()) == self._alive()
 
     def _alive(self) -> set[str]:
@@ -313,7 +282,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 class SessionMachineTest(testtools.TestCase):
-    def test_in_any_order(self) -> None:
+    def test_any_sequence_of_operations(self) -> None:
         configuration = self.useFixture(
             fixtures.Configuration(
                 consoleauth={'token_ttl': TTL, 'session_lapse': LAPSE}

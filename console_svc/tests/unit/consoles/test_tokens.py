@@ -5,17 +5,16 @@ from unittest import mock
 import sqlalchemy as sa
 import testtools
 
-from console_svc import audit, exception
-from console_svc.consoles import purge
-from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc import exception
 from console_svc.db import tables
 from console_svc.objects import ConsoleAuthToken
 from console_svc.tests import fixtures
+from console_svc.tests.unit.consoles import fakes
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
 
 class TokensTest(testtools.TestCase):
-    """A token's life, on a clock of our own."""
+    """The life of a token, on the test's clock."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -25,13 +24,10 @@ class TokensTest(testtools.TestCase):
         self.database = self.configuration.database
         self.now = 1_800_000_000.9
         self.driver = RecordingDriver()
-        self.tokens = ConsoleAuthTokens(
-            self.configuration.conf,
-            self.database,
-            self.driver,
-            audit.Audit(),
-            clock=lambda: self.now,
+        self.services = fakes.services(
+            self.configuration, self.driver, lambda: self.now
         )
+        self.tokens = self.services.tokens
 
     def issue(self, ttl: int | None = None) -> str:
         return self.tokens.issue(CONTEXT, self.driver.server, 'novnc', ttl)
@@ -39,12 +35,10 @@ class TokensTest(testtools.TestCase):
     def validate(self, token: str) -> ConsoleAuthToken:
         return self.tokens.validate(CONTEXT, token)
 
-    def purge(self) -> tuple[int, int]:
-        return purge.purge(
-            self.database, audit.Audit(), int(self.now), batch=3
-        )
+    def purge(self) -> int:
+        return self.services.purge.run(batch=3).tokens
 
-    def test_leads_where_the_driver_said(self) -> None:
+    def test_leads_to_the_console_that_the_driver_names(self) -> None:
         found = self.validate(self.issue())
         self.assertEqual(fixtures.SERVER, found.server_id)
         self.assertEqual('demo', found.project_id)
@@ -59,17 +53,17 @@ class TokensTest(testtools.TestCase):
         )
         self.assertEqual(1_800_000_060, found.expires)
 
-    def test_is_valid_until_its_time(self) -> None:
+    def test_is_valid_until_it_expires(self) -> None:
         token = self.issue()
         self.now = 1_800_000_059.9
         self.validate(token)
         self.now = 1_800_000_060.0
         self.assertRaises(exception.TokenNotFound, self.validate, token)
 
-    def test_a_time_of_its_own(self) -> None:
+    def test_ttl_of_the_call_overrides_the_option(self) -> None:
         self.assertEqual(1_800_000_005, self.validate(self.issue(5)).expires)
 
-    def test_has_256_bits_that_fit_in_a_url(self) -> None:
+    def test_has_256_random_bits_and_is_url_safe(self) -> None:
         tokens = {self.issue() for _ in range(50)}
         self.assertEqual(50, len(tokens))
         for token in tokens:
@@ -78,27 +72,27 @@ class TokensTest(testtools.TestCase):
     def assertRegex(self, text: str, pattern: str) -> None:
         self.assertThat(text, testtools.matchers.MatchesRegex(pattern))
 
-    def test_is_no_option_of_a_command(self) -> None:
+    def test_never_starts_with_a_dash(self) -> None:
         with mock.patch('secrets.token_urlsafe', side_effect=['-a', '-', 'b']):
             self.assertEqual('b', self.issue())
 
-    def test_is_stored_nowhere(self) -> None:
+    def test_is_not_stored(self) -> None:
         token = self.issue()
         for path in self.configuration.folder.iterdir():
             self.assertNotIn(token.encode(), path.read_bytes())
 
-    def test_anything_else_is_no_token(self) -> None:
+    def test_any_other_text_is_not_found(self) -> None:
         token = self.issue()
         for text in ('', token[:-1], token + ' ', token.swapcase(), '\0', 'é'):
             self.assertRaises(exception.TokenNotFound, self.validate, text)
 
-    def test_purge_deletes_what_has_expired_and_nothing_else(self) -> None:
+    def test_purge_deletes_expired_tokens_only(self) -> None:
         for _ in range(7):
             self.issue(10)
         token = self.issue(20)
         self.now += 10
-        self.assertEqual((7, 0), self.purge())
-        self.assertEqual((0, 0), self.purge())
+        self.assertEqual(7, self.purge())
+        self.assertEqual(0, self.purge())
         self.validate(token)
         with self.database.engine.connect() as connection:
             count = connection.execute(

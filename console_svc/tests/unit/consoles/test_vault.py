@@ -63,13 +63,6 @@ class VaultTest(testtools.TestCase):
             )
             self.assertNotIn('nonsense', f'{error} {error.__cause__}')
 
-    def test_generated(self) -> None:
-        generated = {vault.generate() for _ in range(1000)}
-        self.assertEqual(1000, len(generated))
-        for password in generated:
-            self.assertEqual(8, len(password))
-            self.assertTrue(password.isalnum() and password.isascii())
-
 
 class CreateKeyFileTest(testtools.TestCase):
     def test_makes_the_folder(self) -> None:

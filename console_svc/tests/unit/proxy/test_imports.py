@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The proxy knows nothing of the API's rooms, nor of a database."""
+"""The proxy imports nothing of the API, and no database library."""
 
 import subprocess
 import sys
@@ -15,9 +15,18 @@ from console_svc.proxy import worker
 print(*sys.modules)
 """
 
+_ALLOWED = {
+    'conf',
+    'prometheus',
+    'protocols',
+    'proxy',
+    'rest_client',
+    'version',
+}
+
 
 class ImportsTest(testtools.TestCase):
-    def test_what_is_loaded(self) -> None:
+    def test_packages_and_libraries_that_are_imported(self) -> None:
         loaded = set(
             subprocess.run(
                 [sys.executable, '-c', _SCRIPT],
@@ -26,11 +35,13 @@ class ImportsTest(testtools.TestCase):
                 text=True,
             ).stdout.split()
         )
-        rooms = {'proxy', 'api', 'compute', 'consoles', 'db', 'policy'}
-        self.assertEqual(
-            {'proxy'},
-            {room for room in rooms if f'console_svc.{room}' in loaded},
-        )
+        ours = {
+            name.split('.')[1]
+            for name in loaded
+            if name.startswith('console_svc.')
+        }
+        self.assertIn('proxy', ours)
+        self.assertEqual(set(), ours - _ALLOWED)
         self.assertEqual(
             set(), {'sqlalchemy', 'pecan', 'oslo_db.sqlalchemy'} & loaded
         )

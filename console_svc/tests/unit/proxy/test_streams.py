@@ -1,43 +1,115 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Connections, as the proxy has them."""
-
 import asyncio
+import contextlib
 import socket
+import ssl
+from collections.abc import AsyncIterator
 
 import testtools
 import uvloop
 
+from console_svc.proxy.errors import PeerClosed
 from console_svc.proxy.streams import TCPStream
 
 
-class TCPStreamTest(testtools.TestCase):
-    def test_who_has_vanished_is_given_up(self) -> None:
-        """As the kernel is told; it is not waited for."""
+@contextlib.asynccontextmanager
+async def pair() -> AsyncIterator[tuple[TCPStream, TCPStream]]:
+    """Both ends of a connection, the accepted one second."""
+    accepted: asyncio.Future[TCPStream] = asyncio.Future()
+    listener = await asyncio.start_server(
+        lambda *both: accepted.set_result(TCPStream(*both)), '127.0.0.1', 0
+    )
+    port = listener.sockets[0].getsockname()[1]
+    connected = TCPStream(*await asyncio.open_connection('127.0.0.1', port))
+    yield connected, await accepted
+    connected.abort()
+    accepted.result().abort()
+    listener.close()
+
+
+class KeepAliveTest(testtools.TestCase):
+    def test_dead_peers_time_out(self) -> None:
+        """After two minutes, by the options of the sockets."""
         uvloop.run(self.check_options())
 
     async def check_options(self) -> None:
-        accepted: asyncio.Future[TCPStream] = asyncio.Future()
-        listener = await asyncio.start_server(
-            lambda *pair: accepted.set_result(TCPStream(*pair)), '127.0.0.1', 0
+        async with pair() as streams:
+            for stream in streams:
+                self.check(stream._writer.get_extra_info('socket'))
+
+    def check(self, connection: socket.socket) -> None:
+        tcp = socket.IPPROTO_TCP
+        self.assertEqual(
+            1, connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         )
-        port = listener.sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection('127.0.0.1', port)
-        connected = TCPStream(reader, writer)
-        for stream in connected, await accepted:
-            line = stream._writer.get_extra_info('socket')
+        minutes = (
+            connection.getsockopt(tcp, socket.TCP_KEEPIDLE)
+            + connection.getsockopt(tcp, socket.TCP_KEEPINTVL)
+            * connection.getsockopt(tcp, socket.TCP_KEEPCNT)
+        ) / 60
+        self.assertEqual(2, minutes)
+        self.assertEqual(
+            120_000, connection.getsockopt(tcp, socket.TCP_USER_TIMEOUT)
+        )
+
+
+class StartTLSTest(testtools.TestCase):
+    """Plain text ahead of TLS is not taken for its contents."""
+
+    def test_data_ahead_of_tls_ends_the_connection(self) -> None:
+        """Also if it arrives with the last bytes before TLS."""
+        uvloop.run(self.check_refused(b'12', b'injected'))
+
+    def test_a_single_byte_ahead_of_tls_ends_the_connection(self) -> None:
+        uvloop.run(self.check_refused(b'12', b'\x16'))
+
+    def test_a_closed_connection_has_no_tls(self) -> None:
+        uvloop.run(self.check_refused(b'12', b''))
+
+    async def check_refused(self, expected: bytes, ahead: bytes) -> None:
+        """Let the peer send something too early, or close."""
+        async with pair() as (connected, accepted):
+            await connected.write(expected + ahead)
+            if not ahead:
+                await connected.close()
             self.assertEqual(
-                1, line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                expected, await accepted.read_exactly(len(expected))
             )
-            minutes = (
-                line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
-                + line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
-                * line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
-            ) / 60
-            self.assertEqual(2, minutes)
-            self.assertEqual(
-                120_000,
-                line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+            # All of it is received by then.
+            await asyncio.sleep(0.05)
+            with testtools.ExpectedException(PeerClosed):
+                # Without the check, the handshake would never end.
+                async with asyncio.timeout(0.5):
+                    await accepted.start_tls(
+                        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    )
+
+    def test_without_such_data_tls_begins(self) -> None:
+        uvloop.run(self.check_encrypted())
+
+    async def check_encrypted(self) -> None:
+        async with pair() as (connected, accepted):
+            await connected.write(b'12')
+            await accepted.read_exactly(2)
+            await asyncio.gather(
+                accepted.start_tls(anonymous(ssl.PROTOCOL_TLS_SERVER)),
+                connected.start_tls(
+                    anonymous(ssl.PROTOCOL_TLS_CLIENT), 'localhost'
+                ),
             )
-            stream.abort()
-        listener.close()
+            await connected.write(b'hello')
+            self.assertEqual(b'hello', await accepted.read_exactly(5))
+            await accepted.write(b'world')
+            self.assertEqual(b'world', await connected.read())
+
+
+def anonymous(protocol: int) -> ssl.SSLContext:
+    """TLS without certificates."""
+    context = ssl.SSLContext(protocol)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    # TLS 1.3 has no such ciphers.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers('AECDH:@SECLEVEL=0')
+    return context

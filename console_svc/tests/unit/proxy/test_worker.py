@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which sockets a worker listens on."""
+"""The sockets of a worker."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class AddressesTest(testtools.TestCase):
         )
         return worker.addresses(configuration.conf)
 
-    def test_all(self) -> None:
+    def test_every_address_is_listed(self) -> None:
         self.assertEqual(
             [
                 ('192.0.2.20', 6080),
@@ -38,19 +38,19 @@ class AddressesTest(testtools.TestCase):
                 ('192.0.2.20', 5900),
                 ('192.0.2.20', 5901),
             ],
-            # The shared port is no console's own.
+            # 5900 is the shared port, and not a console's own.
             self.addresses('5900-5901'),
         )
 
-    def test_an_address_is_for_one_thing(self) -> None:
+    def test_overlapping_ports_are_errors(self) -> None:
         error = self.assertRaises(cfg.Error, self.addresses, '5901-6099')
         self.assertIn('Port 6080 ', str(error))
         self.assertIn('[consoles] port_range', str(error))
         self.addresses('5901-6099', host='192.0.2.21')
-        # On all addresses is on this one, too.
-        for everywhere in '0.0.0.0', '::':
+        # A wildcard address includes this one.
+        for wildcard in '0.0.0.0', '::':
             self.assertRaises(
-                cfg.Error, self.addresses, '5901-6099', host=everywhere
+                cfg.Error, self.addresses, '5901-6099', host=wildcard
             )
         self.assertRaises(
             cfg.Error, self.addresses, '6089-6089', local_host='0.0.0.0'

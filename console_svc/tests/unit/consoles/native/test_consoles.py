@@ -8,11 +8,11 @@ import sqlalchemy as sa
 import testtools
 from oslo_db import exception as db_exception
 
-from console_svc import audit, exception
-from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc import exception
 from console_svc.db import tables
+from console_svc.objects import NativeConsole
 from console_svc.tests import fixtures
+from console_svc.tests.unit.consoles import fakes
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
 
@@ -26,17 +26,8 @@ class NativeConsolesTest(testtools.TestCase):
         )
         self.database = self.configuration.database
         self.driver = RecordingDriver()
-        self.consoles = NativeConsoles(
-            self.configuration.conf,
-            self.database,
-            self.driver,
-            ConsoleAuthTokens(
-                self.configuration.conf,
-                self.database,
-                self.driver,
-                audit.Audit(),
-            ),
-        )
+        self.services = fakes.services(self.configuration, self.driver)
+        self.consoles = self.services.native_consoles
 
     @property
     def server(self):
@@ -45,35 +36,36 @@ class NativeConsolesTest(testtools.TestCase):
     def move(self, host: str | None) -> None:
         self.driver.server = dataclasses.replace(self.server, host=host)
 
-    def open(self):
+    def open(self) -> tuple[NativeConsole, str]:
         self.consoles.open(CONTEXT, self.server)
-        (row,) = self.consoles.list(self.server)
-        return self.consoles.get(self.server, row['id'])
+        (console,) = self.consoles.list(self.server)
+        return self.consoles.get(self.server, console.id)
+
+    def purge(self, max_seconds: float | None = None) -> int:
+        return self.services.purge.run(max_seconds=max_seconds).consoles
 
     def rows(self):
         with self.database.engine.connect() as connection:
             return connection.execute(sa.select(tables.consoles)).all()
 
     def test_open(self) -> None:
-        console = self.open()
+        console, password = self.open()
         self.assertEqual('console.test', console.host)
         self.assertEqual(5901, console.port)
         self.assertEqual('instance-00000001', console.instance_name)
-        self.assertEqual(
-            {'compute-1': console.password}, self.driver.passwords
-        )
+        self.assertEqual({'compute-1': password}, self.driver.passwords)
 
     def test_the_password_is_not_stored_nor_shown_in_a_repr(self) -> None:
-        console = self.open()
-        self.assertNotIn(console.password, repr(console))
+        console, password = self.open()
+        self.assertNotIn(password, repr(console))
         for path in self.configuration.folder.iterdir():
-            self.assertNotIn(console.password.encode(), path.read_bytes())
+            self.assertNotIn(password.encode(), path.read_bytes())
 
     def test_open_is_idempotent(self) -> None:
         self.assertEqual(self.open(), self.open())
 
     def test_close(self) -> None:
-        console = self.open()
+        console, _ = self.open()
         self.consoles.close(CONTEXT, self.server, console.id)
         self.assertEqual({}, self.driver.passwords)
         self.assertEqual([], self.rows())
@@ -85,8 +77,10 @@ class NativeConsolesTest(testtools.TestCase):
             console.id,
         )
 
-    def test_close_keeps_the_record_while_the_driver_is_away(self) -> None:
-        console = self.open()
+    def test_close_keeps_the_record_when_the_host_is_dead(
+        self,
+    ) -> None:
+        console, _ = self.open()
         self.driver.dead_hosts.add('compute-1')
         self.assertRaises(
             exception.ServiceUnavailable,
@@ -97,7 +91,7 @@ class NativeConsolesTest(testtools.TestCase):
         )
         self.assertEqual(1, len(self.rows()))
 
-    def test_open_leaves_nothing_while_the_driver_is_away(self) -> None:
+    def test_open_stores_nothing_when_the_host_is_dead(self) -> None:
         self.driver.dead_hosts.add('compute-1')
         self.assertRaises(
             exception.ServiceUnavailable,
@@ -107,7 +101,7 @@ class NativeConsolesTest(testtools.TestCase):
         )
         self.assertEqual([], self.rows())
 
-    def test_open_leaves_nothing_open_without_a_record(self) -> None:
+    def test_open_closes_the_console_when_it_cannot_be_stored(self) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(
                 sa.text(
@@ -120,14 +114,14 @@ class NativeConsolesTest(testtools.TestCase):
         )
         self.assertEqual({}, self.driver.passwords)
 
-    def test_a_server_on_no_host_is_not_ready(self) -> None:
+    def test_open_refuses_a_server_without_a_host(self) -> None:
         self.move(None)
         self.assertRaises(
             exception.ServerNotReady, self.consoles.open, CONTEXT, self.server
         )
 
-    def test_the_console_of_a_host_it_left_is_gone(self) -> None:
-        before = self.open()
+    def test_moving_the_server_replaces_its_console(self) -> None:
+        before, _ = self.open()
         self.move('compute-2')
         self.assertEqual([], self.consoles.list(self.server))
         self.assertRaises(
@@ -136,53 +130,53 @@ class NativeConsolesTest(testtools.TestCase):
             self.server,
             before.id,
         )
-        after = self.open()
+        after, password = self.open()
         self.assertNotEqual(before.id, after.id)
-        self.assertEqual({'compute-2': after.password}, self.driver.passwords)
+        self.assertEqual({'compute-2': password}, self.driver.passwords)
         self.assertEqual(1, len(self.rows()))
 
-    def test_a_dead_host_it_left_is_the_purges(self) -> None:
+    def test_console_on_a_dead_former_host_is_purged_later(self) -> None:
         self.open()
         self.driver.dead_hosts.add('compute-1')
         self.move('compute-2')
-        after = self.open()
+        _, password = self.open()
         self.assertEqual(2, len(self.rows()))
         self.driver.dead_hosts.clear()
-        self.assertEqual(1, self.consoles.purge(CONTEXT))
-        self.assertEqual({'compute-2': after.password}, self.driver.passwords)
-        self.assertEqual(0, self.consoles.purge(CONTEXT))
+        self.assertEqual(1, self.purge())
+        self.assertEqual({'compute-2': password}, self.driver.passwords)
+        self.assertEqual(0, self.purge())
 
-    def test_purge_closes_the_consoles_of_servers_that_are_gone(self) -> None:
+    def test_purge_closes_consoles_of_deleted_servers(self) -> None:
         self.open()
         self.driver.server = None
-        self.assertEqual(1, self.consoles.purge(CONTEXT))
+        self.assertEqual(1, self.purge())
         self.assertEqual([], self.rows())
         self.assertEqual({}, self.driver.passwords)
 
-    def test_purge_has_no_time_for_more(self) -> None:
+    def test_purge_stops_after_max_seconds(self) -> None:
         self.open()
         self.driver.server = None
-        self.assertEqual(0, self.consoles.purge(CONTEXT, max_seconds=0))
+        self.assertEqual(0, self.purge(max_seconds=0))
         self.assertEqual(1, len(self.rows()))
 
-    def test_purge_goes_on_past_a_dead_host(self) -> None:
+    def test_purge_continues_after_a_dead_host(self) -> None:
         self.open()
         self.driver.server = None
         self.driver.dead_hosts.add('compute-1')
-        self.assertEqual(0, self.consoles.purge(CONTEXT))
+        self.assertEqual(0, self.purge())
         self.assertEqual(1, len(self.rows()))
         self.driver.dead_hosts.clear()
-        self.assertEqual(1, self.consoles.purge(CONTEXT))
+        self.assertEqual(1, self.purge())
 
-    def test_purge_goes_on_past_a_refusal(self) -> None:
+    def test_purge_continues_after_a_refusal(self) -> None:
         self.open()
-        refused = exception.Refused(429, 'Too many requests.')
+        refused = exception.UpstreamRefused(429, 'Too many requests.')
         with mock.patch.object(self.driver, 'get_server', side_effect=refused):
-            self.assertEqual(0, self.consoles.purge(CONTEXT))
+            self.assertEqual(0, self.purge())
         self.assertEqual(1, len(self.rows()))
 
-    def test_of_creates_that_race_one_is_left(self) -> None:
-        # Everybody has looked, and found nothing, before anybody stores.
+    def test_concurrent_creates_leave_one_console(self) -> None:
+        # Every thread finds no console before one of them stores its own.
         start = threading.Barrier(8)
         opened = self.driver.open_native_console
 
@@ -209,9 +203,6 @@ class NativeConsolesTest(testtools.TestCase):
         for thread in threads:
             thread.join()
         self.assertEqual([], errors)
-        (row,) = self.consoles.list(self.server)
-        console = self.consoles.get(self.server, row['id'])
-        # The password that is shown is the one that opens.
-        self.assertEqual(
-            {'compute-1': console.password}, self.driver.passwords
-        )
+        (console,) = self.consoles.list(self.server)
+        _, password = self.consoles.get(self.server, console.id)
+        self.assertEqual({'compute-1': password}, self.driver.passwords)

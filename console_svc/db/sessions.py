@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Queries of console sessions."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from console_svc import exception
+from console_svc.db.engine import Connections, retried
+from console_svc.db.tables import console_auth_tokens, console_sessions
+from console_svc.objects import ConsoleSession
+
+
+class SessionQueries:
+    """Opens, extends, finds and ends sessions."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @retried
+    def open(
+        self,
+        session: ConsoleSession,
+        alive_until: int,
+        *,
+        max_uses: int,
+        max_sessions: int,
+        replace: bool,
+        in_channels: bool = False,
+    ) -> Sequence[ConsoleSession]:
+        """Use a token and store the session, or do neither.
+
+        :param alive_until: when the session lapses
+        :param max_uses: of the token; 0: no limit
+        :param max_sessions: of the server; 0: no limit
+        :param replace: end the oldest sessions to make room
+        :param in_channels: a session beside another one of the same token
+            and address is part of the same use
+        :returns: the sessions that this has ended
+        :raises console_svc.exception.TokenUsedUp: the token has no use left,
+            or was deleted
+        :raises console_svc.exception.TooManySessions: there is no room
+        """
+        tokens = console_auth_tokens.c
+        more: sa.ColumnElement[int] = sa.literal(1)
+        unused = tokens.uses < max_uses
+        if in_channels:
+            beside = _is_beside(session)
+            more = sa.case((beside, 0), else_=1)
+            unused = unused | beside
+        use = (
+            console_auth_tokens.update()
+            .where(
+                tokens.token_hash == session.token_hash,
+                tokens.expires > session.created_at,
+            )
+            .values(uses=tokens.uses + more)
+        )
+        if max_uses:
+            use = use.where(unused)
+        ended: Sequence[ConsoleSession] = []
+        with self._connections.writing() as connection:
+            if max_sessions:
+                ended = _make_room(connection, session, max_sessions, replace)
+            if connection.execute(use).rowcount != 1:
+                raise exception.TokenUsedUp
+            values = dataclasses.asdict(session)
+            values['session_id'] = values.pop('id')
+            connection.execute(
+                console_sessions.insert(),
+                {**values, 'alive_until': alive_until},
+            )
+        return ended
+
+    def list(self, server_id: str, now: int) -> Sequence[ConsoleSession]:
+        """The current sessions of a server, the oldest first."""
+        rows = self._connections.read(_of_server(server_id, now))
+        return [_session(row) for row in rows]
+
+    @retried
+    def keep(
+        self, session_ids: Sequence[str], now: int, alive_until: int, due: int
+    ) -> Mapping[str, int | None]:
+        """Put off the end of sessions, even of those that have lapsed.
+
+        :param due: sessions that lapse after this second are not written
+        :returns: id -> expiry of those that exist and have not expired
+        """
+        columns = console_sessions.c
+        lasting = sa.or_(columns.expires.is_(None), columns.expires > now)
+        kept = self._connections.read(
+            sa.select(
+                columns.session_id, columns.expires, columns.alive_until
+            ).where(columns.session_id.in_(session_ids), lasting)
+        )
+        # Write only the rows that need it, and find them by their ids alone:
+        # other conditions would lock other rows.
+        putting_off = [
+            row['session_id']
+            for row in kept
+            if row['alive_until'] <= due
+            and row['alive_until'] != row['expires']
+        ]
+        if putting_off:
+            with self._connections.writing() as connection:
+                connection.execute(
+                    console_sessions.update()
+                    .where(columns.session_id.in_(putting_off), lasting)
+                    .values(alive_until=_limited(alive_until))
+                )
+        return {row['session_id']: row['expires'] for row in kept}
+
+    @retried
+    def end(
+        self, session_id: str, server_id: str | None = None
+    ) -> Sequence[ConsoleSession]:
+        """End a session.
+
+        :param server_id: the server that it must belong to; None: any
+        :returns: the session, if there was one
+        """
+        columns = console_sessions.c
+        wanted = sa.select(console_sessions).where(
+            columns.session_id == session_id
+        )
+        if server_id is not None:
+            wanted = wanted.where(columns.server_id == server_id)
+        with self._connections.writing() as connection:
+            return end_sessions(connection, wanted)
+
+    @retried
+    def purge(self, now: int, batch: int) -> Sequence[ConsoleSession]:
+        """Delete sessions that have lapsed, at most a batch of them.
+
+        :param now: seconds of the UTC epoch
+        :returns: the sessions deleted
+        """
+        columns = console_sessions.c
+        lapsed = (
+            sa.select(console_sessions)
+            .where(columns.alive_until <= now)
+            .order_by(columns.alive_until)
+            .limit(batch)
+        )
+        with self._connections.writing() as connection:
+            return end_sessions(connection, lapsed)
+
+
+def end_sessions(
+    connection: sa.Connection, wanted: sa.Select[Any]
+) -> Sequence[ConsoleSession]:
+    """Delete the sessions that a query finds.
+
+    :returns: the sessions deleted
+    """
+    rows = connection.execute(wanted.with_for_update()).mappings().all()
+    return _delete(connection, rows)
+
+
+def _delete(
+    connection: sa.Connection, rows: Sequence[sa.RowMapping]
+) -> Sequence[ConsoleSession]:
+    if rows:
+        connection.execute(
+            console_sessions.delete().where(
+                console_sessions.c.id.in_([row['id'] for row in rows])
+            )
+        )
+    return [_session(row) for row in rows]
+
+
+def _session(row: sa.RowMapping) -> ConsoleSession:
+    return ConsoleSession(
+        id=row['session_id'],
+        token_hash=row['token_hash'],
+        server_id=row['server_id'],
+        project_id=row['project_id'],
+        user_id=row['user_id'],
+        console_type=row['console_type'],
+        client_address=row['client_address'],
+        created_at=row['created_at'],
+        expires=row['expires'],
+    )
+
+
+def _of_server(server_id: str, now: int) -> sa.Select[Any]:
+    columns = console_sessions.c
+    return (
+        sa.select(console_sessions)
+        .where(columns.server_id == server_id, columns.alive_until > now)
+        .order_by(columns.id)
+    )
+
+
+def _is_beside(session: ConsoleSession) -> sa.Exists:
+    """Whether the same address has a session by the same token."""
+    columns = console_sessions.c
+    return (
+        sa.select(columns.id)
+        .where(
+            columns.token_hash == session.token_hash,
+            columns.client_address == session.client_address,
+            columns.alive_until > session.created_at,
+        )
+        .exists()
+    )
+
+
+def _limited(alive_until: int) -> sa.ColumnElement[int]:
+    """When a session lapses: at its expiry at the latest."""
+    expires = console_sessions.c.expires
+    return sa.case((expires < alive_until, expires), else_=alive_until)
+
+
+def _make_room(
+    connection: sa.Connection,
+    session: ConsoleSession,
+    max_sessions: int,
+    replace: bool,
+) -> Sequence[ConsoleSession]:
+    """Make sure that a server has room for one more session."""
+    # Writing these rows first makes concurrent transactions that open a
+    # session of the same server wait for each other.
+    tokens = console_auth_tokens
+    connection.execute(
+        tokens.update()
+        .where(tokens.c.server_id == session.server_id)
+        .values(uses=tokens.c.uses)
+    )
+    current = _of_server(session.server_id, session.created_at)
+    rows = connection.execute(current).mappings().all()
+    surplus = rows[: max(0, len(rows) - max_sessions + 1)]
+    if surplus and not replace:
+        raise exception.TooManySessions(server_id=session.server_id)
+    return _delete(connection, surplus)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Queries of console auth tokens."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from console_svc.db.engine import Connections, retried
+from console_svc.db.sessions import end_sessions
+from console_svc.db.tables import (
+    console_auth_tokens,
+    console_sessions,
+    consoles,
+)
+from console_svc.objects import ConnectInfo, ConsoleAuthToken, ConsoleSession
+
+
+class TokenQueries:
+    """Stores, finds and deletes tokens."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @retried
+    def create(self, token: ConsoleAuthToken, created_at: int) -> None:
+        """Store a token."""
+        with self._connections.writing() as connection:
+            insert_token(connection, token, created_at)
+
+    def get(self, token_hash: str, now: int) -> ConsoleAuthToken | None:
+        """The token with this hash, unless it has expired.
+
+        :param now: seconds of the UTC epoch
+        """
+        rows = self._connections.read(_GET, {'hash': token_hash, 'now': now})
+        if not rows:
+            return None
+        row = rows[0]
+        return ConsoleAuthToken(
+            token_hash=token_hash,
+            server_id=row['server_id'],
+            project_id=row['project_id'],
+            user_id=row['user_id'],
+            console_type=row['console_type'],
+            connect_info=ConnectInfo(
+                host=row['host'],
+                port=row['port'],
+                tls_port=row['tls_port'],
+                internal_access_path=row['internal_access_path'],
+            ),
+            expires=row['expires'],
+            client_address=row['client_address'],
+            encrypted_ticket=row['encrypted_ticket'],
+        )
+
+    def get_project(self, token_hash: str) -> str | None:
+        """The project that owns a token, expired or not."""
+        columns = console_auth_tokens.c
+        rows = self._connections.read(
+            sa.select(columns.project_id).where(
+                columns.token_hash == token_hash
+            )
+        )
+        return rows[0]['project_id'] if rows else None
+
+    @retried
+    def delete(self, token_hash: str) -> Sequence[ConsoleSession]:
+        """Delete a token, its sessions and the console that is based on it.
+
+        :returns: the sessions that this has ended
+        """
+        with self._connections.writing() as connection:
+            return _delete(
+                connection,
+                console_auth_tokens.c.token_hash == token_hash,
+                consoles.c.token_hash == token_hash,
+                console_sessions.c.token_hash == token_hash,
+            )
+
+    @retried
+    def delete_of_server(self, server_id: str) -> Sequence[ConsoleSession]:
+        """Delete a server's tokens, sessions and consoles on the gateway.
+
+        :returns: the sessions that this has ended
+        """
+        with self._connections.writing() as connection:
+            return _delete(
+                connection,
+                console_auth_tokens.c.server_id == server_id,
+                sa.and_(
+                    consoles.c.server_id == server_id,
+                    consoles.c.token_hash.is_not(None),
+                ),
+                console_sessions.c.server_id == server_id,
+            )
+
+    @retried
+    def purge(self, now: int, batch: int) -> int:
+        """Delete expired tokens and their consoles, at most a batch of them.
+
+        :param now: seconds of the UTC epoch
+        :returns: the number of tokens deleted
+        """
+        # Select the ids first: not every database supports DELETE with
+        # LIMIT, and rows that are not deleted must not be locked.
+        columns = console_auth_tokens.c
+        expired = (
+            sa.select(columns.id, columns.token_hash)
+            .where(columns.expires <= now)
+            .order_by(columns.expires)
+            .limit(batch)
+        )
+        rows = self._connections.read(expired)
+        if rows:
+            with self._connections.writing() as connection:
+                connection.execute(
+                    console_auth_tokens.delete().where(
+                        columns.id.in_([row['id'] for row in rows])
+                    )
+                )
+                connection.execute(
+                    consoles.delete().where(
+                        consoles.c.token_hash.in_(
+                            [row['token_hash'] for row in rows]
+                        )
+                    )
+                )
+        return len(rows)
+
+
+def insert_token(
+    connection: sa.Connection, token: ConsoleAuthToken, created_at: int
+) -> None:
+    """Store a token in a transaction that stores more."""
+    info = token.connect_info
+    connection.execute(
+        console_auth_tokens.insert(),
+        {
+            'token_hash': token.token_hash,
+            'server_id': token.server_id,
+            'project_id': token.project_id,
+            'user_id': token.user_id,
+            'console_type': token.console_type,
+            'host': info.host,
+            'port': info.port,
+            'tls_port': info.tls_port,
+            'internal_access_path': info.internal_access_path,
+            'encrypted_ticket': token.encrypted_ticket,
+            'created_at': created_at,
+            'expires': token.expires,
+            'client_address': token.client_address,
+        },
+    )
+
+
+def _delete(
+    connection: sa.Connection,
+    of_tokens: sa.ColumnElement[bool],
+    of_consoles: sa.ColumnElement[bool],
+    of_sessions: sa.ColumnElement[bool],
+) -> Sequence[ConsoleSession]:
+    connection.execute(console_auth_tokens.delete().where(of_tokens))
+    connection.execute(consoles.delete().where(of_consoles))
+    return end_sessions(
+        connection, sa.select(console_sessions).where(of_sessions)
+    )
+
+
+# A module-level statement: SQLAlchemy finds the compiled form of the same
+# object faster than that of an equal one. Unused columns are left out, as
+# each one costs time on every look-up.
+_GET = sa.select(
+    *(
+        column
+        for column in console_auth_tokens.c
+        if column.name not in ('id', 'token_hash', 'created_at', 'uses')
+    )
+).where(
+    console_auth_tokens.c.token_hash == sa.bindparam('hash'),
+    console_auth_tokens.c.expires > sa.bindparam('now'),
+)

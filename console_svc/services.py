@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The graph of objects that the API, the commands and the listener share."""
+
+import functools
+import time
+from collections.abc import Callable
+
+from oslo_config import cfg
+
+from console_svc import audit_notifications, compute
+from console_svc.audit import Audit, Counter
+from console_svc.consoles.native.consoles import NativeConsoles
+from console_svc.consoles.native.login import Login
+from console_svc.consoles.purge import Purge
+from console_svc.consoles.servers import Servers
+from console_svc.consoles.sessions import ConsoleSessions
+from console_svc.consoles.tokens import ConsoleAuthTokens
+from console_svc.consoles.vault import Vault
+from console_svc.db.database import Database
+from console_svc.policy import Policy
+
+
+class Services:
+    """One of each object, made when it is first used.
+
+    A command uses a few of them: ``db sync`` runs where the driver cannot be
+    loaded yet.
+
+    :param database_timeout: seconds until a database that does not answer is
+        an error; None: no limit
+    :param count: also gets the events of the audit, for metrics
+    :param clock: seconds of the UTC epoch
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        database_timeout: int | None = None,
+        count: Counter | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.conf = conf
+        self._database_timeout = database_timeout
+        self._count = count
+        self._clock = clock
+
+    def load(self) -> None:
+        """Make all objects now, so that a misconfiguration stops the start.
+
+        Also needed before threads share them: making one is not thread-safe.
+        """
+        for name, attribute in vars(type(self)).items():
+            if isinstance(attribute, functools.cached_property):
+                getattr(self, name)
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        return Policy(self.conf)
+
+    @functools.cached_property
+    def driver(self) -> compute.Driver:
+        return compute.load(self.conf)
+
+    @functools.cached_property
+    def database(self) -> Database:
+        return Database(self.conf, self._database_timeout)
+
+    @functools.cached_property
+    def vault(self) -> Vault:
+        return Vault(self.conf)
+
+    @functools.cached_property
+    def audit(self) -> Audit:
+        return Audit(audit_notifications.notifier(self.conf), self._count)
+
+    @functools.cached_property
+    def servers(self) -> Servers:
+        return Servers(self.driver, self.policy)
+
+    @functools.cached_property
+    def tokens(self) -> ConsoleAuthTokens:
+        return ConsoleAuthTokens(
+            self.conf,
+            self.database,
+            self.driver,
+            self.vault,
+            self.audit,
+            self._clock,
+        )
+
+    @functools.cached_property
+    def sessions(self) -> ConsoleSessions:
+        return ConsoleSessions(
+            self.conf, self.database, self.tokens, self.audit, self._clock
+        )
+
+    @functools.cached_property
+    def native_consoles(self) -> NativeConsoles:
+        return NativeConsoles(
+            self.conf,
+            self.database,
+            self.driver,
+            self.vault,
+            self.tokens,
+            self._clock,
+        )
+
+    @functools.cached_property
+    def login(self) -> Login:
+        return Login(
+            self.conf,
+            self.database,
+            self.driver,
+            self.vault,
+            self.sessions,
+            self.audit,
+            self._clock,
+        )
+
+    @functools.cached_property
+    def purge(self) -> Purge:
+        return Purge(
+            self.conf,
+            self.database,
+            self.driver,
+            self.native_consoles,
+            self.audit,
+            self._clock,
+        )

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The structure of the source tree: which room imports which."""
+
+import ast
+import graphlib
+import pathlib
+from collections.abc import Iterator
+
+import testtools
+
+import console_svc
+
+ROOT = pathlib.Path(console_svc.__file__).parent
+
+#: Room -> the rooms that it may import. CONTRIBUTING describes the rooms.
+IMPORTS: dict[str, set[str]] = {
+    'addresses': set(),
+    'context': set(),
+    'exception': set(),
+    'objects': set(),
+    'policies': set(),
+    'prometheus': set(),
+    'protocols': set(),
+    'version': set(),
+    'watched_file': set(),
+    'conf': {'version'},
+    'rest_client': {'conf'},
+    'audit': {'context', 'exception', 'objects'},
+    'audit_notifications': {'audit', 'context'},
+    'policy': {'conf', 'context', 'exception', 'policies', 'watched_file'},
+    'db': {'exception', 'objects'},
+    'compute': {
+        'conf',
+        'context',
+        'exception',
+        'objects',
+        'protocols',
+        'rest_client',
+        'watched_file',
+    },
+    'consoles': {
+        'addresses',
+        'audit',
+        'compute',
+        'conf',
+        'context',
+        'db',
+        'exception',
+        'objects',
+        'policy',
+        'protocols',
+        'watched_file',
+    },
+    'services': {
+        'audit',
+        'audit_notifications',
+        'compute',
+        'consoles',
+        'db',
+        'policy',
+    },
+    'nova_notifications': {'consoles', 'context'},
+    'api': {
+        'addresses',
+        'consoles',
+        'context',
+        'db',
+        'exception',
+        'objects',
+        'policies',
+        'prometheus',
+        'services',
+    },
+    'proxy': {'conf', 'prometheus', 'protocols', 'rest_client'},
+    'osc': set(),
+    'wsgi': {'api', 'conf'},
+    'cmd': {
+        'api',
+        'compute',
+        'conf',
+        'consoles',
+        'context',
+        'db',
+        'exception',
+        'nova_notifications',
+        'objects',
+        'prometheus',
+        'proxy',
+        'services',
+    },
+}
+
+
+def modules() -> Iterator[tuple[str, pathlib.Path]]:
+    """Each module outside of the tests, with its room."""
+    for path in ROOT.rglob('*.py'):
+        parts = path.relative_to(ROOT).with_suffix('').parts
+        if parts[0] not in ('tests', '__init__') and 'alembic' not in parts:
+            yield parts[0], path
+
+
+def imported(path: pathlib.Path) -> Iterator[str]:
+    """The dotted names that a module imports, at any level."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f'{node.module}.{it.name}' for it in node.names)
+
+
+class HouseTest(testtools.TestCase):
+    def test_each_room_imports_those_below_it_alone(self) -> None:
+        wrong = []
+        for room, path in modules():
+            for name in imported(path):
+                package, _, rest = name.partition('.')
+                other = rest.partition('.')[0]
+                if package != 'console_svc' or other == room:
+                    continue
+                if other not in IMPORTS[room]:
+                    wrong.append(f'{path.relative_to(ROOT)} imports {other}')
+        self.assertEqual([], wrong)
+
+    def test_rooms_have_an_order(self) -> None:
+        tuple(graphlib.TopologicalSorter(IMPORTS).static_order())
+
+    def test_queries_are_made_in_the_database_room_alone(self) -> None:
+        # The command that migrates reads a database URL.
+        allowed = {'db/', 'cmd/manage.py'}
+        found = {
+            str(path.relative_to(ROOT))
+            for _, path in modules()
+            if any(name.startswith('sqlalchemy') for name in imported(path))
+        }
+        self.assertEqual(
+            set(), {it for it in found if not it.startswith(tuple(allowed))}
+        )
+
+    def test_modules_are_short(self) -> None:
+        long = {
+            str(path.relative_to(ROOT)): lines
+            for _, path in modules()
+            if (lines := len(path.read_text().splitlines())) > 300
+        }
+        self.assertEqual({}, long)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Replays nova-34.0.0.json: look-ups, versions, and what is refused."""
+"""Replays nova-34.0.0.json: look-ups, versions and refusals."""
 
 import time
 
@@ -198,7 +198,7 @@ class GoldenTest(golden.ReplayTest):
         )
         self.api.database.tokens.create(token, now)
 
-    def test_every_difference_is_of_a_record(self) -> None:
+    def test_every_difference_belongs_to_a_record(self) -> None:
         names = {record['name'] for record in RECORDS}
         self.assertEqual(set(), set(DIFFERENCES) - names)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Replays nova-34.0.0-live.json: issuing, in every state of a server."""
+"""Replays nova-34.0.0-live.json: issue tokens in each server state."""
 
 from typing import Any
 
@@ -9,8 +9,7 @@ from console_svc.tests.functional.golden import Differs, fault
 
 _PREFIX = '5e72e200-0000-4000-8000-0000000000'
 
-#: What is said of records that another driver, or another configuration,
-#: would be needed for.
+#: Texts of records that need another driver or another configuration.
 _LEFT_OUT = (
     'base URLs',  # tests/unit/consoles/test_access_url.py has them
     'NotImplementedError',
@@ -133,7 +132,7 @@ class GoldenIssueTest(golden.ReplayTest):
             {'servers': [_server(*item) for item in _STATES.items()]}
         )
 
-    def test_every_difference_is_of_a_record(self) -> None:
+    def test_every_difference_belongs_to_a_record(self) -> None:
         names = {record['name'] for record in RECORDS}
         self.assertEqual(set(), set(DIFFERENCES) - names)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every rule x every persona, over HTTP."""
+"""Every rule for every persona, over HTTP."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def _services(success: int) -> dict[str, int]:
     }
 
 
-#: Rule -> what each persona gets for what the rule guards.
+#: Rule -> persona -> the status of the requests that the rule guards.
 EXPECTED = {
     'os_compute_api:os-consoles:index': _everybody(
         success=200, member=200, reader=200
@@ -98,7 +98,7 @@ REMOTE_CONSOLE = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
 
 
 class PolicyTest(testtools.TestCase):
-    """Asks what a rule guards, as everybody."""
+    """Sends the requests that a rule guards, as each persona."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -106,14 +106,14 @@ class PolicyTest(testtools.TestCase):
         self._writes = 0
 
     def _console(self) -> str:
-        """The path of a console that is there."""
+        """The path of an open console."""
         consoles = f'{SERVER}/consoles'
         self.api.request('POST', consoles)
         (console,) = self.api.request('GET', consoles).json['consoles']
         return f'{consoles}/{console["console"]["id"]}'
 
     def _authentication(self) -> str:
-        """A body that logs in to a console that is there."""
+        """The body of a log-in to an open console."""
         console = self.api.request('GET', self._console()).json['console']
         return json.dumps(
             fixtures.authentication(
@@ -132,7 +132,7 @@ class PolicyTest(testtools.TestCase):
         return session_id
 
     def _requests(self, rule: str) -> list[dict[str, Any]]:
-        """What the rule guards, as arguments of Api.request."""
+        """The requests that the rule guards, as arguments of Api.request."""
         action = {'os-getVNCConsole': {'type': 'novnc'}}
         return {
             'os_compute_api:os-consoles:index': lambda: [
@@ -212,7 +212,7 @@ class PolicyTest(testtools.TestCase):
             ],
         }[rule]()
 
-    def test_every_rule_of_a_route_is_walked(self) -> None:
+    def test_every_rule_of_a_route_is_tested(self) -> None:
         rules = {
             rule.name
             for rule in policies.list_rules()
@@ -220,7 +220,7 @@ class PolicyTest(testtools.TestCase):
         }
         self.assertEqual(rules, set(EXPECTED))
 
-    def test_every_rule_as_everybody(self) -> None:
+    def test_every_rule_for_every_persona(self) -> None:
         for rule, expected in EXPECTED.items():
             got = {}
             for persona, token in PERSONAS.items():
@@ -243,7 +243,7 @@ class PolicyTest(testtools.TestCase):
             answer.json['forbidden']['message'],
         )
 
-    def test_another_projects_server_is_like_none(self) -> None:
+    def test_another_projects_server_does_not_exist(self) -> None:
         for method, path in (
             ('GET', 'consoles'),
             ('POST', 'consoles'),
@@ -262,7 +262,7 @@ class PolicyTest(testtools.TestCase):
                 theirs.text,
             )
 
-    def test_policy_file_overrides_and_is_reread(self) -> None:
+    def test_edits_of_the_policy_file_take_effect(self) -> None:
         listing = f'{SERVER}/consoles'
         self.assertEqual(200, self.api.request('GET', listing).status_int)
         self._write_policy('"os_compute_api:os-consoles:index": "role:admin"')
@@ -283,14 +283,14 @@ class PolicyTest(testtools.TestCase):
         self._write_policy('"os_compute_api:os-consoles:index": "@"')
         self.assertEqual(200, self.api.request('GET', listing).status_int)
 
-    def test_a_policy_file_that_goes_takes_its_rules_along(self) -> None:
+    def test_rules_of_a_deleted_policy_file_end(self) -> None:
         listing = f'{SERVER}/consoles'
         self._write_policy('"os_compute_api:os-consoles:index": "role:admin"')
         self.assertEqual(403, self.api.request('GET', listing).status_int)
         self.api.policy.unlink()
         self.assertEqual(200, self.api.request('GET', listing).status_int)
 
-    def test_files_of_a_folder(self) -> None:
+    def test_files_in_policy_dirs_take_effect(self) -> None:
         folder = self.api.folder / 'more-rules'
         folder.mkdir()
         api = self.useFixture(
@@ -307,7 +307,7 @@ class PolicyTest(testtools.TestCase):
             time.sleep(0.1)
 
     def _write_policy(self, text: str) -> None:
-        # A later time stamp each time, however fast the test is.
+        # Each write needs a later time stamp, however fast the test is.
         self._writes += 1
         self.api.policy.write_text(text)
         state = self.api.policy.stat()

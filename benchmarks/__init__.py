@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""How fast the service is: see ``python -m benchmarks --help``."""
+"""Benchmarks of the service; see ``python -m benchmarks --help``."""

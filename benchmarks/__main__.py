@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Measures the service beside what it is compared with.
+"""Measure the service, and compare it with other programs.
 
 Starts MariaDB, keystone, memcached and the service as they are deployed: uWSGI
-with two processes, tokens of keystone, a warm cache. Rounds are interleaved,
-so that what disturbs the machine disturbs all alike; medians are printed.
+with two processes, keystone's tokens, and a warm cache. The rounds of all
+targets are interleaved, so that noise affects them alike. Prints medians.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from benchmarks import gateway, growth, load, nova, relays, targets
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the benchmark that the command line selects."""
     parser = argparse.ArgumentParser(
         prog='python -m benchmarks',
         description=__doc__,
@@ -25,44 +25,48 @@ def main() -> int:
     )
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument(
-        '--seconds', type=int, default=5, help='of each round of a target'
+        '--seconds', type=int, default=5, help='duration of each round'
     )
     parser.add_argument(
         '--against',
         type=pathlib.Path,
         metavar='CHECKOUT',
-        help='another checkout of the service, to be measured beside this',
+        help='also measure another checkout of the service',
     )
     parser.add_argument(
-        '--only', metavar='NAME', help='of the requests, such as "look-up"'
+        '--only',
+        metavar='NAME',
+        help='measure only requests whose name contains NAME: "look-up"',
     )
     parser.add_argument(
         '--nova',
         action='store_true',
-        help='the same look-up in a real nova, beside',
+        help='also measure the same look-up in a real nova',
     )
     parser.add_argument(
         '--mysqlclient',
         action='store_true',
-        help='the service with this driver, too, beside PyMySQL',
+        help='also measure the service with this driver instead of PyMySQL',
     )
     parser.add_argument(
         '--growth',
         metavar='ROWS,...',
-        help='instead: look-ups among so many rows, and during a purge',
+        help='measure only look-ups: among these numbers of rows, and during '
+        'a purge',
     )
     parser.add_argument(
         '--relays',
         metavar='SESSIONS,...',
-        help='instead: the console proxy with so many idle sessions, beside '
-        'websockify and a plain TCP relay',
+        help='measure only the console proxy, with these numbers of idle '
+        'sessions, and compare it with websockify and a plain TCP relay',
     )
     parser.add_argument(
         '--gateway',
         metavar='CONSOLES',
         type=int,
-        help='instead: the gateway for native clients beside a direct '
-        'connection and a plain TCP relay, and log-ins among so many consoles',
+        help='measure only the gateway for native clients, compare it with a '
+        'direct connection and a plain TCP relay, and measure log-ins among '
+        'this number of consoles',
     )
     arguments = parser.parse_args()
     if arguments.relays:
@@ -120,13 +124,13 @@ def _compare(stage: targets.Stage, arguments: argparse.Namespace) -> None:
 def _rotated(
     found: Sequence[targets.Target], by: int
 ) -> Sequence[targets.Target]:
-    """The same, beginning elsewhere: nobody always comes after the same."""
+    """Rotate the order, so that no target always follows the same one."""
     by %= len(found)
     return [*found[by:], *found[:by]]
 
 
 def _print(rounds: dict[str, list[load.Sample]]) -> None:
-    """A table, as reStructuredText has it."""
+    """Print a table in reStructuredText."""
     width = max(map(len, rounds))
     line = f'{"=" * width}  =======  =======  =======  ========  ============='
     print(line)

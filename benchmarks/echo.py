@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What consoles are to the relays: an echo. And the plainest of relays.
+"""An echo server, and a minimal TCP relay.
 
-``python -m benchmarks.echo PORT``: whatever comes, goes back.
-``python -m benchmarks.echo PORT TARGET``: is carried to a port and back.
+``python -m benchmarks.echo PORT``: send all data back.
+``python -m benchmarks.echo PORT TARGET``: relay connections to a port.
 """
 
 import asyncio
 import contextlib
 import sys
 
-_PIECE = 65536
+_CHUNK = 65536
 
 
-async def _carry(
+async def _copy(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     with contextlib.suppress(OSError):
-        while data := await reader.read(_PIECE):
+        while data := await reader.read(_CHUNK):
             writer.write(data)
             await writer.drain()
     writer.close()
@@ -28,10 +28,10 @@ async def _serve(port: int, target: int | None) -> None:
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         far = await asyncio.open_connection('127.0.0.1', target)
-        await asyncio.gather(_carry(reader, far[1]), _carry(far[0], writer))
+        await asyncio.gather(_copy(reader, far[1]), _copy(far[0], writer))
 
     server = await asyncio.start_server(
-        relay if target else _carry, '127.0.0.1', port, backlog=1024
+        relay if target else _copy, '127.0.0.1', port, backlog=1024
     )
     await server.serve_forever()
 

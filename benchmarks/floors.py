@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the parts cost that nobody gets below.
+"""Lower bounds for the cost of a request.
 
-WSGI applications that answer a token look-up and do nothing else: no
-authentication, no policy, no microversions. FLOOR says which, FLOOR_DATABASE
-is the URL of the service's own database.
+WSGI applications that answer a token look-up without authentication, policy
+and microversions. The environment variable FLOOR selects the application, and
+FLOOR_DATABASE is the URL of the service's database.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _COLUMNS = ('server_id', 'host', 'port', 'internal_access_path')
 
 
 def plain() -> Callable[..., Iterable[bytes]]:
-    """One SELECT on a connection that is kept, without a framework."""
+    """Return an application with one SELECT and no framework."""
     url = sa.engine.make_url(os.environ['FLOOR_DATABASE'])
     kept: list[Any] = []
 
@@ -59,7 +59,7 @@ def plain() -> Callable[..., Iterable[bytes]]:
 
 
 def bare_pecan() -> Callable[..., Iterable[bytes]]:
-    """The same URL tree in Pecan, and no database."""
+    """Return an application in Pecan without a database."""
     row = dict.fromkeys(_COLUMNS, 'the same')
 
     class Token:

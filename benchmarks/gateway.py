@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The gateway for native VNC clients, beside a direct connection and a relay.
+"""Compare the gateway with a direct connection and a plain TCP relay.
 
-Each stands in front of the same VNC server. Then many log in at once, with
-many consoles in the table.
+All lead to the same VNC server. Then measure concurrent log-ins with many
+consoles in the database.
 """
 
 import asyncio
@@ -38,18 +38,18 @@ _MIB = 2**20
 _SET_UPS = 200
 _UPDATES = 200
 _IDLE = 1000
-# At a time, where many log in.
+# Concurrent log-ins.
 _AT_ONCE = 16
 _PATIENCE = 120
-# Servers in the inventory whose consoles are logged in to.
+# Number of servers for the log-ins.
 _SERVERS = 1000
-# Rows of one INSERT.
+# Rows per INSERT.
 _BATCH = 5000
 _NEVER = 2**40
 
 
-class Key(Answers):
-    """What opens a console."""
+class Credentials(Answers):
+    """Answers the gateway's challenge."""
 
     def __init__(self, stream: TCPStream, password: str) -> None:
         self._stream = stream
@@ -66,12 +66,12 @@ class Key(Answers):
 
 
 @dataclasses.dataclass
-class Way:
-    """A way to the screen.
+class Route:
+    """A route to the VNC server.
 
-    :param handshake: security types that are gone through
-    :param relay: what stands in between
-    :param asks: whom that asks
+    :param handshake: the security types that the client accepts
+    :param relay: the program between client and VNC server
+    :param asks: the program that the relay sends requests to
     """
 
     name: str
@@ -82,7 +82,7 @@ class Way:
     asks: Server | None = None
 
     async def connect(self) -> TCPStream:
-        """Up to ServerInit."""
+        """Connect, and perform the handshake up to ServerInit."""
         stream = TCPStream(
             *await asyncio.open_connection('127.0.0.1', self.port)
         )
@@ -90,26 +90,26 @@ class Way:
             stream,
             rfb.log_in(self.handshake),
             _PATIENCE,
-            Key(stream, self.password),
+            Credentials(stream, self.password),
         )
         await perform(stream, painter.enter(), _PATIENCE)
         return stream
 
     def seconds(self) -> float:
-        """CPU of what stands in between, and of whom it asks."""
+        """Return the CPU seconds of the relay and of the program it asks."""
         servers = (self.relay, self.asks)
         return sum(server.seconds() for server in servers if server)
 
     def memory(self) -> float:
-        """KiB (PSS) of what stands in between."""
+        """Return the memory (PSS) of the relay, in KiB."""
         return self.relay.memory_of_all() if self.relay else 0
 
 
 def run(stage: Stage, rows: int, seconds: int) -> None:
     """Measure, and print two tables.
 
-    :param rows: consoles in the table while many log in
-    :param seconds: how long they do
+    :param rows: number of consoles in the database during the log-ins
+    :param seconds: duration of the log-ins
     """
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(
@@ -155,8 +155,8 @@ def run(stage: Stage, rows: int, seconds: int) -> None:
             )
 
         direct = [
-            Way('direct', screen, (rfb.NONE,)),
-            Way('TCP relay', relay, (rfb.NONE,), '', tcp),
+            Route('direct', screen, (rfb.NONE,)),
+            Route('TCP relay', relay, (rfb.NONE,), '', tcp),
         ]
         line = '  '.join('=' * width for width in (18, 9, 12, 8, 10, 11))
         print(line)
@@ -165,17 +165,17 @@ def run(stage: Stage, rows: int, seconds: int) -> None:
             'KiB/session'
         )
         print(line)
-        for way in direct:
-            asyncio.run(_measure(way))
+        for route in direct:
+            asyncio.run(_measure(route))
         for name, handshake in (
             ('gateway, VNC', rfb.VNC),
             ('gateway, X509Vnc', rfb.VENCRYPT),
         ):
-            # Each has one of its own: what was freed is not given back.
+            # A new proxy for each, because a process keeps freed memory.
             with gateway() as proxy:
                 asyncio.run(
                     _measure(
-                        Way(
+                        Route(
                             name,
                             own_port,
                             (handshake,),
@@ -210,7 +210,7 @@ def _start(
 
 
 def _inventory(subject: Subject, port: int, project: str) -> Sequence[str]:
-    """Servers whose screen is the painter's."""
+    """Write an inventory of servers whose console is the painter."""
     servers = [fixtures.SERVER, *(str(uuid.uuid4()) for _ in range(_SERVERS))]
     where = {'type': 'novnc', 'host': '127.0.0.1', 'port': port}
     subject.write_inventory(
@@ -232,7 +232,7 @@ def _inventory(subject: Subject, port: int, project: str) -> Sequence[str]:
 
 
 def _open(stage: Stage, subject: Subject) -> str:
-    """Open the one console that has a port; its password."""
+    """Open the only console with a port of its own; return its password."""
     path = f'/v2.1/servers/{fixtures.SERVER}/consoles'
     token = stage.token('member', 'demo')
     answer = subject.request('POST', path, token)
@@ -242,42 +242,42 @@ def _open(stage: Stage, subject: Subject) -> str:
     return str(console.json()['console']['password'])
 
 
-async def _measure(way: Way) -> None:
-    """A row of the table."""
-    (await way.connect()).abort()
+async def _measure(route: Route) -> None:
+    """Measure, and print a row of the table."""
+    (await route.connect()).abort()
     set_ups = []
-    before = way.seconds()
+    before = route.seconds()
     for _ in range(_SET_UPS):
         await asyncio.sleep(0.02)
         began = time.perf_counter()
-        stream = await way.connect()
+        stream = await route.connect()
         set_ups.append(time.perf_counter() - began)
         stream.abort()
-    login = (way.seconds() - before) * 1000 / _SET_UPS
-    stream = await way.connect()
-    before, began = way.seconds(), time.perf_counter()
+    login = (route.seconds() - before) * 1000 / _SET_UPS
+    stream = await route.connect()
+    before, began = route.seconds(), time.perf_counter()
     for _ in range(_UPDATES):
         await stream.write(painter.REQUEST)
         await stream.read_exactly(painter.UPDATE_SIZE)
     took = time.perf_counter() - began
     megabytes = _UPDATES * painter.UPDATE_SIZE / 1e6
-    cpu = (way.seconds() - before) * 1000 / (megabytes * 1e6 / _MIB)
+    cpu = (route.seconds() - before) * 1000 / (megabytes * 1e6 / _MIB)
     stream.abort()
     await asyncio.sleep(2)
-    empty = way.memory()
+    empty = route.memory()
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def enter() -> TCPStream:
         async with gate:
-            return await way.connect()
+            return await route.connect()
 
     streams = await asyncio.gather(*(enter() for _ in range(_IDLE)))
     await asyncio.sleep(5)
-    memory = (way.memory() - empty) / _IDLE
+    memory = (route.memory() - empty) / _IDLE
     for stream in streams:
         stream.abort()
     print(
-        f'{way.name:18}  {statistics.median(set_ups) * 1000:9.1f}  '
+        f'{route.name:18}  {statistics.median(set_ups) * 1000:9.1f}  '
         f'{login:12.2f}  {megabytes / took:7.0f}  {cpu:10.2f}  {memory:11.1f}'
     )
 
@@ -285,7 +285,7 @@ async def _measure(way: Way) -> None:
 def _fill(
     subject: Subject, servers: Sequence[str], rows: int, password: str
 ) -> None:
-    """Consoles of these servers, and as many of others as it takes."""
+    """Store consoles: those of the servers, and others up to ``rows``."""
     now = int(time.time())
     encrypted = vault.Vault(subject.conf).encrypt(password)
     every = [
@@ -341,7 +341,7 @@ async def _log_in(
     rows: int,
     ours: Sequence[Server],
 ) -> None:
-    """Many log in at once, by name, and leave."""
+    """Log in by server id from several clients at once, and disconnect."""
     done = 0
     waited = []
     until = time.perf_counter() + seconds
@@ -356,7 +356,7 @@ async def _log_in(
                 stream,
                 by_target(random.choice(servers)),
                 _PATIENCE,
-                Key(stream, password),
+                Credentials(stream, password),
             )
             waited.append(time.perf_counter() - began)
             stream.abort()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a look-up costs among many tokens, and while many are purged."""
+"""Measure look-ups among many tokens, and during a purge."""
 
 import dataclasses
 import subprocess
@@ -16,10 +16,10 @@ from console_svc.tests.integration import process
 
 _CHUNK = 500_000
 
-#: Tokens of the purge, all expired.
+#: Number of expired tokens for the purge.
 EXPIRED = 1_000_000
 
-# Token number N is the text tN, so that wrk can make one up.
+# Token number N is the text tN, so that wrk can generate tokens.
 _FILL = """
 INSERT INTO console_auth_tokens (token_hash, server_id, project_id, user_id,
     console_type, host, port, created_at, expires)
@@ -32,7 +32,7 @@ FROM seq_{first}_to_{last}
 def run(
     stage: targets.Stage, sizes: Sequence[int], rounds: int, seconds: int
 ) -> None:
-    """Print both tables."""
+    """Measure, and print both tables."""
     subject = targets.Subject(stage, consoleauth={'recheck_target': 'false'})
     stage.use(subject)
     with _connect(subject) as connection:
@@ -62,7 +62,7 @@ def run(
 def _purge(
     subject: targets.Subject, request: load.Request, seconds: int
 ) -> None:
-    """Look-ups while expired tokens are deleted."""
+    """Measure look-ups while expired tokens are deleted."""
     print(f'Purge of {EXPIRED} expired tokens')
     idle = load.wrk(request, seconds)
     print(f'  before: p99 {idle["p99"] / 1e3:.2f} ms')

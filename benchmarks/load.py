@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Load by wrk, and what it costs those who answer."""
+"""Generate load with wrk, and measure the CPU time of the server."""
 
 import dataclasses
 import json
@@ -17,13 +17,13 @@ _REPORT = pathlib.Path(__file__).with_name('report.lua')
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is asked again and again."""
+    """A request that wrk repeats."""
 
     url: str
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     method: str = 'GET'
     body: str = ''
-    #: A prefix, and up to which number: each request ends in another one.
+    #: Each path ends in this prefix and a random number up to this one.
     random: tuple[str, int] = ('', 0)
 
 
@@ -32,9 +32,9 @@ class Sample:
     """One round of load.
 
     :param rate: answers per second
-    :param p50: milliseconds
-    :param p99: milliseconds
-    :param cpu: milliseconds of CPU per answer, of all of a server's processes
+    :param p50: median latency in milliseconds
+    :param p99: 99th percentile of the latency in milliseconds
+    :param cpu: milliseconds of CPU time per answer, of all processes
     """
 
     rate: float
@@ -44,16 +44,16 @@ class Sample:
 
 
 class Server:
-    """A program whose cost is measured.
+    """A program whose CPU time and memory are measured.
 
-    :param pid: the process that leads its group
+    :param pid: the leader of its process group
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
 
     def processes(self) -> list[int]:
-        """All processes of the group."""
+        """Return all processes of the group."""
         return [
             int(entry.name)
             for entry in pathlib.Path('/proc').iterdir()
@@ -61,17 +61,17 @@ class Server:
         ]
 
     def seconds(self) -> float:
-        """CPU that they have spent, in user and system mode."""
+        """Return the CPU seconds of all processes, user and system."""
         return sum(
             sum(map(int, _stat(pid)[11:13])) for pid in self.processes()
         ) / float(_TICKS)
 
     def memory_of_all(self) -> float:
-        """KiB (PSS) of all processes together."""
+        """Return the memory (PSS) of all processes together, in KiB."""
         return sum(map(_pss, self.processes()))
 
     def memory(self) -> float:
-        """MiB (PSS) of a worker, on average."""
+        """Return the average memory (PSS) of a worker, in MiB."""
         workers = [pid for pid in self.processes() if pid != self._pid]
         return sum(map(_pss, workers)) / len(workers) / 1024
 
@@ -79,9 +79,9 @@ class Server:
 def run(
     request: Request, server: Server, seconds: int, connections: int = 4
 ) -> Sample:
-    """Ask for some seconds.
+    """Generate load for some seconds.
 
-    :raises AssertionError: an answer was no 2xx
+    :raises AssertionError: a request failed or got an error
     """
     before = server.seconds()
     found = wrk(request, seconds, connections)
@@ -97,7 +97,7 @@ def run(
 def wrk(
     request: Request, seconds: int, connections: int = 4
 ) -> dict[str, int]:
-    """What wrk says (report.lua)."""
+    """Run wrk and return the result of report.lua."""
     command = [
         process.program('wrk'),
         *('--threads', '1', '--connections', str(connections)),
@@ -122,7 +122,7 @@ def wrk(
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat, from the third on: proc(5)."""
+    """Return the fields of /proc/PID/stat from the third on; see proc(5)."""
     text = pathlib.Path(f'/proc/{pid}/stat').read_text()
     return text.rpartition(')')[2].split()
 
@@ -135,7 +135,7 @@ def _group(pid: int) -> int | None:
 
 
 def _pss(pid: int) -> int:
-    """KiB."""
+    """Return the memory (PSS) of a process, in KiB."""
     rollup = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text()
     for line in rollup.splitlines():
         if line.startswith('Pss:'):

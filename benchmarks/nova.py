@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The same look-up in a real nova: one cell, a token that nova has issued."""
+"""The look-up of a console token in a real nova with one cell."""
 
 import requests
 
@@ -12,7 +12,7 @@ from console_svc.tests.integration.nova import Nova
 
 
 def target(stage: Stage, subject: Subject) -> tuple[Server, Request]:
-    """Nova's look-up of a token, as our proxy would ask it."""
+    """Start nova; return it and the request that looks up a token."""
     project = stage.keystone.projects['demo']
     nova = Nova(
         stage.keystone,

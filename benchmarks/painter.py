@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A VNC server whose whole screen has changed, each time it is asked.
+"""A VNC server that answers each request with an update of its whole screen.
 
 ``python -m benchmarks.painter PORT``
 """
@@ -44,7 +44,7 @@ _PATIENCE: Final = 60
 
 
 def enter() -> rfb.Handshake[None]:
-    """ClientInit, and all of ServerInit."""
+    """Send ClientInit and read ServerInit."""
     yield rfb.Write(b'\x01')
     yield rfb.Read(len(_INIT))
 

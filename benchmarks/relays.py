@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The console proxy beside websockify and a plain TCP relay.
+"""Compare the console proxy with websockify and a plain TCP relay.
 
-Each stands in front of the same echo. Idle sessions are opened and their
-memory counted; then one session echoes, and the relay's CPU is.
+All lead to the same echo server. Measure the CPU time of the relay while one
+session echoes, and its memory with many idle sessions.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ from console_svc.tests.integration.service import Service
 _MIB = 2**20
 _ECHOED = 50 * _MIB
 _FRAME = 32 * 1024
-# Sessions one after another whose beginning is timed.
+# Number of sessions whose set-up is timed.
 _SET_UPS = 100
-# At a time, where many are opened.
+# Sessions that are opened concurrently.
 _AT_ONCE = 50
 
 
 @dataclasses.dataclass
-class Line:
-    """A session, as its client sees it."""
+class Session:
+    """The client side of a session."""
 
     send: Callable[[bytes], object]
     receive: Callable[[], object]
@@ -46,9 +46,9 @@ class Line:
 
 @dataclasses.dataclass
 class Relay:
-    """What is measured.
+    """A program to measure.
 
-    :param sizes: of the crowds of idle sessions
+    :param sizes: numbers of idle sessions
     """
 
     name: str
@@ -60,7 +60,7 @@ class Relay:
 def run(sizes: Sequence[int]) -> None:
     """Measure, and print a table.
 
-    :param sizes: how many idle sessions the console proxy has
+    :param sizes: numbers of idle sessions of the console proxy
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -152,11 +152,11 @@ def _relays(
 
 
 async def _measure(relay: Relay) -> None:
-    async with _line(relay) as line:
-        await _echo(line, _FRAME)
+    async with _session(relay) as session:
+        await _echo(session, _FRAME)
         empty = relay.server.memory_of_all()
         before = relay.server.seconds()
-        await _echo(line, _ECHOED)
+        await _echo(session, _ECHOED)
         cpu = (relay.server.seconds() - before) * 1000 / (_ECHOED / _MIB)
     set_ups = [await _set_up(relay) for _ in range(_SET_UPS)]
     for size in relay.sizes:
@@ -168,8 +168,8 @@ async def _measure(relay: Relay) -> None:
                 gate: asyncio.Semaphore = gate,
             ) -> None:
                 async with gate:
-                    line = await stack.enter_async_context(_line(relay))
-                    await _echo(line, 1)
+                    session = await stack.enter_async_context(_session(relay))
+                    await _echo(session, 1)
 
             await asyncio.gather(*(enter() for _ in range(size)))
             await asyncio.sleep(5)
@@ -184,17 +184,17 @@ async def _measure(relay: Relay) -> None:
 
 
 async def _set_up(relay: Relay) -> float:
-    """Seconds until a new session has echoed."""
-    # The end of the one before is not to be in its way.
+    """Return the seconds until a new session has echoed a byte."""
+    # Let the relay close the previous session first.
     await asyncio.sleep(0.05)
     began = time.perf_counter()
-    async with _line(relay) as line:
-        await _echo(line, 1)
+    async with _session(relay) as session:
+        await _echo(session, 1)
         return time.perf_counter() - began
 
 
 @contextlib.asynccontextmanager
-async def _line(relay: Relay) -> AsyncIterator[Line]:
+async def _session(relay: Relay) -> AsyncIterator[Session]:
     scheme, _, where = relay.url.partition('://')
     if scheme == 'tcp':
         host, _, port = where.partition(':')
@@ -204,7 +204,7 @@ async def _line(relay: Relay) -> AsyncIterator[Line]:
             writer.write(data)
             await writer.drain()
 
-        yield Line(send, lambda: reader.read(65536))
+        yield Session(send, lambda: reader.read(65536))
         writer.close()
         return
     context = _unverified() if scheme == 'wss' else None
@@ -216,7 +216,7 @@ async def _line(relay: Relay) -> AsyncIterator[Line]:
         ping_interval=None,
         max_size=None,
     ) as connection:
-        yield Line(connection.send, connection.recv)
+        yield Session(connection.send, connection.recv)
 
 
 @functools.cache
@@ -227,16 +227,16 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-async def _echo(line: Line, number: int) -> None:
-    """Send so many bytes, and have them back."""
+async def _echo(session: Session, number: int) -> None:
+    """Send a number of bytes, and wait until they have come back."""
 
     async def send() -> None:
         for start in range(0, number, _FRAME):
-            await line.send(bytes(min(_FRAME, number - start)))
+            await session.send(bytes(min(_FRAME, number - start)))
 
     async def receive() -> None:
         left = number
         while left:
-            left -= len(await line.receive())
+            left -= len(await session.receive())
 
     await asyncio.gather(send(), receive())

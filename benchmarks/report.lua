@@ -1,7 +1,7 @@
 -- wrk -s report.lua ... -- METHOD BODY PREFIX NUMBER
 --
--- With a number each request's path ends in the prefix and a random number up
--- to it. Says what was measured as a line of JSON; see wrk's SCRIPTING.
+-- If NUMBER is not 0, each request's path ends in PREFIX and a random number up
+-- to NUMBER. Prints the result as a line of JSON; see SCRIPTING in wrk's source.
 init = function(arguments)
     local prefix, number = arguments[3], tonumber(arguments[4])
     wrk.method = arguments[1]

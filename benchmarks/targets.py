@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is measured: the service, the floors below it, and nova."""
+"""The programs to measure: the service, and lower bounds for it."""
 
 import dataclasses
 import json
@@ -32,9 +32,9 @@ _TTL = 86400
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """One thing to measure.
+    """A request to measure.
 
-    :param server: who answers
+    :param server: the program that answers it
     """
 
     name: str
@@ -43,9 +43,9 @@ class Target:
 
 
 class Stage:
-    """The real parts that all targets stand on.
+    """The services that all targets use.
 
-    :param exits: ends them
+    :param exits: stops them
     """
 
     def __init__(self, exits: ExitStack) -> None:
@@ -63,26 +63,26 @@ class Stage:
         self._tokens: dict[str, str] = {}
 
     def use(self, fixture: Any) -> None:
-        """Set a fixture up, and clean it up at the end."""
+        """Set up a fixture, and clean it up at the end."""
         fixture.setUp()
         self._exits.callback(fixture.cleanUp)
 
     def token(self, user: str, project: str) -> str:
-        """A token of keystone's, the same each time."""
+        """Return a token of a user, the same each time."""
         if user not in self._tokens:
             self._tokens[user] = self.keystone.token(user, project)
         return self._tokens[user]
 
     def authtoken(self) -> dict[str, Any]:
-        """[keystone_authtoken], with a cache for all processes."""
+        """Return [keystone_authtoken] with a cache that processes share."""
         return authtoken(self.keystone, memcached_servers=self._memcached)
 
 
 class Subject(Service):
-    """The service of a checkout, on a stage.
+    """The service from a checkout.
 
-    :param driver: of MariaDB: pymysql, or mysqldb (mysqlclient)
-    :param options: others, group -> option -> value
+    :param driver: the driver for MariaDB: pymysql, or mysqldb (mysqlclient)
+    :param options: other options: group -> option -> value
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Subject(Service):
         self._stage = stage
 
         def server(port: int, file: pathlib.Path) -> list[str]:
-            # Found before what is installed.
+            # The checkout takes precedence over the installed package.
             return [
                 *uwsgi(port, file),
                 *('--pythonpath', str(checkout)),
@@ -117,18 +117,18 @@ class Subject(Service):
 
     @property
     def server(self) -> Server:
-        """Its processes."""
+        """The processes of the service."""
         return Server(self.process.pid)
 
     def lookup(self, token: str) -> Request:
-        """A proxy's look-up of a console token."""
+        """Return the request with which a proxy looks up a console token."""
         return Request(
             f'{self.url}/v2.1/os-console-auth-tokens/{token}',
             self._headers('proxy', 'service', '2.31'),
         )
 
     def requests(self) -> Mapping[str, Request]:
-        """The requests of the table, by their names."""
+        """Return the requests of the table by name."""
         consoles = f'/v2.1/servers/{fixtures.SERVER}/consoles'
         keystone_token = self._stage.token('member', 'demo')
         self.request('POST', consoles, keystone_token)
@@ -159,7 +159,7 @@ class Subject(Service):
 
 
 def floors(stage: Stage, subject: Subject) -> Iterator[Target]:
-    """A SELECT without a framework, and Pecan without a SELECT."""
+    """Start the lower bounds: a SELECT alone, and Pecan alone."""
     token = subject.issue()
     for name in ('plain', 'pecan'):
         port = process.free_port()
@@ -168,7 +168,7 @@ def floors(stage: Stage, subject: Subject) -> Iterator[Target]:
             subject.folder / f'{name}.conf',
             {
                 MODULE: 'benchmarks.floors:application',
-                # Its connection is one of a process.
+                # All threads of a process would share one connection.
                 'threads = 4': 'threads = 1',
             },
         )
@@ -190,7 +190,7 @@ def floors(stage: Stage, subject: Subject) -> Iterator[Target]:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """Keystone, MariaDB and memcached, for as long as they are needed."""
+    """Start keystone, MariaDB and memcached for the context."""
     with ExitStack() as exits:
         os.environ.pop('OS_CONSOLE_SVC_CONFIG_FILES', None)
         yield Stage(exits)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# A guest of 512 bytes: a boot sector that shows that a console works.
+# A boot sector (512 bytes) that serves as a guest in console tests.
 #
-# It says GUEST READY on the screen and on the first serial port, and echoes
-# keys, and what comes over the serial port, to both. The keys 0 to 7 fill the
-# screen with a colour: 1 blue, 2 green, 4 red. It sleeps between interrupts.
+# It prints GUEST READY on the screen and on the first serial port, and echoes
+# input from the keyboard and the serial port to both. The keys 0 to 7 fill the
+# screen with a colour: 1 blue, 2 green, 4 red. The CPU halts while idle.
 # tools/guest.sh builds it.
 
 .code16
@@ -22,7 +22,7 @@ _start:
         sti
         mov     ax, 3                   # text, 80 by 25: 720 by 400 pixels
         int     0x10
-        mov     ah, 1                   # no cursor, so that pixels stay put
+        mov     ah, 1                   # hide the blinking cursor
         mov     cx, 0x2000
         int     0x10
         mov     si, offset greeting
@@ -36,7 +36,7 @@ idle:   mov     ah, 1                   # a key?
         jnz     key
         mov     dx, COM1_STATUS         # a byte on the serial port?
         in      al, dx
-        and     al, 0x81                # all bits: there is no such port
+        and     al, 0x81                # ignore a port that reads as 0xff
         cmp     al, 1
         je      serial
         hlt
@@ -51,10 +51,10 @@ show:   cmp     al, '0'
         jb      text
         cmp     al, '7'
         ja      text
-        mov     bh, al                  # the digit is the background
+        mov     bh, al                  # the digit is the background colour
         shl     bh, 4
         push    ax
-        mov     ax, 0x600               # clear the window, which is all
+        mov     ax, 0x600               # clear the whole screen
         xor     cx, cx
         mov     dx, 0x184f
         int     0x10

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the disk image of a guest for consoles to show: tools/guest.sh FILE
+# Builds the disk image of the test guest: tools/guest.sh FILE
 set -euo pipefail
 source=$(cd "$(dirname "$0")" && pwd)/guest.s
 work=$(mktemp -d)

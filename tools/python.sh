@@ -1,4 +1,4 @@
-# Sourced: sets $python to an interpreter that the package runs on.
+# To be sourced: sets $python to an interpreter that the package supports.
 python=
 for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
     [ -n "$candidate" ] || continue
@@ -8,6 +8,6 @@ for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
     fi
 done
 if [ -z "$python" ]; then
-    echo "Python 3.11 or newer, with its venv module, is needed." >&2
+    echo "Python 3.11 or newer with the venv module is required." >&2
     exit 1
 fi

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs console-svc on this machine and shows what it does.
+# Runs console-svc on this machine and demonstrates its API.
 #
-#   tools/quickstart.sh           the walk, then the service until Ctrl-C
-#   tools/quickstart.sh --once    the walk alone
+#   tools/quickstart.sh           demonstrate, then serve until Ctrl-C
+#   tools/quickstart.sh --once    demonstrate, then exit
 #   tools/quickstart.sh --with-console [--once]
-#                                 a guest, and a URL to see its screen
+#                                 start a guest and print the URL of its screen
 #
-# Everything is kept in .quickstart: a virtual environment, a configuration
-# with the embedded defaults (SQLite, an inventory file, noauth2), the log.
-# PORT chooses the port; 8775, or a free one where that is taken.
+# All files are in .quickstart: a virtual environment, a configuration with the
+# embedded defaults (SQLite, an inventory file, noauth2), and the log. PORT is
+# the port to use. The default is 8775, or a free port if it is in use.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/python.sh
@@ -20,8 +20,8 @@ case "${1:-}" in
     '') ;;
     *) sed -n '2,11s/^# \?//p' "$0" >&2; exit 2 ;;
 esac
-command -v curl >/dev/null || { echo "curl is needed." >&2; exit 1; }
-command -v git >/dev/null || { echo "git is needed: the version comes from it." >&2; exit 1; }
+command -v curl >/dev/null || { echo "curl is required." >&2; exit 1; }
+command -v git >/dev/null || { echo "git is required to determine the version." >&2; exit 1; }
 
 home=$PWD/.quickstart
 bin=$home/venv/bin
@@ -31,7 +31,7 @@ mkdir -p "$home"
 
 echo "--- Installing into .quickstart/venv"
 "$bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$home/venv"
-# What an earlier build has left there would be installed again.
+# pip would install stale modules from an earlier build.
 rm -rf build/lib
 "$bin/python" -m pip install -q --disable-pip-version-check .
 
@@ -56,17 +56,17 @@ cat >"$config" <<END
 [DEFAULT]
 state_path = $home
 [api]
-# For development: the token USER:PROJECT is believed as it stands.
+# For development only: tokens USER:PROJECT are not validated.
 auth_strategy = noauth2
 [static]
 inventory = $home/servers.yaml
 END
 cp etc/console_svc/servers.yaml "$home/servers.yaml"
 
-echo "--- Bringing the database up to date"
+echo "--- Creating or upgrading the database schema"
 "$bin/console-svc-manage" --config-file "$config" db sync
 
-# The service is here: no proxy is asked for it.
+# Requests to the service must not go through an HTTP proxy.
 export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
 
 "$bin/console-svc-api" --config-file "$config" --port "$port" >"$log" 2>&1 &
@@ -80,15 +80,15 @@ trap 'exit 130' INT TERM
 
 for _ in $(seq 150); do
     curl -fs -m 5 -o /dev/null "$url/healthcheck" && break
-    kill -0 "$service" 2>/dev/null || { cat "$log"; echo "The service has not started." >&2; exit 1; }
+    kill -0 "$service" 2>/dev/null || { cat "$log"; echo "The service did not start." >&2; exit 1; }
     sleep 0.2
 done
 curl -fs -m 5 -o /dev/null "$url/healthcheck" || { cat "$log"; echo "The service does not answer." >&2; exit 1; }
-echo "--- The service runs at $url, its log is .quickstart/console-svc.log"
+echo "--- The service runs at $url. Its log is .quickstart/console-svc.log."
 
 body=$home/answer
 
-# Arguments as one would type them.
+# quoted ARGUMENT...: prints the arguments with shell quotes.
 quoted() {
     local argument
     for argument in "$@"; do
@@ -99,18 +99,18 @@ quoted() {
     done
 }
 
-# ask STATUS ARGUMENT...: shows a request and its answer, which must have
-# this status. The answer's body is left in $body.
+# ask STATUS ARGUMENT...: prints a request and its answer, and checks the
+# status of the answer. The body of the answer is left in $body.
 ask() {
     local expected=$1 status; shift
     echo
     printf '$ curl'; quoted "$@"; echo
     status=$(curl -s -m 30 -o "$body" -w '%{http_code}' "$@") || { echo "No answer." >&2; exit 1; }
     printf '%s %s\n' "$status" "$(cat "$body")"
-    [ "$status" = "$expected" ] || { echo "Expected $expected." >&2; exit 1; }
+    [ "$status" = "$expected" ] || { echo "The expected status is $expected." >&2; exit 1; }
 }
 
-# get PATH: a value of the last answer, by keys and indexes.
+# get PATH: prints a value of the last answer, by its keys and indexes.
 get() {
     "$bin/python" -c 'import json, sys
 value = json.load(open(sys.argv[1]))
@@ -132,7 +132,7 @@ id=$(get consoles.0.console.id)
 ask 200 -H "$user" "$server/consoles/$id"
 
 echo
-echo "--- The member gets a URL for a browser; the token is in it"
+echo "--- The member gets a URL with a console token for a browser"
 ask 200 -X POST -H "$user" -H 'OpenStack-API-Version: compute 2.6' \
     -H 'Content-Type: application/json' \
     -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}' \
@@ -140,15 +140,15 @@ ask 200 -X POST -H "$user" -H 'OpenStack-API-Version: compute 2.6' \
 token=$(get remote_console.url | sed 's/.*token%3D//')
 
 echo
-echo "--- A console proxy asks where the token leads"
+echo "--- A console proxy looks up the token"
 ask 200 -H "$proxy" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
 
 echo
-echo "--- An administrator may ask"
+echo "--- An administrator may look it up, too"
 ask 200 -H "$admin" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
 
 echo
-echo "--- Nobody else may, and other projects' servers don't exist"
+echo "--- Other users may not. Servers of other projects are not found"
 ask 403 -H "$user" -H 'OpenStack-API-Version: compute 2.31' "$url/v2.1/os-console-auth-tokens/$token"
 ask 404 -H 'X-Auth-Token: eve:other' "$server/consoles"
 
@@ -158,7 +158,7 @@ ask 202 -X DELETE -H "$user" "$server/consoles/$id"
 ask 404 -H "$user" "$server/consoles/$id"
 
 echo
-echo "--- That was the walk."
+echo "--- The demonstration is complete."
 [ -z "$once" ] || exit 0
 
 cat <<END
@@ -169,11 +169,11 @@ Try next, in another terminal:
   curl -s -X POST -H '$user' $server/consoles
   curl -s -H '$user' $server/consoles
 
-  Edit .quickstart/servers.yaml: it is read again when it changes.
+  Edit .quickstart/servers.yaml. The service reads it again when it changes.
   .quickstart/venv/bin/console-svc-manage --config-file .quickstart/console-svc.conf token issue \\
       --server 5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001 --type serial
-  curl -s -H '$admin' -H 'OpenStack-API-Version: compute 2.99' $url/v2.1/os-console-auth-tokens/THAT
+  curl -s -H '$admin' -H 'OpenStack-API-Version: compute 2.99' $url/v2.1/os-console-auth-tokens/TOKEN
 
-Ctrl-C ends the service.
+Ctrl-C stops the service.
 END
 wait "$service"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What tools/quickstart.sh --with-console runs: a guest, a URL to see it in a
-# browser, and a command to see it in a native VNC client.
+# Runs a guest with a console; run by tools/quickstart.sh --with-console.
 #
-# Starts a libvirtd of its own with a guest of 512 bytes (tools/guest.s), the
+# Starts a private libvirtd with a guest of 512 bytes (tools/guest.s), the
 # service with the driver libvirt, and the console proxy, all on 127.0.0.1.
-# Distribution packages that are missing are installed where this runs as
-# root. PORT chooses the proxy's port; 6080, or a free one.
+# Prints a URL that shows the guest in a browser, and a command that shows it in
+# a native VNC client. As root, it installs missing distribution packages. PORT
+# is the port of the proxy. The default is 6080, or a free port if it is in use.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/python.sh
@@ -23,12 +23,12 @@ done
 if [ ${#missing[@]} -gt 0 ]; then
     echo "--- Distribution packages: ${missing[*]}"
     if [ "$(id -u)" -ne 0 ]; then
-        echo "Install them, please: apt-get install ${missing[*]}" >&2
+        echo "Install them first: apt-get install ${missing[*]}" >&2
         exit 1
     fi
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # Services that a package brings are not started: this starts its own.
+    # RUNLEVEL=1 keeps the packages from starting their services.
     RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
@@ -42,7 +42,7 @@ echo "--- Installing into .quickstart/venv"
 rm -rf build/lib
 "$bin/python" -m pip install -q --disable-pip-version-check '.[libvirt,proxy]'
 
-# Free ports, the proxy's first.
+# Free ports: first that of the proxy.
 read -r proxy_port local_port api_port vnc_port < <("$bin/python" - "${PORT:-6080}" <<'END'
 import socket
 import sys
@@ -60,7 +60,7 @@ print(*(listener.getsockname()[1] for listener in listeners[:4]))
 END
 )
 
-# libvirtd in session mode, which is nobody's as far as root is concerned.
+# libvirtd in session mode, which root runs as the user nobody.
 lv=$(mktemp -d)
 running=()
 stop() {
@@ -137,7 +137,7 @@ cat >"$home/console-svc.conf" <<END
 [DEFAULT]
 state_path = $home
 [api]
-# For development: the token USER:PROJECT is believed as it stands.
+# For development only: tokens USER:PROJECT are not validated.
 auth_strategy = noauth2
 [compute]
 driver = libvirt
@@ -175,7 +175,7 @@ answers() {
         sleep 0.2
     done
     cat "$home/api.log" "$home/proxy.log" >&2
-    echo "Nothing answers at $1." >&2
+    echo "$1 does not answer." >&2
     return 1
 }
 answers "http://127.0.0.1:$api_port/healthcheck"
@@ -193,7 +193,7 @@ curl -fs -m 30 -X POST -H 'X-Auth-Token: joe:demo' "$consoles"
 password=$(curl -fs -m 30 -H 'X-Auth-Token: joe:demo' "$consoles/1" |
     "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["console"]["password"])')
 
-echo "--- Looking whether the page and the guest's screen are there"
+echo "--- Checking the console in the browser page and in a VNC client"
 curl -fs -m 10 -o /dev/null "$url"
 "$bin/python" - "$url" <<'END'
 import sys
@@ -206,44 +206,45 @@ path = parse.parse_qs(page.query)['path'][0]
 with client.connect(f'ws://{page.netloc}/{path}', subprotocols=['binary']) as it:
     banner = it.recv(30)
     if banner != b'RFB 003.008\n':
-        sys.exit(f'The console says {banner}.')
+        sys.exit(f'The console does not speak RFB: {banner}')
 END
 "$bin/python" - "$vnc_port" "$password" <<'END'
 import socket
 import sys
 
-from console_svc import rfb
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
+from console_svc.protocols import rfb
 
 with socket.create_connection(('127.0.0.1', int(sys.argv[1])), 10) as stream:
-    Line(stream, sys.argv[2]).perform(rfb.log_in([rfb.VNC]))
+    Connection(stream, sys.argv[2]).perform(rfb.log_in([rfb.VNC]))
 END
 
 cat <<END
 
-Open this in a browser on this machine, and type: the keys 1, 2 and 4 paint.
+Open this URL in a browser on this machine. The keys 1, 2 and 4 change the
+colour of the screen.
 
   $url
 
-The URL is good for ten minutes. Another one:
+The URL is valid for ten minutes. To get another one:
 
   curl -s -X POST -H 'X-Auth-Token: joe:demo' -H 'OpenStack-API-Version: compute 2.6' \\
       -H 'Content-Type: application/json' -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}' \\
       http://127.0.0.1:$api_port/v2.1/servers/$id/remote-consoles
 
-Or see it in a native VNC client, such as tigervnc-viewer:
+Or use a native VNC client, such as tigervnc-viewer:
 
   vncviewer 127.0.0.1::$vnc_port
 
-The password is $password; it is what this shows:
+The password is $password. This command shows it:
 
   curl -s -H 'X-Auth-Token: joe:demo' $consoles/1
 
-Who is on the console now:
+To list the open sessions of the console:
 
   curl -s -H 'X-Auth-Token: joe:demo' http://127.0.0.1:$api_port/v2.1/servers/$id/console-sessions
 
 END
 [ -z "$once" ] || exit 0
-echo "Ctrl-C ends it all. Logs and configuration are in .quickstart/console."
+echo "Ctrl-C stops everything. Logs and configuration are in .quickstart/console."
 wait "${running[1]}" "${running[2]}"

@@ -56,7 +56,9 @@ def build(conf: cfg.ConfigOpts) -> WSGIApplication:
     """The API as a WSGI application."""
     metrics = _metrics(conf)
     services = Services(
-        conf, conf.api.database_timeout, metrics.event if metrics else None
+        conf,
+        conf.api.database_timeout,
+        metrics.event if metrics else None,
     )
     services.load()
     app: WSGIApplication = Application(RootController(services))

@@ -97,8 +97,8 @@ class Metrics:
             ) -> Any:
                 self.answered(
                     _method(environ['REQUEST_METHOD']),
-                    # Without a resource: the path leads nowhere, or
-                    # middleware has refused the request.
+                    # No resource: the path is unknown, or middleware has
+                    # refused the request.
                     routes.get(environ.get(RESOURCE), _OTHER),
                     status[:3],
                     time.perf_counter() - started,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where servers and their consoles are."""
+"""Compute drivers: they look up servers and their consoles."""
 
 from oslo_config import cfg
 from stevedore import driver as stevedore_driver
@@ -13,9 +13,10 @@ NAMESPACE = 'console_svc.compute'
 
 
 def load(conf: cfg.ConfigOpts) -> Driver:
-    """The driver that ``[compute] driver`` names.
+    """Load the driver that ``[compute] driver`` names.
 
-    :raises stevedore.exception.NoMatches: no such entry point
+    :raises stevedore.exception.NoMatches: there is no such entry point
+    :raises TypeError: the entry point is not a :class:`Driver`
     """
     manager: stevedore_driver.DriverManager[Driver]
     manager = stevedore_driver.DriverManager(
@@ -26,5 +27,7 @@ def load(conf: cfg.ConfigOpts) -> Driver:
     )
     driver = manager.driver
     if not isinstance(driver, Driver):
-        raise TypeError(f'{conf.compute.driver} is no compute driver')
+        raise TypeError(
+            f'[compute] driver: {conf.compute.driver} is not a compute driver'
+        )
     return driver

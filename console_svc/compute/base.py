@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The driver interface: where servers and their consoles are."""
+"""The interface of compute drivers."""
 
 import abc
 
@@ -17,15 +17,18 @@ from console_svc.objects import (
 
 
 class Driver(abc.ABC):
-    """Knows the servers. Holds no rule about who may see them.
+    """Looks up servers and their consoles.
+
+    A driver does not check whether the caller may see a server, unless its
+    back end does.
 
     Every method may raise :class:`console_svc.exception.ServiceUnavailable`
-    when what the driver asks does not answer.
+    when the driver's back end does not answer.
 
     :param conf: the service's configuration
     """
 
-    #: Whether there are hypervisors to which native clients could connect.
+    #: Whether the driver can open consoles for native clients on hypervisors.
     opens_native_consoles = True
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
@@ -33,27 +36,29 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def get_server(self, context: RequestContext, server_id: str) -> Server:
-        """Which server is this?
+        """Return a server.
 
-        :param context: the caller, for drivers that ask in their name
-        :param server_id: what the caller named, checked by nobody yet
-        :raises console_svc.exception.ServerNotFound: none
+        :param context: the caller, for drivers that use the caller's token
+        :param server_id: as in the request; not validated
+        :raises console_svc.exception.ServerNotFound: there is no such server
         """
 
     @abc.abstractmethod
     def get_connect_info(
         self, context: RequestContext, server: Server, console_type: str
     ) -> ConnectInfo:
-        """Where is the server's console of this type?
+        """Return where the server's console of a type is.
 
-        :raises console_svc.exception.ConsoleTypeUnavailable: nowhere
-        :raises console_svc.exception.ServerNotReady: nowhere just now
+        :raises console_svc.exception.ConsoleTypeUnavailable: the server has
+            no console of this type
+        :raises console_svc.exception.ServerNotReady: the server has no
+            consoles in its current state
         """
 
     def leads_to_console(
         self, context: RequestContext, token: ConsoleAuthToken
     ) -> bool:
-        """Whether the console is still where a token leads."""
+        """Return whether the token's connect info is still valid."""
         try:
             server = self.get_server(context, token.server_id)
             info = self.get_connect_info(context, server, token.console_type)
@@ -69,21 +74,24 @@ class Driver(abc.ABC):
     def open_native_console(
         self, context: RequestContext, server: Server, password: str
     ) -> Endpoint:
-        """Protect the server's native console with a password.
+        """Set the password of the server's native console.
 
-        Opening an open console replaces its password.
+        If the console is already open, its password is replaced.
 
         :param password: 8 letters and digits
-        :returns: where a client finds it
-        :raises console_svc.exception.NativeConsoleUnavailable: it has none
-        :raises console_svc.exception.ServerNotReady: it has none just now
+        :returns: where a native client connects to
+        :raises console_svc.exception.NativeConsoleUnavailable: the server has
+            no native console
+        :raises console_svc.exception.ServerNotReady: the server has no
+            consoles in its current state
         """
 
     @abc.abstractmethod
     def close_native_console(self, server_id: str, server_host: str) -> None:
-        """Make a native console's password void and end its connections.
+        """Invalidate a native console's password and end its connections.
 
-        Closing one that is closed, or whose server is gone, is no error.
+        It is not an error if the console is already closed or the server no
+        longer exists.
 
-        :param server_host: the compute host where it was opened
+        :param server_host: the compute host on which it was opened
         """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The inventory file: its rules, and what it says."""
+"""The inventory file of the static driver: its schema and its parser."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ _Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """One server of the inventory."""
+    """A server of the inventory, with its consoles."""
 
     server: Server
     consoles: Mapping[str, ConnectInfo]
@@ -86,31 +86,33 @@ class Entry:
 
 
 def parse(content: bytes) -> Mapping[str, Entry]:
-    """Read an inventory.
+    """Parse and validate an inventory.
 
     :param content: the file's bytes
     :returns: the servers by id
-    :raises ValueError: it is no YAML, or breaks a rule; tells line and reason
+    :raises ValueError: the content is not YAML or does not match the schema;
+        the message has the line and the reason
     """
     try:
         node = yaml.compose(content, Loader=_Loader)
-        document = yaml.load(content, Loader=_Loader)  # noqa: S506 (safe one)
+        document = yaml.load(content, Loader=_Loader)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error)) from error
-    broken = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(document))
-    if broken is not None:
-        raise _broken(node, list(broken.absolute_path), broken.message)
-    _refuse_duplicates(node, document['servers'])
+    found = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(document))
+    if found is not None:
+        raise _error(node, list(found.absolute_path), found.message)
+    _check_duplicates(node, document['servers'])
     return {item['id']: _entry(item) for item in document['servers']}
 
 
-def _broken(
+def _error(
     node: yaml.Node | None, path: Sequence[str | int], reason: str
 ) -> ValueError:
-    """A rule is broken at a path of the document: say in which line."""
+    """Return an error with the line of a path in the document."""
     for step in path:
         if isinstance(node, yaml.MappingNode):
-            # What came by a merge key has no node here: stay where we are.
+            # A key that a YAML merge key (<<) adds has no node of its own:
+            # report the line of the mapping.
             node = {key.value: value for key, value in node.value}.get(
                 step, node
             )
@@ -121,19 +123,19 @@ def _broken(
     return ValueError(f'line {line}: {where}: {reason}')
 
 
-def _refuse_duplicates(
+def _check_duplicates(
     node: yaml.Node | None, servers: Sequence[Mapping[str, Any]]
 ) -> None:
     ids = set()
     for index, server in enumerate(servers):
         path: list[str | int] = ['servers', index]
         if server['id'].lower() in ids:
-            raise _broken(node, [*path, 'id'], 'duplicate id')
+            raise _error(node, [*path, 'id'], 'duplicate id')
         ids.add(server['id'].lower())
         types = set()
         for position, console in enumerate(server.get('consoles', ())):
             if console['type'] in types:
-                raise _broken(
+                raise _error(
                     node,
                     [*path, 'consoles', position, 'type'],
                     f'a second console of type {console["type"]}',

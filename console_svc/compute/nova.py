@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Servers and their consoles, as nova's public API tells of them.
+"""The compute driver that uses nova's public API.
 
-Nova decides what the caller may see and do: it is asked with the caller's
-token. A console that it gives is a URL with a token of nova's; where that
-leads, nova tells the service's own credential alone.
+Requests carry the caller's token, so nova decides what the caller may see
+and do. For a console nova returns a URL with a token of its own. The service
+looks up that token's connect info with its own credential.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ from console_svc.objects import (
 
 LOG = logging.getLogger(__name__)
 
-# Of each type: its protocol, and the microversions that give a console of it
-# and tell where a token of it leads.
+# Console type -> its protocol, and the microversions of nova that create a
+# console of the type and look up its token.
 _TYPES: Final[Mapping[str, tuple[str, str, str]]] = {
     ConsoleType.NOVNC: ('vnc', '2.6', '2.31'),
     ConsoleType.XVPVNC: ('vnc', '2.6', '2.31'),
@@ -44,19 +44,19 @@ _TYPES: Final[Mapping[str, tuple[str, str, str]]] = {
     ConsoleType.WEBMKS: ('mks', '2.8', '2.31'),
 }
 
-# In a URL's query, or inside the parameter "path" of noVNC's.
+# Either a parameter of the query, or quoted in noVNC's parameter "path".
 _TOKEN: Final = re.compile(r'token(?:=|%3D)([0-9A-Za-z-]+)')
 
-# What nova answers where it has no console of this type for anybody.
-_NO_SUCH_CONSOLE: Final = (
+# Statuses with which nova refuses a console type that is not available.
+_TYPE_UNAVAILABLE: Final = (
     http.HTTPStatus.BAD_REQUEST,
-    # It is older than the type.
+    # Nova is too old for the type's microversion.
     http.HTTPStatus.NOT_ACCEPTABLE,
 )
 
 
 class NovaDriver(base.Driver):
-    """An unmodified nova, found and asked as ``[nova]`` says."""
+    """Uses an unmodified nova; ``[nova]`` configures the client."""
 
     opens_native_consoles = False
 
@@ -65,19 +65,19 @@ class NovaDriver(base.Driver):
         self._nova = rest_client.load(conf, GROUP)
 
     def get_server(self, context: RequestContext, server_id: str) -> Server:
-        document = self._ask_of(server_id, 'GET', '', context, '2.1')
-        with _readable():
+        document = self._request_server(server_id, 'GET', '', context, '2.1')
+        with _parsing():
             server = document['server']
             return Server(
                 id=server['id'],
                 project_id=server['tenant_id'],
                 name=server['name'],
-                # Nova shows it to administrators, unless policy says
-                # otherwise.
+                # By default, nova shows it to administrators only.
                 instance_name=server.get(
                     'OS-EXT-SRV-ATTR:instance_name', server['id']
                 ),
-                # The host as its owner may know it: another one, another id.
+                # Users may not see host names; hostId is a hash of the host
+                # and the project.
                 host=server['hostId'] or None,
                 status=server['status'],
             )
@@ -86,42 +86,42 @@ class NovaDriver(base.Driver):
         self, context: RequestContext, server: Server, console_type: str
     ) -> ConnectInfo:
         protocol, version, _ = _TYPES[console_type]
-        wanted = {'protocol': protocol, 'type': console_type}
+        requested = {'protocol': protocol, 'type': console_type}
         try:
-            document = self._ask_of(
+            document = self._request_server(
                 server.id,
                 'POST',
                 '/remote-consoles',
                 context,
                 version,
-                {'remote_console': wanted},
+                {'remote_console': requested},
             )
         except exception.UpstreamRefused as error:
-            if error.status in _NO_SUCH_CONSOLE:
+            if error.status in _TYPE_UNAVAILABLE:
                 raise exception.ConsoleTypeUnavailable(
                     console_type=console_type
                 ) from None
             raise
-        with _readable():
+        with _parsing():
             token = _TOKEN.findall(document['remote_console']['url'])[-1]
-        info = self._where(token, console_type)
+        info = self._look_up(token, console_type)
         if info is None:
-            # It was stopped or moved between the two questions.
+            # The server was stopped or moved between the two requests.
             raise exception.ServerNotReady(server_id=server.id)
         return info
 
     def leads_to_console(
         self, context: RequestContext, token: ConsoleAuthToken
     ) -> bool:
-        """Whether nova's own token still leads there.
+        """Return whether nova's own token is still valid.
 
-        Nova asks the compute host, and forgets the tokens of a server that
-        is stopped or moved.
+        Nova checks it with the compute host, and deletes the tokens of a
+        server that is stopped or moved.
         """
         info = token.connect_info
         if info.ticket is None:
             return False
-        return self._where(info.ticket, token.console_type) == info
+        return self._look_up(info.ticket, token.console_type) == info
 
     def open_native_console(
         self, context: RequestContext, server: Server, password: str
@@ -129,12 +129,12 @@ class NovaDriver(base.Driver):
         raise exception.NativeConsoleUnavailable(server_id=server.id)
 
     def close_native_console(self, server_id: str, server_host: str) -> None:
-        """There is none."""
+        """Do nothing: this driver opens no native consoles."""
 
-    def _where(self, token: str, console_type: str) -> ConnectInfo | None:
-        """Where a token of nova's leads; None: nowhere, any more."""
+    def _look_up(self, token: str, console_type: str) -> ConnectInfo | None:
+        """Return the connect info of nova's token, or None if it is void."""
         try:
-            document = self._ask(
+            document = self._request(
                 'GET',
                 f'/os-console-auth-tokens/{token}',
                 None,
@@ -143,12 +143,12 @@ class NovaDriver(base.Driver):
         except exception.UpstreamRefused as error:
             if error.status == http.HTTPStatus.NOT_FOUND:
                 return None
-            # The caller can do nothing about it.
-            raise _away(
+            # Nova refuses the service's credential, not the caller's.
+            raise _unavailable(
                 f'the credential of [{GROUP}] may not ask where a token '
                 f'leads: {error}'
             ) from None
-        with _readable():
+        with _parsing():
             console = document['console']
             return ConnectInfo(
                 host=console['host'],
@@ -158,7 +158,7 @@ class NovaDriver(base.Driver):
                 ticket=token,
             )
 
-    def _ask_of(
+    def _request_server(
         self,
         server_id: str,
         method: str,
@@ -167,13 +167,13 @@ class NovaDriver(base.Driver):
         version: str,
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        """What nova answers of a server.
+        """Send a request about a server; see :meth:`_request`.
 
-        :param path: below the server's
-        :raises console_svc.exception.ServerNotFound: nova's 404
+        :param path: relative to the server's path
+        :raises console_svc.exception.ServerNotFound: nova answers 404
         """
         try:
-            return self._ask(
+            return self._request(
                 method, f'/servers/{server_id}{path}', context, version, body
             )
         except exception.UpstreamRefused as error:
@@ -181,7 +181,7 @@ class NovaDriver(base.Driver):
                 raise exception.ServerNotFound(server_id=server_id) from None
             raise
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -189,12 +189,13 @@ class NovaDriver(base.Driver):
         version: str,
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        """What nova answers.
+        """Send a request to nova and return the document of its answer.
 
-        :param context: in whose name; None: in the service's
-        :raises console_svc.exception.UpstreamRefused: nova refuses
-        :raises console_svc.exception.ServiceUnavailable: nova is away, or
-            nothing can be made of what it says
+        :param context: the caller whose token is sent; None: the service's
+            own credential is used
+        :raises console_svc.exception.UpstreamRefused: nova refuses the request
+        :raises console_svc.exception.ServiceUnavailable: nova does not
+            answer, or its answer cannot be parsed
         """
         failure = None
         try:
@@ -204,26 +205,26 @@ class NovaDriver(base.Driver):
                 json=body,
                 auth=self._auth(context),
                 microversion=version,
-                # Bodies and paths hold tokens.
+                # Bodies and paths contain tokens.
                 log=False,
             )
         except keystone_exceptions.ClientException as error:
             failure = type(error).__name__
         if failure:
-            # Not above, where the log would add the exception's own words:
-            # they hold the URL, and that a token.
-            raise _away(failure)
-        with _readable():
+            # Outside the except block, so that the log has no traceback with
+            # the exception's message: that contains the URL with its token.
+            raise _unavailable(failure)
+        with _parsing():
             document = answer.json()
         if answer.status_code < http.HTTPStatus.BAD_REQUEST:
             return document
         if (
             answer.status_code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
-            # It can't, which is no failure.
+            # A refusal: nova does not support the request.
             and answer.status_code != http.HTTPStatus.NOT_IMPLEMENTED
         ):
-            raise _away(f'it answers {answer.status_code}')
-        with _readable():
+            raise _unavailable(f'it answers {answer.status_code}')
+        with _parsing():
             (fault,) = document.values()
             raise exception.UpstreamRefused(
                 answer.status_code, fault['message']
@@ -232,9 +233,9 @@ class NovaDriver(base.Driver):
     def _auth(
         self, context: RequestContext | None
     ) -> plugin.BaseAuthPlugin | None:
-        """In whose name to ask; None: in that of ``[nova]``.
+        """Return the caller's token, or None for the credential of ``[nova]``.
 
-        Commands and housekeeping have no token of a caller's.
+        Commands and the purge have no caller's token.
         """
         if context is None or context.auth_token is None:
             return None
@@ -244,15 +245,15 @@ class NovaDriver(base.Driver):
 
 
 @contextlib.contextmanager
-def _readable() -> Iterator[None]:
-    """What nova says is taken apart; it may be anything."""
+def _parsing() -> Iterator[None]:
+    """Treat an answer of another form than expected as unavailability."""
     try:
         yield
     except (AttributeError, LookupError, TypeError, ValueError):
-        raise _away('its answer cannot be read') from None
+        raise _unavailable('its answer cannot be parsed') from None
 
 
-def _away(reason: str) -> exception.ServiceUnavailable:
-    """Nova is away, for the caller; the log says why."""
-    LOG.error('Nova cannot be asked, answered with a 503: %s', reason)
+def _unavailable(reason: str) -> exception.ServiceUnavailable:
+    """Log why nova is unavailable; the caller does not get the reason."""
+    LOG.error('Nova is unavailable: %s', reason)
     return exception.ServiceUnavailable('Nova is unavailable.')

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The driver that reads an inventory file.
+"""The compute driver that reads an inventory file.
 
-For labs, bare metal and tests, and the embedded default. It opens nothing:
-what the inventory lists is there already.
+It is the default, and meant for labs, bare metal and tests. It does not open
+native consoles: those that the inventory lists exist already.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ ACTIVE = 'ACTIVE'
 
 
 class StaticDriver(base.Driver):
-    """Servers of the file that ``[static] inventory`` names."""
+    """Reads servers from the file that ``[static] inventory`` names."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
@@ -32,7 +32,7 @@ class StaticDriver(base.Driver):
     def get_connect_info(
         self, context: RequestContext, server: Server, console_type: str
     ) -> ConnectInfo:
-        consoles = self._ready(server).consoles
+        consoles = self._running_entry(server).consoles
         if console_type not in consoles:
             raise exception.ConsoleTypeUnavailable(console_type=console_type)
         return consoles[console_type]
@@ -40,15 +40,15 @@ class StaticDriver(base.Driver):
     def open_native_console(
         self, context: RequestContext, server: Server, password: str
     ) -> Endpoint:
-        native = self._ready(server).native
+        native = self._running_entry(server).native
         if native is None:
             raise exception.NativeConsoleUnavailable(server_id=server.id)
         return native
 
     def close_native_console(self, server_id: str, server_host: str) -> None:
-        """Nothing was opened, so there is nothing to close."""
+        """Do nothing: opening a native console changes nothing either."""
 
-    def _ready(self, server: Server) -> inventory.Entry:
+    def _running_entry(self, server: Server) -> inventory.Entry:
         entry = self._entry(server.id)
         if entry.server.status != ACTIVE:
             raise exception.ServerNotReady(server_id=server.id)

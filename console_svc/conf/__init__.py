@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Configuration: one file an option group, loaded into an object of its own.
+"""The configuration, with one module per option group.
 
-There is no global configuration object: whoever starts a program calls
-:func:`load` and hands the result on.
+There is no global configuration object. Each program calls :func:`load` once
+and passes the result on.
 """
 
 import os
@@ -35,7 +35,7 @@ from console_svc.conf import (
 
 PROJECT = 'console-svc'
 
-#: Modules with GROUP and OPTIONS, in the order of the sample file.
+#: The modules of the option groups, in the order of the sample file.
 MODULES = (
     paths,
     api,
@@ -55,7 +55,7 @@ MODULES = (
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Register every option that the service itself reads."""
+    """Register all options that the service itself reads."""
     for module in MODULES:
         conf.register_opts(module.OPTIONS, group=module.GROUP)
     for group, options in base_urls.GROUPS.items():
@@ -66,12 +66,12 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
 
 
 def set_library_defaults() -> None:
-    """Give library options the defaults that suit this service.
+    """Set this service's defaults of options that belong to libraries.
 
-    Also the oslo.config.opts.defaults hook of the sample generator.
+    This is also the oslo.config.opts.defaults hook of the sample generator.
     """
-    # Retrying is the client's: a request must not wait for minutes while
-    # the database is away.
+    # No retries: while the database is unavailable, a request must fail soon
+    # so that the client can retry.
     cfg.set_defaults(
         db_options.database_opts,
         connection=f'sqlite:///$state_path/{PROJECT}.sqlite',
@@ -87,9 +87,9 @@ def set_library_defaults() -> None:
 
 
 def new(commands: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
-    """A configuration that knows its options, but has read nothing yet.
+    """Return a configuration with registered options that has read no files.
 
-    :param commands: options of the command line alone
+    :param commands: additional options of the command line
     """
     set_library_defaults()
     conf = cfg.ConfigOpts()
@@ -108,11 +108,12 @@ def load(
     """Read the configuration.
 
     :param args: command line arguments
-    :param files: configuration files; None: oslo.config's search for the
-        project (``/etc/console-svc/console-svc.conf`` and its like)
-    :param directories: configuration directories, likewise
-    :param commands: options of the command line alone
-    :raises oslo_config.cfg.Error: an unreadable file or a wrong value
+    :param files: configuration files; None: those that oslo.config finds for
+        the project, such as ``/etc/console-svc/console-svc.conf``
+    :param directories: configuration directories; None: those that
+        oslo.config finds
+    :param commands: additional options of the command line
+    :raises oslo_config.cfg.Error: a file is unreadable or a value is invalid
     """
     conf = new(commands)
     conf(
@@ -128,10 +129,10 @@ def load(
 def load_from_environment(
     environ: Mapping[str, str] = os.environ,
 ) -> cfg.ConfigOpts:
-    """Read the files that a WSGI server's environment names.
+    """Read the configuration that the environment of a WSGI server names.
 
-    ``OS_CONSOLE_SVC_CONFIG_FILES`` holds files separated by ``;``,
-    ``OS_CONSOLE_SVC_CONFIG_DIR`` one directory.
+    ``OS_CONSOLE_SVC_CONFIG_FILES`` is a list of files, separated by ``;``.
+    ``OS_CONSOLE_SVC_CONFIG_DIR`` is one directory.
     """
     files = environ.get('OS_CONSOLE_SVC_CONFIG_FILES', '')
     directory = environ.get('OS_CONSOLE_SVC_CONFIG_DIR', '')
@@ -143,10 +144,9 @@ def load_from_environment(
 
 
 def setup_logging(conf: cfg.ConfigOpts) -> None:
-    """Start logging as configured.
+    """Set up logging as configured, by default to standard error.
 
-    What is configured nowhere goes to standard error: standard output is for
-    what a command was asked for.
+    Standard output is for the results of commands.
     """
     if not (conf.log_file or conf.log_dir or conf.use_journal):
         conf.set_default('use_stderr', True)

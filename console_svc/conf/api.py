@@ -13,13 +13,13 @@ OPTIONS = [
         choices=[
             (
                 'keystone',
-                'Tokens are validated by keystone, as configured in '
+                'Keystone validates tokens, as configured in '
                 '[keystone_authtoken].',
             ),
             (
                 'noauth2',
-                'For development only: the token USER:PROJECT[:ROLE,ROLE] '
-                'is believed as it stands.',
+                'For development only. Any token of the form '
+                'USER:PROJECT[:ROLE,ROLE] is accepted without validation.',
             ),
         ],
         help='How callers are authenticated.',
@@ -28,29 +28,32 @@ OPTIONS = [
         'database_timeout',
         default=10,
         min=1,
-        help='Seconds that the database may take to accept a connection, or '
-        'to answer a statement, before the request becomes a 503. What the '
-        'URL in [database] connection says of a time-out goes before.',
+        help='Seconds to wait for the database to accept a connection or to '
+        'answer a statement before the request fails with a 503. A time-out '
+        'in the URL of [database] connection takes precedence.',
     ),
     cfg.BoolOpt(
         'extensions',
         default=True,
-        help="Serve the routes that are not the compute API's: sessions, "
-        'and revoking tokens. Without them they are a 404.',
+        help='Serve the routes that the compute API does not have: sessions '
+        'and the revocation of tokens. The console proxy needs them. If '
+        'disabled, they answer with a 404.',
     ),
     cfg.IntOpt(
         'remember_callers',
         default=5,
         min=0,
-        help='Seconds that a caller whom keystonemiddleware has accepted is '
-        'let in again with the same token without asking it; 0: none. A token '
-        'that is revoked works as much longer, beyond [keystone_authtoken] '
-        'token_cache_time; one that expires does not.',
+        help='Seconds for which a token that keystonemiddleware has validated '
+        'is accepted again without another validation; 0: none. A higher '
+        'value saves CPU time, but a revoked token remains valid for this '
+        'time in addition to [keystone_authtoken] token_cache_time. Expired '
+        'tokens are not accepted in any case.',
     ),
     cfg.IntOpt(
         'retry_after',
         default=5,
         min=1,
-        help='Seconds that a 503 tells its client to wait (Retry-After).',
+        help='Retry-After header of 503 responses: the seconds for which '
+        'clients should wait before they retry.',
     ),
 ]

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[vnc], [spice], [serial_console], [rdp], [mks]: base URLs.
+"""[vnc], [spice], [serial_console], [rdp], [mks]: base URLs of consoles.
 
-One URL a group: what a browser opens, without the token. Names and defaults
-are nova's, so that its settings can be carried over.
+A base URL is the URL of a console without its token. Names and defaults are
+nova's, so that settings can be copied from nova.conf.
 """
 
 from oslo_config import cfg
 
 
-def _base_url(name: str, default: str, what: str) -> cfg.URIOpt:
+def _base_url(
+    name: str, default: str, what: str, where: str = 'to its query'
+) -> cfg.URIOpt:
     return cfg.URIOpt(
         name,
         default=default,
         schemes=['http', 'https', 'ws', 'wss'],
-        help=f"Address of {what}, as the users' browsers reach it. The "
-        'token is added to its query.',
+        help=f'Base URL of {what}, as clients reach it. The console token is '
+        f'added {where}.',
     )
 
 
@@ -24,8 +26,8 @@ GROUPS = {
         _base_url(
             'novncproxy_base_url',
             'http://127.0.0.1:6080/vnc_auto.html',
-            'the noVNC page (console type novnc); the token goes inside its '
-            '"path" parameter',
+            'the noVNC page (console type novnc)',
+            where='inside its parameter "path"',
         ),
         _base_url(
             'xvpvncproxy_base_url',

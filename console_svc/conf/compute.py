@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[compute] where servers and their consoles are."""
+"""[compute] the compute driver."""
 
 from oslo_config import cfg
 
@@ -10,8 +10,9 @@ OPTIONS = [
     cfg.StrOpt(
         'driver',
         default='static',
-        help='Entry point in the namespace console_svc.compute of the driver '
-        'that knows the servers and where their consoles are. "static" reads '
-        'an inventory file.',
+        help='The compute driver, which looks up servers and their consoles: '
+        'an entry point in the namespace console_svc.compute. "static" reads '
+        'an inventory file, "libvirt" asks the libvirt daemons of the compute '
+        'hosts, and "nova" asks nova\'s API.',
     ),
 ]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[console_api] where the console proxy finds the API."""
+"""[console_api] the console proxy's client of the API."""
 
 from console_svc.conf import rest_client
 
@@ -8,10 +8,9 @@ GROUP = 'console_api'
 
 OPTIONS = rest_client.options(
     timeout=10,
-    description="The console proxy's credential: a user with the role "
-    '"service", which opens sessions, keeps and closes them, and needs '
-    'nothing else.',
+    description='The console proxy uses this credential, which needs the role '
+    '"service", to open sessions, keep them alive and close them.',
 )
 
-#: Options that a plugin registers: for the sample file alone.
+#: With the options that an authentication plugin registers.
 SAMPLE = rest_client.sample(OPTIONS)

@@ -11,64 +11,68 @@ OPTIONS = [
         'token_ttl',
         default=600,
         min=1,
-        help='Seconds that a console token can be used.',
+        help='Seconds for which a console token is valid.',
     ),
     cfg.BoolOpt(
         'recheck_target',
         default=True,
-        help='Ask the driver at each look-up whether the server, and its '
-        'console, is still where the token leads; if not, the token leads '
-        'nowhere. Guards against ports that another server has been given '
-        'since. What the driver says is believed for a few seconds.',
+        help='Check with the compute driver at each token look-up that the '
+        'console is still where the token leads. If it is not, the look-up '
+        'fails. This prevents access to another server that has been '
+        "assigned the same port since. The driver's answers are cached for a "
+        'few seconds.',
     ),
     cfg.IntOpt(
         'max_uses',
         default=0,
         min=0,
-        help='Sessions that a token can open; 0: no limit, 1: a token for '
-        'a single use. A look-up is no use; the channels of a SPICE page are '
-        'one together.',
+        help='Number of sessions that a token can open; 0: no limit, 1: '
+        'single-use tokens. A look-up does not count as a use. The channels '
+        'of a SPICE page together count as one use.',
     ),
     cfg.BoolOpt(
         'bind_to_client_address',
         default=False,
-        help='Open sessions only for the address that asked for the token. '
-        'Behind a load balancer [oslo_middleware] '
-        'enable_proxy_headers_parsing tells the address.',
+        help='Open sessions only for the client address that requested the '
+        'token. Behind a load balancer, also enable [oslo_middleware] '
+        'enable_proxy_headers_parsing.',
     ),
     cfg.IntOpt(
         'max_sessions_per_server',
         default=0,
         min=0,
-        help='Sessions that a server can have at a time; 0: no limit.',
+        help='Number of concurrent sessions of a server; 0: no limit.',
     ),
     cfg.StrOpt(
         'when_sessions_are_full',
         default='refuse',
         choices=[
-            ('refuse', 'A session more is a 409.'),
-            ('replace', 'The newest wins, and the oldest is ended.'),
+            ('refuse', 'The new session is refused with a 409.'),
+            ('replace', 'The new session is opened, and the oldest ends.'),
         ],
-        help='What happens beyond max_sessions_per_server.',
+        help='What happens when a session is opened and the server already '
+        'has max_sessions_per_server sessions.',
     ),
     cfg.BoolOpt(
         'enforce_session_timeout',
         default=False,
-        help='End a session when its token expires.',
+        help='End a session when its token expires. By default, the expiry '
+        'of a token does not affect open sessions.',
     ),
     cfg.IntOpt(
         'session_lapse',
         default=30,
         min=3,
-        help='Seconds after which a session that its proxy does not keep '
-        'alive has lapsed.',
+        help='Seconds without a keep-alive after which a session lapses. It '
+        'must be several times [proxy] keep_interval.',
     ),
     cfg.IntOpt(
         'purge_interval',
         default=0,
         min=0,
-        help='Seconds between purges of expired tokens and lapsed sessions '
-        'in the background of the API, by one process at a time across all '
-        'hosts; 0: none, "console-svc-manage db purge-tokens" does it.',
+        help='Seconds between two purges of expired tokens and lapsed '
+        'sessions, which the API runs in the background. Only one API process '
+        'of all hosts purges at a time. 0: the API does not purge; run '
+        '"console-svc-manage db purge-tokens" regularly.',
     ),
 ]

@@ -10,18 +10,31 @@ from oslo_config import cfg, types
 GROUP = 'consoles'
 
 
-class PortRange(types.String):
-    """Two ports and what is between them: FIRST-LAST."""
+class PortRange(types.ConfigType):
+    """A range of ports, written as FIRST-LAST."""
 
-    def __call__(self, value: Any) -> str:
-        text: str = super().__call__(value)
+    def __init__(self) -> None:
+        super().__init__(type_name='string value')
+
+    def __call__(self, value: Any) -> range:
         try:
-            first, last = map(int, text.split('-'))
+            first, last = map(int, str(value).split('-'))
         except ValueError:
             first = last = 0
         if not 0 < first <= last < 65536:
-            raise ValueError(f'{text!r} is no range of ports like 20001-20999')
-        return text
+            raise ValueError(
+                f'{value!r} is not a range of ports such as 20001-20999'
+            )
+        return range(first, last + 1)
+
+    def __repr__(self) -> str:
+        return 'PortRange'
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PortRange)
+
+    def _formatter(self, value: range) -> str:
+        return f'{value[0]}-{value[-1]}'
 
 
 OPTIONS = [
@@ -29,69 +42,65 @@ OPTIONS = [
         'public_hostname',
         default='localhost',
         sample_default='console.example.org',
-        help='Host name or address that a native console reports where the '
-        'driver does not know a better one.',
+        help='Host name or address of native consoles: of those on the '
+        'gateway, and of those for which the compute driver does not report '
+        'one.',
     ),
     cfg.StrOpt(
         'key_file',
         default='$state_path/console-keys',
-        help='File of the Fernet keys that encrypt console passwords in the '
-        'database: one a line, the first encrypts, all decrypt. Made with '
-        'mode 0600 by "console-svc-manage db sync" on an empty database or '
-        'by "console-svc-manage keys create"; read again when it changes. '
-        'Every API host needs the same file.',
+        help='File with the Fernet keys that encrypt console passwords in the '
+        'database, one per line. The first key encrypts, all keys decrypt. '
+        '"console-svc-manage db sync" creates it for an empty database, '
+        '"console-svc-manage keys create" at any time, with mode 0600. It is '
+        'read again when it changes. All API hosts need the same file.',
     ),
     cfg.StrOpt(
         'mode',
         choices=[
-            ('driver', 'Clients connect to what the compute driver opens.'),
+            ('driver', 'The compute driver opens them on the hypervisor.'),
             ('gateway', 'Clients connect to the gateway, console-svc-proxy.'),
         ],
-        help='How new native consoles are opened; those that are there stay '
-        'as they are. Default: driver, if the compute driver can open native '
-        'consoles, else gateway.',
+        help='How new native consoles are opened. Existing consoles remain '
+        'as they are. Default: driver if the compute driver can open native '
+        'consoles, gateway otherwise.',
     ),
     cfg.Opt(
         'port_range',
         type=PortRange(),
         sample_default='20001-20999',
-        help='Ports of the gateway, first and last, of which each console '
-        'gets one of its own; [rfb] listen_port is none of them. Unset: all '
-        'share [rfb] listen_port.',
+        help='Ports of the gateway, as FIRST-LAST, of which each console gets '
+        'its own. [rfb] listen_port is excluded. If unset, all consoles share '
+        '[rfb] listen_port.',
     ),
     cfg.IntOpt(
         'native_ttl',
         default=0,
         min=0,
-        help='Seconds that a console on the gateway can be logged in to; 0: '
-        'no limit.',
+        help='Seconds for which clients can log in to a console on the '
+        'gateway; 0: no limit.',
     ),
     cfg.IntOpt(
         'native_max_uses',
         default=0,
         min=0,
-        help='Sessions that a console on the gateway can open; 0: no limit, '
-        '1: a password for a single use.',
+        help='Number of sessions that a console on the gateway can open; 0: '
+        'no limit, 1: single-use passwords.',
     ),
     cfg.BoolOpt(
         'bind_to_client_address',
         default=False,
-        help='Let only the address log in to a console on the gateway that '
-        'asked for it. Behind a load balancer [oslo_middleware] '
-        'enable_proxy_headers_parsing tells the address.',
+        help='Accept log-ins to a console on the gateway only from the '
+        'client address that opened it. Behind a load balancer, also enable '
+        '[oslo_middleware] enable_proxy_headers_parsing.',
     ),
 ]
 
 
 def own_ports(conf: cfg.ConfigOpts) -> Sequence[int]:
-    """The gateway's ports of which each console gets one of its own.
+    """Return the gateway's ports of which each console gets its own.
 
-    :raises oslo_config.cfg.Error: ``port_range`` is none
+    :raises oslo_config.cfg.Error: ``port_range`` is invalid
     """
-    text = conf.consoles.port_range
-    if text is None:
-        return ()
-    first, last = map(int, text.split('-'))
-    return [
-        port for port in range(first, last + 1) if port != conf.rfb.listen_port
-    ]
+    ports: range | None = conf.consoles.port_range
+    return [port for port in ports or () if port != conf.rfb.listen_port]

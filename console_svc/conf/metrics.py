@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[metrics] what Prometheus is told of the API."""
+"""[metrics] metrics of the API for Prometheus."""
 
 import ipaddress
 from typing import Any
@@ -11,7 +11,7 @@ GROUP = 'metrics'
 
 
 class Network(types.ConfigType):
-    """An address, or a network in CIDR notation."""
+    """An address or a network in CIDR notation."""
 
     def __init__(self) -> None:
         super().__init__(type_name='IP network')
@@ -35,20 +35,20 @@ OPTIONS = [
     cfg.StrOpt(
         'directory',
         sample_default='/run/console-svc/metrics',
-        help='Where the API processes of a host keep their figures, to add '
-        'them up; with it the API counts, and GET /metrics answers '
-        'Prometheus. Needs the extra "metrics". Make it a directory that is '
-        "empty when the service starts, such as one below systemd's "
-        'RuntimeDirectory. Unset: no metrics.',
+        help='Directory through which the API processes of a host share their '
+        'metrics. If set, GET /metrics serves the metrics of all processes to '
+        'Prometheus. Requires the extra "metrics". The directory must be '
+        'empty when the service starts: use one below the RuntimeDirectory of '
+        'the systemd unit, for example. If unset, there are no metrics.',
     ),
     cfg.ListOpt(
         'allowed_sources',
         item_type=Network(),
         default=['127.0.0.1', '::1'],
-        help='Addresses and networks that may read /metrics, which asks for '
-        'no token. To others, and to whatever a load balancer has forwarded '
-        'and says so (X-Forwarded-For and the like), there is no such path. '
-        'It must not be reachable from outside: a load balancer on the same '
-        'host that adds no such header must not route it.',
+        help='Addresses and networks that may read /metrics, which requires '
+        'no token. Other clients get a 404, and so does every request with a '
+        'header of a load balancer, such as X-Forwarded-For. A load balancer '
+        'on the same host that adds no such header must not forward '
+        '/metrics.',
     ),
 ]

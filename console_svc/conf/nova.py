@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[nova] the driver that asks nova's API."""
+"""[nova] the compute driver that uses nova's API."""
 
 from console_svc.conf import rest_client
 
@@ -8,11 +8,10 @@ GROUP = 'nova'
 
 OPTIONS = rest_client.options(
     timeout=30,
-    description='The credential with which nova is asked where a console '
-    'token of its own leads, and, of native consoles, at log-ins and in the '
-    'purge, about servers; everything else is asked with the token of the '
-    'caller.',
+    description="The service uses this credential to look up nova's console "
+    'tokens and, for native consoles, to look up servers at log-ins and '
+    "during the purge. All other requests to nova use the caller's token.",
 )
 
-#: Options that a plugin registers: for the sample file alone.
+#: With the options that an authentication plugin registers.
 SAMPLE = rest_client.sample(OPTIONS)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The options, as oslo-config-generator asks for them."""
+"""The entry point of oslo-config-generator."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from console_svc.conf import base_urls
 
 
 def list_opts() -> list[tuple[str, Iterable[cfg.Opt]]]:
-    """Group name and options, for the sample generator and the docs."""
+    """Return all groups with their options, for the sample and the docs."""
     options: list[tuple[str, Iterable[cfg.Opt]]] = [
         (
             module.GROUP or 'DEFAULT',

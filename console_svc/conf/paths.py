@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[DEFAULT] where the service keeps its files."""
+"""[DEFAULT] paths."""
 
 from oslo_config import cfg
 
@@ -10,9 +10,9 @@ OPTIONS = [
     cfg.StrOpt(
         'state_path',
         default='/var/lib/console-svc',
-        help='Directory of what the service writes itself: the embedded '
-        'SQLite database and the key file of the console passwords. With a '
-        'database server and several API hosts only the key file is left '
-        'here, and must be the same on every host.',
+        help='Directory for files that the service writes: the embedded '
+        'SQLite database and the key file for console passwords. With a '
+        'database server it has only the key file, which must be the same on '
+        'all API hosts.',
     ),
 ]

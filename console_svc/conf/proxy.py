@@ -11,104 +11,108 @@ OPTIONS = [
         'host',
         default='127.0.0.1',
         sample_default='192.0.2.20',
-        help='Address to listen on.',
+        help='Address to listen on for browsers.',
     ),
     cfg.ListOpt(
         'ports',
         item_type=types.Port(),
         default=['6080', '6082', '6083'],
-        help='Ports to listen on. Each serves every type of console; the '
-        'defaults are those of the default base URLs.',
+        help='Ports to listen on. Each serves all console types. The defaults '
+        'are the ports of the default base URLs.',
     ),
     cfg.IntOpt(
         'workers',
         default=1,
         min=1,
-        help='Processes. They share the ports, and nothing else.',
+        help='Number of worker processes. They share the ports and nothing '
+        'else. One worker uses at most one CPU core.',
     ),
     cfg.ListOpt(
         'web',
         default=['/usr/share/novnc', '/usr/share/spice-html5'],
-        help="Folders of the pages that users' browsers open: noVNC's and "
-        "SPICE's. A file is looked for in each, in this order. Empty: no "
-        'pages, another web server has them.',
+        help='Directories with the pages that browsers open: those of noVNC '
+        'and of the SPICE HTML5 client. They are searched in this order. If '
+        'empty, the proxy serves no pages, and another web server must.',
     ),
     cfg.StrOpt(
         'cert',
-        help='PEM file of the certificate, with what leads to its authority; '
-        'with it the proxy speaks TLS. Read again on SIGHUP.',
+        help='PEM file with the certificate for browsers and its intermediate '
+        'certificates. If set, the proxy serves TLS only. The file is read '
+        'again on SIGHUP.',
     ),
     cfg.StrOpt(
         'key',
-        help='PEM file of its private key, where that is not in the same '
-        'file.',
+        help='PEM file with the private key of cert. If unset, the key is '
+        'read from the file of the certificate.',
     ),
     cfg.StrOpt(
         'ssl_minimum_version',
         default='tlsv1_2',
         choices=['tlsv1_2', 'tlsv1_3'],
-        help='Oldest version of TLS.',
+        help='Minimum TLS version for browsers and native clients.',
     ),
     cfg.StrOpt(
         'ssl_ciphers',
-        help="Ciphers of TLS 1.2, in OpenSSL's notation; those of TLS 1.3 "
-        'are all good.',
+        help="Cipher suites of TLS 1.2 in OpenSSL's format. Those of TLS 1.3 "
+        'are not affected.',
     ),
     cfg.ListOpt(
         'allowed_origins',
         default=[],
         sample_default=['dashboard.example.org'],
-        help='Hosts whose pages may open consoles, besides the host that is '
-        'asked itself.',
+        help='Hosts whose pages may open consoles, in addition to the host '
+        "of the proxy's own URL.",
     ),
     cfg.BoolOpt(
         'enable_proxy_headers_parsing',
         default=False,
-        help='Believe X-Forwarded-For and X-Forwarded-Proto. For proxies '
-        'that only a load balancer can reach.',
+        help='Trust the headers X-Forwarded-For and X-Forwarded-Proto. Enable '
+        'it only if the proxy can be reached through a load balancer alone.',
     ),
     cfg.IntOpt(
         'max_sessions',
         default=2000,
         min=1,
-        help='Sessions that a process has at a time; beyond them new ones '
-        'are refused.',
+        help='Number of concurrent sessions of a worker. Further ones are '
+        'refused.',
     ),
     cfg.IntOpt(
         'handshake_timeout',
         default=10,
         min=1,
-        help='Seconds until a client must have said what it wants, and a '
-        'hypervisor must have let the proxy in.',
+        help='Seconds for the handshake with a client, and for that with a '
+        'hypervisor. After that, the connection is closed.',
     ),
     cfg.IntOpt(
         'idle_timeout',
         default=0,
         min=0,
-        help='Seconds after which a session ends on which nothing moves, '
-        'either way; 0: never. Mind that an idle guest moves nothing.',
+        help='Seconds without data in either direction after which a session '
+        'is closed; 0: never. An idle guest sends no data, even while a user '
+        'watches its screen.',
     ),
     cfg.IntOpt(
         'keep_interval',
         default=3,
         min=1,
-        help='Seconds between two questions to the API whether the sessions '
-        'go on: so long a session lives on that was ended there. Keep it '
+        help='Seconds between two keep-alive requests to the API. A session '
+        'that was ended through the API is closed within this time. Keep it '
         'well below [consoleauth] session_lapse.',
     ),
     cfg.IntOpt(
         'ping_interval',
         default=30,
         min=0,
-        help='Seconds between two pings of a browser; one that does not '
-        'answer for as long is gone. 0: none.',
+        help='Seconds between two websocket pings to a browser. If it does '
+        'not answer within the same time, the session is closed. 0: no '
+        'pings.',
     ),
     cfg.IntOpt(
         'drain_timeout',
         default=60,
         min=0,
-        help='Seconds that sessions may go on after SIGTERM, while no new '
-        'ones are taken.',
+        help='Seconds for which open sessions may continue after SIGTERM. No '
+        'new sessions are accepted meanwhile.',
     ),
     cfg.StrOpt(
         'local_host',
@@ -118,6 +122,7 @@ OPTIONS = [
     cfg.PortOpt(
         'local_port',
         default=6089,
-        help='Port of /healthcheck and /metrics; 0: not served.',
+        help='Port on which /healthcheck and /metrics are served; 0: they '
+        'are not served.',
     ),
 ]

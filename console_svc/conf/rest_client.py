@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Options of a client of another service: keystoneauth's."""
+"""keystoneauth's options for clients of other services."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from oslo_config import cfg
 
 
 def options(timeout: int, description: str) -> list[cfg.Opt]:
-    """Who the client is, how it connects, and where the service is.
+    """Return the options for credential, session and adapter.
 
-    The authentication plugin adds its own when it is loaded.
+    The authentication plugin registers its own options when it is loaded.
 
-    :param timeout: default of its option, in seconds
-    :param description: of what the credential is for
+    :param timeout: default of the option ``timeout``, in seconds
+    :param description: what the credential is for
     """
     found: list[cfg.Opt] = [
         *loading.get_auth_common_conf_options(),
@@ -29,10 +29,10 @@ def options(timeout: int, description: str) -> list[cfg.Opt]:
     )
     for option in found:
         if option.name == 'auth_type':
-            option.help = f'{description} {option.help}'
+            option.help = f'{option.help}. {description}'
     return found
 
 
 def sample(options: Sequence[cfg.Opt]) -> list[cfg.Opt]:
-    """The same with those of the plugin "password", for the sample file."""
+    """Add the options of the plugin "password", for the sample file."""
     return [*options, *loading.get_auth_plugin_conf_options('password')]

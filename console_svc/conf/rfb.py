@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[rfb] the gateway for native VNC clients, for the proxy and the API.
+"""[rfb] the gateway for native VNC clients.
 
-The ports of consoles that have one of their own are ``[consoles] port_range``.
+Both the proxy and the API read this group. The ports of individual consoles
+are in ``[consoles] port_range``.
 """
 
 from oslo_config import cfg
@@ -13,57 +14,58 @@ OPTIONS = [
     cfg.BoolOpt(
         'enabled',
         default=False,
-        help='Whether the console proxy lets native VNC clients in: on '
-        'listen_port, and on the ports of [consoles] port_range.',
+        help='Accept native VNC clients in the console proxy, on listen_port '
+        'and on the ports of [consoles] port_range.',
     ),
     cfg.StrOpt(
         'host',
         default='127.0.0.1',
         sample_default='192.0.2.20',
-        help='Address to listen on.',
+        help='Address to listen on for native clients.',
     ),
     cfg.PortOpt(
         'listen_port',
         default=5900,
-        help='Port of all consoles, for clients that name one: by X509Plain '
-        'of VeNCrypt (user name: UUID or instance name of the server), or by '
-        'the security type xvp (target name). Consoles without a port of '
-        'their own report this one. 0: none.',
+        help='Port that all consoles share. The client names the server, by '
+        'UUID or instance name: as the user name of VeNCrypt X509Plain or as '
+        'the target of the security type xvp. Consoles without a port of '
+        'their own report this port. 0: there is no such port.',
     ),
     cfg.StrOpt(
         'cert',
-        help='PEM file of the certificate for native clients, with what leads '
-        'to its authority; with it they are offered TLS first. Read again on '
-        'SIGHUP.',
+        help='PEM file with the certificate for native clients and its '
+        'intermediate certificates. If set, the gateway offers TLS first. The '
+        'file is read again on SIGHUP.',
     ),
     cfg.StrOpt(
         'key',
-        help='PEM file of its private key, where that is not in the same '
-        'file.',
+        help='PEM file with the private key of cert. If unset, the key is '
+        'read from the file of the certificate.',
     ),
     cfg.BoolOpt(
         'require_tls',
         default=False,
-        help='Refuse native clients that do not speak TLS.',
+        help='Refuse native clients that do not use TLS. Requires cert.',
     ),
     cfg.IntOpt(
         'max_connections_per_address',
         default=50,
         min=1,
-        help='Connections that a process takes from one address at a time; '
-        'more are hung up on. Mind addresses that many users share.',
+        help='Number of concurrent connections of a worker from one client '
+        'address. Further ones are closed. Increase it if many users share an '
+        'address.',
     ),
     cfg.IntOpt(
         'max_failures',
         default=10,
         min=1,
-        help='Wrong passwords in a row after which a console is locked. The '
-        'API counts them.',
+        help='Number of successive wrong passwords after which the API locks '
+        'a console.',
     ),
     cfg.IntOpt(
         'lock_time',
         default=300,
         min=1,
-        help='Seconds that a console stays locked then.',
+        help='Seconds for which a console stays locked.',
     ),
 ]

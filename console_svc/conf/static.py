@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[static] the driver that reads an inventory file."""
+"""[static] the compute driver that reads an inventory file."""
 
 from oslo_config import cfg
 
@@ -10,8 +10,8 @@ OPTIONS = [
     cfg.StrOpt(
         'inventory',
         default='/etc/console-svc/servers.yaml',
-        help='YAML file of the servers and their consoles. It is read again '
-        'when it changes; a file that breaks a rule is refused with the line '
-        'and the reason in the log, and the last good one stays in use.',
+        help='YAML file with the servers and their consoles. It is read again '
+        'when it changes. If the new content is invalid, the line and the '
+        'reason are logged, and the last valid content stays in use.',
     ),
 ]

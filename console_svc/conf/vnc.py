@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""[vnc] how the console proxy gets in at a hypervisor's VNC server.
+"""[vnc] the console proxy's connections to VNC servers of hypervisors.
 
-Names of the options that nova has, too, are nova's. The group's base URLs are
-in :mod:`console_svc.conf.base_urls`.
+Options that nova also has bear nova's names. The group's base URLs are in
+:mod:`console_svc.conf.base_urls`.
 """
 
 from oslo_config import cfg, types
@@ -15,42 +15,42 @@ OPTIONS = [
         'auth_schemes',
         item_type=types.String(
             choices=[
-                ('none', 'no authentication'),
-                ('vnc', 'VNC authentication'),
-                ('vencrypt', 'TLS, by the X509 types of VeNCrypt'),
+                ('none', 'No authentication.'),
+                ('vnc', 'VNC authentication.'),
+                ('vencrypt', 'TLS, with the X509 types of VeNCrypt.'),
             ]
         ),
         default=['none', 'vnc'],
-        help='Security types of RFB with which the proxy goes to the '
-        'hypervisor, the best first. With "vencrypt" alone the leg inside of '
-        'the cloud is always encrypted.',
+        help='RFB security types that the proxy uses with hypervisors, in '
+        'order of preference. With "vencrypt" alone, all connections to '
+        'hypervisors are encrypted.',
     ),
     cfg.StrOpt(
         'hypervisor_password',
         secret=True,
-        help='Password of VNC authentication, where all hypervisors have the '
-        "same one (qemu.conf's vnc_password). Without it the user is asked "
+        help='Password for VNC authentication, if all hypervisors have the '
+        'same one (vnc_password in qemu.conf). If unset, the user is asked '
         'for the password.',
     ),
     cfg.StrOpt(
         'vencrypt_ca_certs',
         default='/etc/pki/console-svc-proxy/ca-cert.pem',
-        help='PEM file of the authorities that have signed the certificates '
-        'of the hypervisors.',
+        help='PEM file with the CA certificates for verifying the '
+        'certificates of hypervisors.',
     ),
     cfg.StrOpt(
         'vencrypt_client_cert',
-        help="PEM file of the proxy's own certificate, for hypervisors that "
-        'ask for one.',
+        help="PEM file with the proxy's client certificate, for hypervisors "
+        'that require one.',
     ),
     cfg.StrOpt(
         'vencrypt_client_key',
-        help='PEM file of its private key.',
+        help='PEM file with the private key of vencrypt_client_cert.',
     ),
     cfg.BoolOpt(
         'vencrypt_check_host',
         default=True,
-        help="Whether a hypervisor's certificate must name the host, or the "
-        'address, where its console is.',
+        help="Require that a hypervisor's certificate names the host or "
+        'address of the console.',
     ),
 ]

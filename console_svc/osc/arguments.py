@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Arguments that nobody else should read."""
+"""Console tokens as command line arguments."""
 
 import argparse
 import getpass
@@ -10,9 +10,10 @@ from urllib import parse
 
 
 class _Masking(logging.Formatter):
-    """Formats as another does, without a word.
+    """Formats like another formatter, and masks a secret.
 
-    Tracebacks too, and what the libraries below log: urllib3 has each path.
+    This covers tracebacks and the log records of libraries: urllib3 logs the
+    path of each request.
     """
 
     def __init__(self, formatter: logging.Formatter, secret: str) -> None:
@@ -28,11 +29,11 @@ class _Masking(logging.Formatter):
 
 
 def console_token(argument: str) -> str:
-    """A console token, which no log shows from now on.
+    """Parse a console token, and mask it in all log output from now on.
 
-    :param argument: the token, or ``-``: standard input has it, so that it
-        is in no list of processes and no shell's history
-    :raises argparse.ArgumentTypeError: it is empty
+    :param argument: the token, or ``-`` to read it from standard input, which
+        keeps it out of the process list and the shell's history
+    :raises argparse.ArgumentTypeError: the token is empty
     """
     token = _read() if argument == '-' else argument
     if not token:

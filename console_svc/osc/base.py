@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the commands have in common."""
+"""Base classes and helpers of the commands."""
 
 import argparse
 import logging
@@ -14,17 +14,17 @@ from console_svc.osc.client import Client
 
 
 class ConsoleCommand(command.Command):
-    """A command that asks the compute endpoint."""
+    """A command that uses the compute endpoint."""
 
     @property
     def client(self) -> Client:
-        """The plugin's."""
+        """The plugin's client."""
         client: Client = self.app.client_manager.console  # type: ignore[attr-defined]
         return client
 
 
 class ServerCommand(ConsoleCommand):
-    """A command about a server, its first argument."""
+    """A command whose first argument is a server."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -34,18 +34,20 @@ class ServerCommand(ConsoleCommand):
         return parser
 
 
-def each(
+def call_each(
     calls: Sequence[tuple[str, Callable[[], None]]],
     verb: str,
     kind: str,
     log: logging.Logger,
 ) -> None:
-    """Make all calls, also when one fails.
+    """Make all calls, even if some fail.
 
-    :param calls: with the name of what each is about
-    :param verb: what they do
-    :param kind: what to, in the plural
-    :raises osc_lib.exceptions.CommandError: how many have failed
+    :param calls: the name of a resource, and the call for it
+    :param verb: what the calls do, for messages: "delete"
+    :param kind: the kind of the resources, for messages: "consoles"
+    :param log: gets a line for each call that fails
+    :raises osc_lib.exceptions.CommandError: some calls failed; the message
+        has their number
     """
     failed = 0
     for name, call in calls:
@@ -61,6 +63,6 @@ def each(
 
 
 def show(fields: Mapping[str, Any]) -> tuple[Sequence[str], Iterable[Any]]:
-    """A resource as ``ShowOne`` returns it."""
+    """Return a resource in the form that ``ShowOne`` expects."""
     names = sorted(fields)
     return names, [fields[name] for name in names]

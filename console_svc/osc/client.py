@@ -1,25 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The compute endpoint, as the commands see it."""
+"""The client of the compute endpoint that the commands use."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib import parse
 
+import requests
 from openstack import exceptions as sdk_exceptions
 from openstack.compute.v2 import _proxy
 from osc_lib import exceptions
 from oslo_utils import uuidutils
 
-if TYPE_CHECKING:
-    import requests
-
 
 class Client:
-    """Asks with the session, region and endpoint of openstackclient.
+    """Sends requests to openstackclient's compute endpoint.
 
-    :param compute: openstacksdk's
-    :param microversion: of the compute API
+    :param compute: openstacksdk's compute proxy, with session and region
+    :param microversion: the microversion of the compute API
     """
 
     def __init__(self, compute: _proxy.Proxy, microversion: str) -> None:
@@ -27,31 +25,32 @@ class Client:
         self._microversion = microversion
 
     def get(self, *segments: str) -> dict[str, Any]:
-        """The document at a path.
+        """Return the document at a path.
 
-        :param segments: of the path, as they are unquoted
-        :raises osc_lib.exceptions.CommandError: refused, and why
+        :param segments: the segments of the path, unquoted
+        :raises osc_lib.exceptions.CommandError: the request is refused; the
+            message has the reason
         """
         document: dict[str, Any] = self._request('GET', segments).json()
         return document
 
     def post(self, *segments: str) -> None:
-        """Create what a path stands for; parameters are those of get."""
+        """Send a POST without a body; for parameters, see :meth:`get`."""
         self._request('POST', segments)
 
     def delete(self, *segments: str) -> None:
-        """Delete what a path stands for; parameters are those of get."""
+        """Send a DELETE; for parameters, see :meth:`get`."""
         self._request('DELETE', segments)
 
     def server(self, name_or_id: str) -> str:
-        """A server's id.
+        """Return the id of a server.
 
-        What no server has for its name is taken for an id: console-svc
-        alone lists none.
+        A name that is not found is returned as it is, because console-svc
+        without nova has no list of servers to look it up in.
         """
         if uuidutils.is_uuid_like(name_or_id):
             return name_or_id
-        path([name_or_id])  # refused here, before it is looked up
+        path([name_or_id])  # Raises CommandError before the look-up.
         try:
             found = self._compute.find_server(name_or_id, details=False)
         except sdk_exceptions.NotFoundException:
@@ -60,36 +59,36 @@ class Client:
 
     def _request(
         self, method: str, segments: Sequence[str]
-    ) -> 'requests.Response':
+    ) -> requests.Response:
         answer = self._compute.request(
             path(segments),
             method,
             microversion=self._microversion,
-            # Paths hold tokens, and answers passwords.
+            # Paths contain tokens, and answers passwords.
             log=False,
         )
         try:
             sdk_exceptions.raise_from_response(answer)
         except sdk_exceptions.HttpException as error:
-            # Its own text has the URL, and with that a token.
+            # The message of the exception has the URL and thus a token.
             raise exceptions.CommandError(reason(error)) from None
         return answer
 
 
 def path(segments: Sequence[str]) -> str:
-    """A path of these segments.
+    """Join and quote the segments of a path.
 
-    :raises osc_lib.exceptions.CommandError: one of them would lead to
-        another resource
+    :raises osc_lib.exceptions.CommandError: with one of the segments the path
+        would lead to another resource
     """
     for segment in segments:
         if segment in ('', '.', '..'):
-            raise exceptions.CommandError(f"'{segment}' is no name or id")
+            raise exceptions.CommandError(f"'{segment}' is not a name or ID")
     return ''.join(f'/{parse.quote(each, safe="")}' for each in segments)
 
 
 def reason(error: sdk_exceptions.HttpException) -> str:
-    """A fault in a line, as keystoneauth words it."""
+    """Return a fault as one line, in the format of keystoneauth."""
     parts = [' '.join((error.details or '').split())]
     parts.append(f'(HTTP {error.status_code})')
     if error.request_id:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""openstack console auth token: where tokens lead, and their end."""
+"""The commands ``openstack console auth token``."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -10,13 +10,14 @@ from typing import Any
 from osc_lib.command import command
 
 from console_svc.osc.arguments import console_token
-from console_svc.osc.base import ConsoleCommand, each, show
+from console_svc.osc.base import ConsoleCommand, call_each, show
 
 
 class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):
-    """Show where a console token leads
+    """Show the connection information of a console token
 
-    For administrators and console proxies. It is no use of the token.
+    By default, only administrators and console proxies may use this command.
+    It does not count as a use of the token.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -25,7 +26,7 @@ class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):
             'token',
             metavar='<token>',
             type=console_token,
-            help='Token to look up (- reads it from standard input)',
+            help='Token to show (- to read it from standard input)',
         )
         return parser
 
@@ -37,23 +38,23 @@ class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):
 
 
 class RevokeConsoleAuthToken(ConsoleCommand):
-    """Make console tokens void, and end their sessions"""
+    """Revoke console token(s) and end their sessions"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument(
+        target = parser.add_mutually_exclusive_group(required=True)
+        target.add_argument(
             'token',
             metavar='<token>',
             nargs='*',
             default=[],
             type=console_token,
-            help='Token(s) to revoke (- reads one from standard input)',
+            help='Token(s) to revoke (- to read one from standard input)',
         )
-        what.add_argument(
+        target.add_argument(
             '--server',
             metavar='<server>',
-            help='Revoke all tokens of this server (name or ID)',
+            help='Revoke all console tokens of this server (name or ID)',
         )
         return parser
 
@@ -63,11 +64,11 @@ class RevokeConsoleAuthToken(ConsoleCommand):
             self.client.delete('servers', server, 'console-auth-tokens')
             return
         delete = partial(self.client.delete, 'os-console-auth-tokens')
-        each(
+        call_each(
             [
-                # By its place: it is a secret.
-                (f'token {place}', partial(delete, token))
-                for place, token in enumerate(parsed_args.token, 1)
+                # Messages have its position, because the token is secret.
+                (f'token {position}', partial(delete, token))
+                for position, token in enumerate(parsed_args.token, 1)
             ],
             *('revoke', 'tokens', self.log),
         )

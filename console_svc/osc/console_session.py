@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""openstack console session: who is on a server's consoles."""
+"""The commands ``openstack console session``."""
 
 import argparse
 import datetime
@@ -11,7 +11,7 @@ from typing import Any
 from cliff import columns
 from osc_lib.command import command
 
-from console_svc.osc.base import ServerCommand, each
+from console_svc.osc.base import ServerCommand, call_each
 
 _COLUMNS = {
     'ID': 'id',
@@ -29,7 +29,7 @@ _LONG_COLUMNS = {
 
 
 class _Time(columns.FormattableColumn[int]):
-    """Seconds of the epoch, for people a time of day."""
+    """Seconds since the epoch; in tables, a date and time."""
 
     def human_readable(self) -> str:
         time = datetime.datetime.fromtimestamp(self._value, datetime.UTC)
@@ -37,7 +37,7 @@ class _Time(columns.FormattableColumn[int]):
 
 
 class ListConsoleSession(ServerCommand, command.Lister):
-    """List the console sessions that a server has now"""
+    """List open console sessions of a server"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -61,9 +61,9 @@ class ListConsoleSession(ServerCommand, command.Lister):
 
 
 class EndConsoleSession(ServerCommand):
-    """End console sessions of a server, whatever their clients want
+    """End console session(s) of a server
 
-    A proxy learns it with its next keep-alive, and hangs up.
+    The console proxy closes the connection at its next keep-alive request.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -81,7 +81,7 @@ class EndConsoleSession(ServerCommand):
         end = partial(
             self.client.delete, 'servers', server, 'console-sessions'
         )
-        each(
+        call_each(
             [
                 (f'session {name}', partial(end, name))
                 for name in parsed_args.session

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What openstackclient asks of a plugin.
+"""The module that openstackclient loads as a plugin.
 
-It is loaded with every ``openstack`` command: nothing of the service is
-imported here.
+It is loaded with every ``openstack`` command, so it must not import the
+service.
 """
 
 import argparse
@@ -13,49 +13,49 @@ from osc_lib import clientmanager, exceptions, utils
 
 from console_svc.osc.client import Client
 
-#: The client is ``client_manager.console``, its commands are those of the
-#: entry points ``openstack.console.v2``.
+#: Makes the client ``client_manager.console``, and ``openstack.console.v2``
+#: the entry points of the commands.
 API_NAME = 'console'
 API_VERSION_OPTION = 'os_console_api_version'
-#: From 2.31 on tokens of all types can be looked up, from 2.99 on with the
-#: TLS port of spice-direct.
+#: From 2.31 on, tokens of all types can be looked up. From 2.99 on, the answer
+#: has the TLS port of spice-direct.
 DEFAULT_API_VERSION = '2.99'
 
 
 def make_client(instance: clientmanager.ClientManager) -> Client:
-    """The client of one run."""
+    """Return the client; openstackclient calls this once."""
     return Client(
         instance.sdk_connection.compute,
-        # Where plugins find what was asked of them.
+        # The only place that has the value of API_VERSION_OPTION.
         microversion=_microversion(instance._api_version[API_NAME]),
     )
 
 
 def check_api_version(version: str) -> bool:
-    """See that it is a microversion; openstackclient asks by this name.
+    """Check the version that the user has given; called by openstackclient.
 
-    The service knows "latest", too, but openstackclient would look for the
-    commands of a major version of this name.
+    "latest" is refused, although the service supports it: openstackclient
+    would look for the commands of a major version of this name.
 
-    :raises osc_lib.exceptions.CommandError: it is none
+    :raises osc_lib.exceptions.CommandError: the version is not a microversion
     """
     if not re.fullmatch(r'2(\.[0-9]+)?', version):
         raise exceptions.CommandError(
-            f'{version!r} is no microversion for console commands, such as '
-            f'{DEFAULT_API_VERSION}'
+            f'{version!r} is not a microversion for console commands, such '
+            f'as {DEFAULT_API_VERSION}'
         )
     return True
 
 
 def _microversion(version: str) -> str:
-    """What is sent: for the major version alone, the default."""
+    """Return the microversion to send; for a major version, the default."""
     return version if '.' in version else DEFAULT_API_VERSION
 
 
 def build_option_parser(
     parser: argparse.ArgumentParser,
 ) -> argparse.ArgumentParser:
-    """Add the plugin's global option."""
+    """Add the plugin's global option to openstackclient's."""
     parser.add_argument(
         '--os-console-api-version',
         metavar='<console-api-version>',

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""openstack server console: consoles for native VNC clients."""
+"""The commands ``openstack server console``."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ from typing import Any
 from osc_lib import exceptions
 from osc_lib.command import command
 
-from console_svc.osc.base import ServerCommand, each, show
+from console_svc.osc.base import ServerCommand, call_each, show
 from console_svc.osc.client import Client
 
 
 class ListServerConsole(ServerCommand, command.Lister):
-    """List native consoles of a server that are open"""
+    """List open native consoles of a server"""
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -28,22 +28,22 @@ class ListServerConsole(ServerCommand, command.Lister):
 
 
 class CreateServerConsole(ServerCommand, command.ShowOne):
-    """Open the native console of a server, and show it
+    """Open the native console of a server and show it
 
-    A console that is open already is kept, with its password.
+    If the console is already open, it is shown with its existing password.
     """
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
         server = self.client.server(parsed_args.server)
-        # The answer has no body.
+        # The answer has no body: get the console with another request.
         self.client.post('servers', server, 'consoles')
         return _show(self.client, server, _only(self.client, server))
 
 
 class ShowServerConsole(ServerCommand, command.ShowOne):
-    """Show where a native console of a server is, and its password"""
+    """Show the address and the password of a native console of a server"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -51,7 +51,7 @@ class ShowServerConsole(ServerCommand, command.ShowOne):
             'console',
             metavar='<console>',
             nargs='?',
-            help='Console to show (ID; by default the only one)',
+            help='Console to show (ID) (default: the only one of the server)',
         )
         return parser
 
@@ -66,9 +66,9 @@ class ShowServerConsole(ServerCommand, command.ShowOne):
 
 
 class DeleteServerConsole(ServerCommand):
-    """Close native consoles of a server
+    """Close native console(s) of a server
 
-    Their passwords are void when the command has ended.
+    Their passwords become invalid immediately.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -77,7 +77,8 @@ class DeleteServerConsole(ServerCommand):
             'console',
             metavar='<console>',
             nargs='*',
-            help='Console(s) to close (ID; by default the only one)',
+            help='Console(s) to close (ID) '
+            '(default: the only one of the server)',
         )
         return parser
 
@@ -85,7 +86,7 @@ class DeleteServerConsole(ServerCommand):
         server = self.client.server(parsed_args.server)
         consoles = parsed_args.console or [_only(self.client, server)]
         delete = partial(self.client.delete, 'servers', server, 'consoles')
-        each(
+        call_each(
             [(f'console {name}', partial(delete, name)) for name in consoles],
             *('delete', 'consoles', self.log),
         )
@@ -97,18 +98,19 @@ def _list(client: Client, server: str) -> list[dict[str, Any]]:
 
 
 def _only(client: Client, server: str) -> str:
-    """The id of the console that needs no naming.
+    """Return the id of the server's only console.
 
-    :raises osc_lib.exceptions.CommandError: there is none, or several
+    :raises osc_lib.exceptions.CommandError: the server has no console, or
+        several
     """
     ids = [str(console['id']) for console in _list(client, server)]
     if not ids:
         raise exceptions.CommandError(
-            f'Server {server} has no native console that is open.'
+            f'Server {server} has no open native console.'
         )
     if len(ids) > 1:
         raise exceptions.CommandError(
-            f'Server {server} has several native consoles, name one: '
+            f'Server {server} has several native consoles, specify one: '
             f'{", ".join(ids)}.'
         )
     return ids[0]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The service as tests use it: real files, a real database, no network."""
+"""Fixtures of the service: real files and a real database, no network."""
 
 import json
 import pathlib
@@ -31,7 +31,10 @@ SERVICE = 'proxy:service:service'
 
 
 def inventory() -> dict[str, Any]:
-    """Servers: one with everything, one stopped, one bare, one of others."""
+    """Return an inventory with the servers of the constants above.
+
+    ``BARE`` has no consoles, and ``OTHERS`` belongs to another project.
+    """
 
     def server(server_id: str, number: int, **more: Any) -> dict[str, Any]:
         return {
@@ -73,9 +76,9 @@ def inventory() -> dict[str, Any]:
 
 
 def authentication(password: str, **values: Any) -> dict[str, Any]:
-    """What the gateway asks of who answers a challenge with a password.
+    """Return the body of a gateway's log-in request with a password.
 
-    :param values: ``port`` or ``user_name``, and whatever else
+    :param values: other members: ``port`` or ``user_name``, for example
     """
     challenge = bytes(range(16))
     return {
@@ -88,9 +91,10 @@ def authentication(password: str, **values: Any) -> dict[str, Any]:
 
 
 class Configuration(fixtures.Fixture):
-    """A configuration with files of its own, and a database of this schema.
+    """A configuration with its own files, and a database with the schema.
 
-    :param options: group -> option -> value, over the defaults of tests
+    :param options: group -> option -> value, in addition to the defaults of
+        tests
     """
 
     def __init__(self, **options: dict[str, Any]) -> None:
@@ -125,14 +129,14 @@ class Configuration(fixtures.Fixture):
         migration.sync(self.database)
 
     def write_inventory(self, document: dict[str, Any]) -> None:
-        """Replace the inventory, as an editor would."""
+        """Replace the inventory file atomically."""
         new = self.inventory.with_suffix('.new')
         new.write_text(yaml.safe_dump(document))
         new.replace(self.inventory)
 
 
 class Api(Configuration):
-    """The whole WSGI stack on such a configuration."""
+    """The whole WSGI application with such a configuration."""
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -147,11 +151,11 @@ class Api(Configuration):
         body: bytes | str | None = None,
         **headers: str,
     ) -> webob.Response:
-        """Ask the API.
+        """Send a request to the API.
 
-        :param token: noauth2's; None sends none
-        :param version: a microversion
-        :param headers: others, with _ for -
+        :param token: the token for noauth2; None: no token is sent
+        :param version: the microversion
+        :param headers: other headers, with _ instead of -
         """
         request = webob.Request.blank(path, method=method)
         if token is not None:
@@ -165,7 +169,7 @@ class Api(Configuration):
         return request.get_response(self.app)
 
     def issue(self, console_type: str, server_id: str = SERVER) -> str:
-        """A console token, got through the API."""
+        """Issue a console token through the API."""
         protocol = {
             'novnc': 'vnc',
             'spice-direct': 'spice',

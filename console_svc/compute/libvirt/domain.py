@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What libvirt's XML says of a domain.
+"""Parse the XML of libvirt domains.
 
-https://libvirt.org/formatdomain.html, and nova's metadata element in it.
+See https://libvirt.org/formatdomain.html. The owner of a server is in nova's
+metadata element.
 """
 
 import dataclasses
@@ -17,8 +18,8 @@ _NOVA: Final = (
     '{http://openstack.org/xmlns/libvirt/nova/1.0}',
 )
 
-# A server that listens on all addresses is found by its host's name.
-_ANYWHERE: Final = frozenset({'', '0.0.0.0', '::'})  # noqa: S104
+# Listen addresses that stand for all addresses of the host.
+_WILDCARDS: Final = frozenset({'', '0.0.0.0', '::'})  # noqa: S104
 
 _GRAPHICS: Final = {
     'vnc': (ConsoleType.NOVNC,),
@@ -28,13 +29,15 @@ _GRAPHICS: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain.
+    """A libvirt domain.
 
     :param name: the hypervisor's name for it
-    :param display_name: nova's name for the server; None: nova has none
-    :param project_id: None: it is nobody's
-    :param consoles: where each console is, of a domain that runs
-    :param vnc: the ``<graphics>`` element of its VNC server; None: none
+    :param display_name: nova's name of the server; None without nova's
+        metadata
+    :param project_id: the owner; None without nova's metadata
+    :param consoles: connect info by console type; only a running domain has
+        ports
+    :param vnc: the ``<graphics>`` element of its VNC server, if it has one
     """
 
     id: str
@@ -46,9 +49,9 @@ class Domain:
 
 
 def parse(xml: str, host: str) -> Domain:
-    """Read a domain's live XML.
+    """Parse a domain's live XML.
 
-    :param host: the name of the host it is on
+    :param host: the name of the domain's host
     """
     root = ElementTree.fromstring(xml)  # noqa: S314
     vnc = root.find("./devices/graphics[@type='vnc']")
@@ -64,11 +67,11 @@ def parse(xml: str, host: str) -> Domain:
 
 
 def with_password(graphics: str, password: str, valid_to: str) -> str:
-    """A ``<graphics>`` element with another password.
+    """Return a ``<graphics>`` element with another password.
 
-    :param graphics: the element as it is
-    :param password: '' locks: nobody gets in
-    :param valid_to: UTC, as in 2026-07-01T12:00:00
+    :param graphics: the present element
+    :param password: with an empty password, the server refuses all clients
+    :param valid_to: when the password expires, in UTC: 2026-07-01T12:00:00
     """
     element = ElementTree.fromstring(graphics)  # noqa: S314
     element.set('passwd', password)
@@ -77,7 +80,7 @@ def with_password(graphics: str, password: str, valid_to: str) -> str:
 
 
 def _owner(root: ElementTree.Element) -> tuple[str | None, str | None]:
-    """The server's name and its project, as nova has noted them."""
+    """Return the server's name and project id from nova's metadata."""
     for namespace in _NOVA:
         instance = root.find(f'./metadata/{namespace}instance')
         if instance is not None:
@@ -119,10 +122,10 @@ def _serial(root: ElementTree.Element, host: str) -> dict[str, ConnectInfo]:
 
 
 def _address(listen: str | None, host: str) -> str:
-    return host if listen is None or listen in _ANYWHERE else listen
+    return host if listen is None or listen in _WILDCARDS else listen
 
 
 def _port(text: str | None) -> int | None:
-    """A port; libvirt says -1 of one that it has not chosen yet."""
+    """Parse a port; before libvirt has allocated one, it is -1 or 0."""
     number = int(text) if text and text.lstrip('-').isdigit() else -1
     return number if number > 0 else None

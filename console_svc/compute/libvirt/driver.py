@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which domain is this, and where are its consoles?"""
+"""The compute driver that uses libvirt."""
 
 import datetime
 import logging
@@ -28,7 +28,7 @@ from console_svc.protocols import rfb
 
 LOG = logging.getLogger(__name__)
 
-# The compute API's name for a domain's state.
+# Domain states -> server status of the compute API.
 _STATUS: Final = {
     libvirt.VIR_DOMAIN_RUNNING: 'ACTIVE',
     libvirt.VIR_DOMAIN_BLOCKED: 'ACTIVE',
@@ -37,15 +37,15 @@ _STATUS: Final = {
     libvirt.VIR_DOMAIN_CRASHED: 'ERROR',
 }
 
-# In these it has no console.
+# Server statuses without consoles.
 _STOPPED: Final = frozenset({'SHUTOFF', 'ERROR'})
 
 
 class LibvirtDriver(base.Driver):
-    """Domains of the hosts in ``[libvirt]``.
+    """Looks up domains on the hosts in ``[libvirt] hosts``.
 
-    A domain's project and name are what nova has noted in its metadata, else
-    ``[libvirt] projects`` names the project.
+    A domain's name and project are those of nova's metadata. For a domain
+    without metadata, ``[libvirt] projects`` has the project.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
@@ -58,7 +58,7 @@ class LibvirtDriver(base.Driver):
     def get_connect_info(
         self, context: RequestContext, server: Server, console_type: str
     ) -> ConnectInfo:
-        _, domain = self._running(server.id)
+        _, domain = self._find_running(server.id)
         if console_type not in domain.consoles:
             raise exception.ConsoleTypeUnavailable(console_type=console_type)
         return domain.consoles[console_type]
@@ -66,20 +66,20 @@ class LibvirtDriver(base.Driver):
     def open_native_console(
         self, context: RequestContext, server: Server, password: str
     ) -> Endpoint:
-        host, domain = self._running(server.id)
+        host, domain = self._find_running(server.id)
         info = domain.consoles.get(ConsoleType.NOVNC)
         if domain.vnc is None or info is None:
             raise exception.NativeConsoleUnavailable(server_id=server.id)
         try:
             self._set_password(host, domain, password)
-            with vnc.connected(
+            with vnc.connect(
                 info.host, info.port, self.conf.libvirt.timeout
-            ) as line:
-                protected = line.perform(rfb.is_protected())
+            ) as connection:
+                protected = connection.perform(rfb.is_protected())
         except (libvirt.libvirtError, rfb.RFBError) as error:
             LOG.warning(
-                'Server %s gets no native console, as it cannot be protected '
-                'by a password: %s',
+                'The native console of server %s is not opened, because its '
+                'VNC server cannot be protected by a password: %s',
                 server.id,
                 error,
             )
@@ -87,11 +87,11 @@ class LibvirtDriver(base.Driver):
                 server_id=server.id
             ) from None
         if not protected:
-            # With VNC TLS and no password support QEMU takes the password
-            # and asks for none.
+            # With VNC TLS but without password support, QEMU accepts the
+            # password and does not ask clients for it.
             LOG.warning(
-                'Server %s gets no native console: its VNC server on %s asks '
-                'for no password',
+                'The native console of server %s is not opened, because its '
+                'VNC server on %s does not ask for a password',
                 server.id,
                 info.host,
             )
@@ -110,30 +110,33 @@ class LibvirtDriver(base.Driver):
             info = domain.consoles.get(ConsoleType.NOVNC)
             if domain.vnc is None or info is None:
                 return
-            self._cut(host, domain, info)
+            self._lock(host, domain, info)
         except libvirt.libvirtError as error:
             if error.get_error_code() not in (
                 libvirt.VIR_ERR_NO_DOMAIN,
-                # It does not run.
+                # The domain does not run.
                 libvirt.VIR_ERR_OPERATION_INVALID,
             ):
                 raise exception.ServiceUnavailable(
-                    'The console cannot be closed now.'
+                    'The console cannot be closed now. Try again later.'
                 ) from error
 
-    def _running(self, server_id: str) -> tuple[Host, Domain]:
-        """The domain, while it can have consoles."""
+    def _find_running(self, server_id: str) -> tuple[Host, Domain]:
+        """Return a domain that can have consoles, and its host.
+
+        :raises console_svc.exception.ServerNotReady: the domain is stopped
+        """
         host, server, domain = self._find(server_id)
         if server.status in _STOPPED:
             raise exception.ServerNotReady(server_id=server_id)
         return host, domain
 
     def _find(self, server_id: str) -> tuple[Host, Server, Domain]:
-        def look(connection: Any) -> tuple[str, int]:
+        def describe(connection: Any) -> tuple[str, int]:
             found = _lookup(connection, server_id)
             return found.XMLDesc(), found.state()[0]
 
-        host, (xml, state) = self._hosts.find(server_id, look)
+        host, (xml, state) = self._hosts.find(server_id, describe)
         domain = domains.parse(xml, host.name)
         project_id = domain.project_id or self.conf.libvirt.projects.get(
             domain.id
@@ -151,10 +154,11 @@ class LibvirtDriver(base.Driver):
         return host, server, domain
 
     def _set_password(self, host: Host, domain: Domain, password: str) -> None:
-        """Set it on the live domain; '' locks.
+        """Set the VNC password of the running domain.
 
+        :param password: with an empty one, the VNC server refuses all clients
         :raises libvirt.libvirtError: QEMU was started without password
-            support, or the domain is gone
+            support, or the domain no longer runs
         """
         valid_to = timeutils.utcnow() + datetime.timedelta(
             seconds=self.conf.libvirt.password_ttl
@@ -168,40 +172,44 @@ class LibvirtDriver(base.Driver):
             ).updateDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
         )
 
-    def _cut(self, host: Host, domain: Domain, info: ConnectInfo) -> None:
-        """Void the password, and end the connections that it has let in.
+    def _lock(self, host: Host, domain: Domain, info: ConnectInfo) -> None:
+        """Invalidate the password and end all connections.
 
-        QEMU ends the others when somebody comes who does not share; that is
-        us, with a password that nobody else ever sees.
+        A new password does not affect established connections. QEMU closes
+        those when a client connects that does not share the desktop. So this
+        method does, with a password that only it knows.
         """
         password = rfb.generate_password()
         self._set_password(host, domain, password)
         try:
-            self._be_alone(host, domain, info, password)
+            self._disconnect_others(host, domain, info, password)
         except (rfb.RFBError, OSError) as error:
             raise exception.ServiceUnavailable(
-                'The console cannot be closed now.'
+                'The console cannot be closed now. Try again later.'
             ) from error
         finally:
             self._set_password(host, domain, '')
 
-    def _be_alone(
+    def _disconnect_others(
         self, host: Host, domain: Domain, info: ConnectInfo, password: str
     ) -> None:
         timeout = self.conf.libvirt.timeout
-        descriptor = self._descriptor(host, domain)
+        descriptor = self._open_graphics(host, domain)
         if descriptor is not None:
             with socket.socket(fileno=descriptor) as stream:
                 stream.settimeout(timeout)
-                _be_alone(vnc.Line(stream, password))
+                _connect_exclusively(vnc.Connection(stream, password))
             return
-        with vnc.connected(info.host, info.port, timeout, password) as line:
-            _be_alone(line)
+        with vnc.connect(
+            info.host, info.port, timeout, password
+        ) as connection:
+            _connect_exclusively(connection)
 
-    def _descriptor(self, host: Host, domain: Domain) -> int | None:
-        """A connection past authentication, which a local daemon can give.
+    def _open_graphics(self, host: Host, domain: Domain) -> int | None:
+        """Return the descriptor of a connection that skips authentication.
 
-        A remote one ends the whole connection to it when it is asked.
+        Only a local libvirtd can pass descriptors. A remote one would close
+        its connection to the service.
         """
         if not host.is_local:
             return None
@@ -216,9 +224,9 @@ class LibvirtDriver(base.Driver):
         return descriptor
 
 
-def _be_alone(line: vnc.Line) -> None:
-    line.perform(rfb.log_in(vnc.ANYTHING))
-    line.perform(rfb.disconnect_others())
+def _connect_exclusively(connection: vnc.Connection) -> None:
+    connection.perform(rfb.log_in(vnc.SECURITY_TYPES))
+    connection.perform(rfb.disconnect_others())
 
 
 def _lookup(connection: Any, server_id: str) -> Any:

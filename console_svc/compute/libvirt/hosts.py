@@ -20,84 +20,87 @@ LOG = logging.getLogger(__name__)
 
 _Result = TypeVar('_Result')
 
-# Calls of one host at a time; who hangs with it keeps no other host waiting.
+# Concurrent calls per host. Each host has its own threads, so that a hung
+# host does not block the others.
 _CALLS: Final = 4
 
-# Seconds for which a host that is dead is not asked again.
+# Seconds for which a dead host gets no further calls.
 _DEAD_SECONDS: Final = 5
 
-# Seconds between two signs of life on a connection, and how many may miss.
+# Seconds between two keep-alive messages on a connection, and how many may
+# remain unanswered before libvirt closes it.
 _KEEP_ALIVE: Final = (5, 3)
 
 
 class HostUnavailable(exception.ServiceUnavailable):
-    """A host's libvirt does not answer."""
+    """The libvirt daemon of a compute host does not answer."""
 
     def __init__(self) -> None:
         super().__init__('The compute host is unavailable.')
 
 
 class Host:
-    """A compute host, and one connection to it that all threads share.
+    """A compute host, with one libvirt connection that all threads share.
 
-    :param name: nova's name for it
-    :param uri: libvirt's
-    :param timeout: seconds until it is taken for dead
+    :param name: nova's name of the host
+    :param uri: libvirt's URI of the host
+    :param timeout: seconds without an answer after which the host is dead
     """
 
     def __init__(self, name: str, uri: str, timeout: float) -> None:
         self.name = name
         self._uri = uri
         self.timeout = timeout
-        #: Whether its daemon is reached without a network.
+        #: Whether the daemon is reached by a Unix socket.
         self.is_local = not parse.urlsplit(uri).netloc
         self._lock = threading.Lock()
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._pid = os.getpid()
         self._connection: Any = None
         self._opening = threading.Lock()
-        self._asked_again_at = 0.0
+        self._dead_until = 0.0
         self._executor = futures.ThreadPoolExecutor(
             _CALLS, thread_name_prefix=f'libvirt-{self.name}'
         )
 
     def submit(
         self, function: Callable[[Any], _Result]
-    ) -> 'futures.Future[_Result]':
-        """Begin to call a function with the connection.
+    ) -> futures.Future[_Result]:
+        """Start to call a function with the connection.
 
-        :returns: what :meth:`result` waits for
+        :returns: the future, to be passed to :meth:`result`
         """
         with self._lock:
             if self._pid != os.getpid():
-                # A server has forked: neither thread nor connection is ours.
-                self._forget()
-        if time.monotonic() < self._asked_again_at:
+                # The process was forked: threads and connection belong to
+                # the parent.
+                self._reset()
+        if time.monotonic() < self._dead_until:
             dead: futures.Future[_Result] = futures.Future()
             dead.set_exception(HostUnavailable())
             return dead
         return self._executor.submit(self._call, function)
 
-    def result(self, future: 'futures.Future[_Result]') -> _Result:
-        """What came of it.
+    def result(self, future: futures.Future[_Result]) -> _Result:
+        """Wait for the result of a call.
 
         :raises HostUnavailable: the host does not answer
-        :raises libvirt.libvirtError: it says no
+        :raises libvirt.libvirtError: libvirt refuses the call
         """
         try:
             return future.result(self.timeout)
         except futures.TimeoutError:
             future.cancel()
-            self._lose('no answer in time')
+            self._mark_dead(f'no answer within {self.timeout} s')
             raise HostUnavailable from None
 
     def call(self, function: Callable[[Any], _Result]) -> _Result:
-        """Call a function with the connection, and wait.
+        """Call a function with the connection and return its result.
 
         :raises HostUnavailable: the host does not answer
-        :raises libvirt.libvirtError: it says no
+        :raises libvirt.libvirtError: libvirt refuses the call
         """
         return self.result(self.submit(function))
 
@@ -105,24 +108,28 @@ class Host:
         used = self._connection
         try:
             try:
-                return function(self._open())
+                return function(self._connect())
             except libvirt.libvirtError:
                 if used is None or not self._is_lost():
                     raise
-                # The daemon has been restarted: a new connection will do.
+                # The connection may be stale, because the daemon was
+                # restarted: retry once with a new one.
                 self._connection = None
-                return function(self._open())
+                return function(self._connect())
         except libvirt.libvirtError as error:
             if not self._is_lost():
                 raise
-            self._lose(str(error))
+            self._mark_dead(str(error))
             raise HostUnavailable from None
 
     def _is_lost(self) -> bool:
-        """Whether the connection has ended: else it was QEMU's no."""
+        """Return whether the connection is closed.
+
+        If it is open, an error was libvirt's answer to the call.
+        """
         return self._connection is None or not self._connection.isAlive()
 
-    def _open(self) -> Any:
+    def _connect(self) -> Any:
         with self._opening:
             connection = self._connection
             if connection is None or not connection.isAlive():
@@ -132,14 +139,19 @@ class Host:
                 self._connection = connection
             return connection
 
-    def _lose(self, reason: str) -> None:
-        LOG.warning('Compute host %s does not answer: %s', self.name, reason)
+    def _mark_dead(self, reason: str) -> None:
+        LOG.warning(
+            'Compute host %s does not answer, and its servers are '
+            'unavailable: %s',
+            self.name,
+            reason,
+        )
         self._connection = None
-        self._asked_again_at = time.monotonic() + _DEAD_SECONDS
+        self._dead_until = time.monotonic() + _DEAD_SECONDS
 
 
 class Hosts:
-    """All compute hosts, and where each server was seen last."""
+    """All compute hosts, and the host on which each server was last found."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         options = conf.libvirt
@@ -148,10 +160,10 @@ class Hosts:
             name, _, uri = entry.partition('=')
             uri = uri or options.uri.replace('{host}', name)
             self._hosts[name] = Host(name, uri, options.timeout)
-        self._seen: dict[str, str] = {}
+        self._last_hosts: dict[str, str] = {}
 
     def get(self, name: str) -> Host | None:
-        """The host with this name."""
+        """Return the host with a name, if there is one."""
         return self._hosts.get(name)
 
     def find(
@@ -159,54 +171,56 @@ class Hosts:
     ) -> tuple[Host, _Result]:
         """Call a function on the host that has a server.
 
-        The host where it was last is asked first; then all, at once.
+        The host on which the server was last found is tried first. If it is
+        not there, all hosts are tried concurrently.
 
-        :param function: raises VIR_ERR_NO_DOMAIN where the server is not
-        :returns: the host, and the result
-        :raises HostUnavailable: the host that has it may be one that does
-            not answer
-        :raises console_svc.exception.ServerNotFound: all hosts have answered
+        :param function: raises VIR_ERR_NO_DOMAIN on the other hosts
+        :returns: the host, and the function's result
+        :raises HostUnavailable: the server was not found, but not all hosts
+            have answered
+        :raises console_svc.exception.ServerNotFound: no host has the server
         """
-        last = self._hosts.get(self._seen.get(server_id, ''))
+        last = self._hosts.get(self._last_hosts.get(server_id, ''))
         if last is not None:
             try:
                 return last, last.call(function)
             except HostUnavailable:
-                # It may have been evacuated since.
+                # The server may have been evacuated since.
                 pass
             except libvirt.libvirtError as error:
-                _raise_unless_absent(error)
+                _raise_unless_no_domain(last, error)
         return self._search(server_id, function)
 
     def _search(
         self, server_id: str, function: Callable[[Any], _Result]
     ) -> tuple[Host, _Result]:
-        asked = {host.submit(function): host for host in self._hosts.values()}
+        calls = {host.submit(function): host for host in self._hosts.values()}
         dead = False
-        for future in _as_answered(asked):
+        for future in _by_completion(calls):
+            host = calls[future]
             try:
-                found = asked[future].result(future)
+                found = host.result(future)
             except HostUnavailable:
                 dead = True
             except libvirt.libvirtError as error:
-                _raise_unless_absent(error)
+                _raise_unless_no_domain(host, error)
             else:
-                self._seen[server_id] = asked[future].name
-                return asked[future], found
+                self._last_hosts[server_id] = host.name
+                return host, found
         if dead:
             raise HostUnavailable
-        self._seen.pop(server_id, None)
+        self._last_hosts.pop(server_id, None)
         raise exception.ServerNotFound(server_id=server_id)
 
 
-def _as_answered(
-    asked: dict['futures.Future[Any]', Host],
-) -> Sequence['futures.Future[Any]']:
-    """The futures in the order of their answers, the unanswered last."""
+def _by_completion(
+    calls: dict[futures.Future[Any], Host],
+) -> Sequence[futures.Future[Any]]:
+    """Wait for a result, and return the futures, completed ones first."""
     order: list[futures.Future[Any]] = []
-    waiting = set(asked)
+    waiting = set(calls)
     deadline = time.monotonic() + max(
-        (host.timeout for host in asked.values()), default=0
+        (host.timeout for host in calls.values()), default=0
     )
     while waiting:
         done, waiting = futures.wait(
@@ -222,23 +236,28 @@ def _as_answered(
     return [*order, *waiting]
 
 
-def _raise_unless_absent(error: libvirt.libvirtError) -> None:
+def _raise_unless_no_domain(host: Host, error: libvirt.libvirtError) -> None:
     if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-        LOG.error('A server is not found, as libvirt failed: %s', error)
+        LOG.error(
+            'libvirt on compute host %s failed to look up a server: %s',
+            host.name,
+            error,
+        )
         raise HostUnavailable from None
 
 
+# Module state, because libvirt has one default event loop per process.
 _loop_lock = threading.Lock()
 _loop_pid: int | None = None
 
 
 def _run_event_loop() -> None:
-    """What libvirt's keep-alive runs on: one thread a process."""
+    """Run libvirt's event loop, which its keep-alive needs, in a thread."""
     global _loop_pid
     with _loop_lock:
         if _loop_pid == os.getpid():
             return
-        # It would print each error besides.
+        # By default, libvirt also prints each error to standard error.
         libvirt.registerErrorHandler(lambda context, error: None, None)
         libvirt.virEventRegisterDefaultImpl()
         _loop_pid = os.getpid()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A visit to a domain's VNC server."""
+"""A blocking RFB client for the VNC server of a domain."""
 
 import contextlib
 import socket
@@ -12,14 +12,14 @@ from console_svc.protocols import rfb
 
 _T = TypeVar('_T')
 
-#: To whatever the server asks for there is an answer.
-ANYTHING = (rfb.NONE, rfb.VNC, rfb.VENCRYPT)
+#: The security types that :class:`Connection` supports.
+SECURITY_TYPES = (rfb.NONE, rfb.VNC, rfb.VENCRYPT)
 
 
-class Line:
+class Connection:
     """A connection to a VNC server.
 
-    :param stream: its time-out is that of each step
+    :param stream: the socket; its time-out applies to each step
     :param password: for VNC authentication
     """
 
@@ -28,12 +28,12 @@ class Line:
         self._password = password
 
     def perform(self, handshake: rfb.Handshake[_T]) -> _T:
-        """Go through a handshake; what it returns.
+        """Perform a handshake and return its result.
 
-        :raises console_svc.protocols.rfb.RFBError: it fails
-        :raises OSError: the connection does
+        :raises console_svc.protocols.rfb.RFBError: the handshake fails
+        :raises OSError: the connection fails
         """
-        # A generator begins with None.
+        # A generator must be started with None.
         outcome: Any = None
         while True:
             try:
@@ -50,37 +50,42 @@ class Line:
                 case rfb.Respond(challenge):
                     outcome = rfb.response(challenge, self._password)
                 case rfb.StartTLS():
-                    self._stream = _unverified().wrap_socket(self._stream)
+                    self._stream = _tls_context().wrap_socket(self._stream)
 
     def _read(self, number: int) -> bytes:
         data = b''
         while len(data) < number:
             more = self._stream.recv(number - len(data))
             if not more:
-                raise rfb.RFBError('the server has hung up')
+                raise rfb.RFBError('the server has closed the connection')
             data += more
         return data
 
 
 @contextlib.contextmanager
-def connected(
+def connect(
     host: str, port: int, timeout: float, password: str = ''
-) -> Iterator[Line]:
-    """A connection to a VNC server.
+) -> Iterator[Connection]:
+    """Connect to a VNC server.
 
     :param timeout: seconds for each step
-    :raises console_svc.protocols.rfb.RFBError: nobody listens
-        there, or says nothing
+    :param password: for VNC authentication
+    :raises console_svc.protocols.rfb.RFBError: the server refuses the
+        connection or does not answer
     """
     try:
         with socket.create_connection((host, port), timeout) as stream:
-            yield Line(stream, password)
+            yield Connection(stream, password)
     except OSError as error:
         raise rfb.RFBError(f'{host} port {port}: {error}') from error
 
 
-def _unverified() -> ssl.SSLContext:
-    """Whoever is visited gets to know no secret that is good for long."""
+def _tls_context() -> ssl.SSLContext:
+    """Return a context that does not verify the server's certificate.
+
+    The only secret that is sent is a response to a challenge, for a password
+    that is replaced right afterwards.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

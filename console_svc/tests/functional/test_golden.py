@@ -73,7 +73,7 @@ _RDP_ONLY = Differs(
         'The requested console type details are not accessible',
     ),
 )
-_NO_TEXT = 'a path that leads nowhere is a JSON fault'
+_NO_TEXT = 'an unknown path is a JSON fault'
 _ANY_PROJECT = 'a project id need not be hexadecimal; admins see all'
 _ALIVE = 'os-consoles is what this service brings back'
 

@@ -66,7 +66,7 @@ def _bad(why: str, message: str) -> Differs:
     return Differs(why, 400, fault('badRequest', 400, message))
 
 
-_STATE = 'a server that is not active has no console that a token leads to'
+_STATE = 'a server that is not active has no consoles'
 _TASK = 'nova fails there: 500'
 _PAIR = 'protocol and type must belong together'
 
@@ -102,14 +102,14 @@ DIFFERENCES |= {
         _TASK, 'Invalid console type xvpvnc'
     ),
     'os-getVNCConsole novnc at 2.1, deleting, the owner': _not_ready(
-        '06', 'the same words for every state'
+        '06', 'the same message for every state'
     ),
     'os-getSerialConsole serial at 2.1, deleting, the owner': _not_ready(
         '06', _TASK
     ),
     'os-getVNCConsole novnc at 2.1, active, a reader of another project': (
         Differs(
-            "another project's server does not exist, whoever asks",
+            "another project's server does not exist, for readers too",
             404,
             fault(
                 'itemNotFound',

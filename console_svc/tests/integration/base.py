@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What tests with a real keystone have in common."""
+"""Base class of tests with a real keystone."""
 
 from typing import Any, ClassVar
 
@@ -17,9 +17,9 @@ TOKENS = '/v2.1/os-console-auth-tokens'
 
 
 class KeystoneTest(testtools.TestCase):
-    """On one service for the whole class, whose log is read at its end."""
+    """Tests that share one service, whose log is checked at the end."""
 
-    #: Of the service's configuration: group -> option -> value.
+    #: The service's configuration: group -> option -> value.
     OPTIONS: ClassVar[dict[str, dict[str, object]]] = {}
     keystone: ClassVar[Keystone]
     service: ClassVar[Service]
@@ -42,7 +42,7 @@ class KeystoneTest(testtools.TestCase):
 
     @classmethod
     def start(cls, server: Any = uwsgi) -> Service:
-        """A service beside keystone, ended with the class."""
+        """Start a service with keystone; the end of the class stops it."""
         options = {name: {**it} for name, it in cls.OPTIONS.items()}
         authentication = options.pop('keystone_authtoken', {})
         service = Service(
@@ -59,7 +59,7 @@ class KeystoneTest(testtools.TestCase):
 
     @classmethod
     def read_log(cls, service: Service) -> None:
-        """See that requests are in the log, but nothing that is secret."""
+        """Check that the log has requests and contains no secrets."""
         log = service.log.read_text()
         assert 'request_log' in log
         for secret in (*service.secrets, 'Traceback'):
@@ -70,7 +70,7 @@ class KeystoneTest(testtools.TestCase):
     def get(
         self, token: str | None, service: Service | None = None, **more: Any
     ) -> requests.Response:
-        """Ask for the consoles of demo's server."""
+        """List the consoles of the server of project demo."""
         return (service or self.service).request(
             'GET', CONSOLES, token, **more
         )
@@ -78,7 +78,7 @@ class KeystoneTest(testtools.TestCase):
     def check_headers(
         self, answer: requests.Response, version: str = '2.1'
     ) -> None:
-        """See what every answer has."""
+        """Check the headers that every answer has."""
         headers = answer.headers
         self.assertEqual('application/json', headers['Content-Type'][:16])
         self.assertEqual(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""An authority, and a certificate of 127.0.0.1."""
+"""A certificate authority, and a certificate for 127.0.0.1."""
 
 import datetime
 import ipaddress
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write(folder: pathlib.Path) -> None:
-    """Write what QEMU looks for: ca-cert, server-cert, server-key."""
+    """Write the files that QEMU reads: ca-cert, server-cert, server-key."""
     authority = _key()
     issuer = _name('console-svc tests')
     (folder / 'ca-cert.pem').write_bytes(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The service in keystone's catalog, for clients to find it there."""
+"""Base class of tests of clients that use keystone's catalog."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ FRONT = 'console_svc.tests.integration.front:application'
 
 
 def front(port: int, file: pathlib.Path) -> list[str]:
-    """The service, with a little of nova beside it."""
+    """Return a command line for the service behind :mod:`front`."""
     command = uwsgi(port, file)
     ini = pathlib.Path(command[-1])
     ini.write_text(ini.read_text().replace(MODULE, FRONT))
@@ -29,7 +29,7 @@ def front(port: int, file: pathlib.Path) -> list[str]:
 
 
 class ClientsTestCase(testtools.TestCase):
-    """Tests of clients: keystone, and the service in its catalog."""
+    """Tests with keystone, and with the service in its catalog."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -43,7 +43,7 @@ class ClientsTestCase(testtools.TestCase):
         )
         cls.service.setUp()
         cls.addClassCleanup(cls.service.cleanUp)
-        # Others share this keystone.
+        # Other test classes share this keystone.
         cls.addClassCleanup(cls.keystone.add_compute(cls.service.url))
 
     def openstack(
@@ -56,7 +56,8 @@ class ClientsTestCase(testtools.TestCase):
     ) -> subprocess.CompletedProcess[str]:
         """Run the openstack command.
 
-        :param environment: over a user's with a password
+        :param environment: variables that replace the defaults, which are
+            those of a user with a password
         """
         return subprocess.run(
             [process.program('openstack'), *arguments],

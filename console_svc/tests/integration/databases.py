@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The engines that tests run on: each test class mixes one of them in."""
+"""Mix-ins for test classes: one for each database engine."""
 
 import pathlib
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from console_svc.tests.integration.postgresql import PostgreSQL
 
 
 class OnDatabase:
-    """A test case on whichever engine :meth:`url` names."""
+    """A test case on the engine of :meth:`url`."""
 
     def url(self) -> str:
-        """The URL of a new, empty database."""
+        """Return the URL of a new, empty database."""
         raise NotImplementedError
 
     def empty(self) -> pathlib.Path:
-        """A configuration whose database is still empty; its file."""
+        """Return the file of a configuration with an empty database."""
         file = self.useFixture(Configuration()).file
         with file.open('a') as lines:
             lines.write(f'[database]\nconnection = {self.url()}\n')
@@ -33,9 +33,9 @@ class OnDatabase:
         groups: Mapping[str, dict[str, Any]] | None = None,
         **consoleauth: object,
     ) -> Configuration:
-        """A configuration whose database has this schema.
+        """Return a configuration whose database has the current schema.
 
-        :param groups: options of other groups than consoleauth
+        :param groups: options of groups other than consoleauth
         """
         return self.useFixture(
             Configuration(

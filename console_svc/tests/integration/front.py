@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What stands before console-svc and nova in a cloud, as a WSGI module.
+"""A WSGI application that routes requests to console-svc or a stub of nova.
 
-Console-svc's paths go there. Of nova there is what clients ask before they
-ask for a console: the server, by its id or its name.
+The stub answers the requests that clients send before they use a console:
+GET /servers and GET /servers/{server_id}.
 """
 
 import json
@@ -22,7 +22,7 @@ _THE_SERVER = {'id': fixtures.SERVER, 'name': 'web-1'}
 def application(
     environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
-    """Nova's GET /servers and /servers/{server_id}, or console-svc."""
+    """Answer like nova, or pass the request to console-svc."""
     match = _SERVER.fullmatch(environ['PATH_INFO'])
     if match is None:
         return api.application(environ, start_response)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real MariaDB Galera cluster of three nodes, and HAProxy before it."""
+"""A real MariaDB Galera cluster of three nodes behind HAProxy."""
 
 import contextlib
 import os
@@ -37,8 +37,7 @@ skip-name-resolve
 innodb_autoinc_lock_mode = 2
 innodb_buffer_pool_size = 64M
 innodb_log_file_size = 32M
-# What is lost with the power is lost with the tests; what is lost with the
-# process is not.
+# Transactions must survive the end of the process, but not a power failure.
 innodb_flush_log_at_trx_commit = 2
 default_storage_engine = InnoDB
 binlog_format = ROW
@@ -75,10 +74,10 @@ listen galera
 
 
 class Node(fixtures.Fixture):
-    """One node: the first makes the cluster, the others join it.
+    """A node. The first one bootstraps the cluster, the others join it.
 
-    :param number: 1 is the first
-    :param groups: the ports of all nodes' traffic among themselves
+    :param number: the number of the node, from 1
+    :param groups: the ports of all nodes for replication traffic
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Node(fixtures.Fixture):
         for name in ('', 'data', 'tmp'):
             (self._home / name).mkdir()
             if os.geteuid() == 0:
-                # The server gives root up for this user of the package.
+                # As root, the server switches to this user.
                 shutil.chown(self._home / name, 'mysql', 'mysql')
                 user = 'user = mysql'
         self._file = self._home / 'node.cnf'
@@ -112,11 +111,11 @@ class Node(fixtures.Fixture):
             )
         )
         if self._number == 1:
-            self._make()
+            self._install()
         self._start(*(['--wsrep-new-cluster'] if self._number == 1 else []))
         self.addCleanup(lambda: self._program.cleanUp())
 
-    def _make(self) -> None:
+    def _install(self) -> None:
         subprocess.run(
             [
                 process.program('mariadb-install-db'),
@@ -136,19 +135,20 @@ class Node(fixtures.Fixture):
         self._program.setUp()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the node, without a shutdown."""
         self._program.signal_all(signal.SIGKILL)
         self._program.wait()
 
     def rejoin(self) -> None:
-        """Start it again, and wait until its data are whole."""
-        # It must not think that it has never been away.
+        """Start the node again, and wait until it is in sync."""
+        # With this file it would try to restore its last view of the
+        # cluster instead of joining it.
         (self._home / 'data/gvwstate.dat').unlink(missing_ok=True)
         self._start()
         self.wait_until_in_sync()
 
     def wait_until_in_sync(self) -> None:
-        """Wait until it takes part."""
+        """Wait until the node is a synced member of the cluster."""
         self._program.wait_for(self._in_sync, f'node {self._number}')
 
     def _in_sync(self) -> bool:
@@ -161,12 +161,12 @@ class Node(fixtures.Fixture):
         return False
 
     def status(self, name: str) -> str:
-        """One of its status variables."""
+        """Return one of its status variables."""
         ((_, value),) = self.sql('SHOW GLOBAL STATUS LIKE %s', name)
         return str(value)
 
     def sql(self, statement: str, *parameters: Any) -> list[Any]:
-        """What it answers its administrator."""
+        """Execute a statement as the administrator; return the rows."""
         with pymysql.connect(
             unix_socket=str(self._home / 'socket'),
             user='root',
@@ -178,7 +178,7 @@ class Node(fixtures.Fixture):
 
 
 class Galera(fixtures.Fixture):
-    """Three nodes, and one address that leads to those that are well."""
+    """Three nodes, and one address that leads to the healthy ones."""
 
     def _setUp(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -187,7 +187,7 @@ class Galera(fixtures.Fixture):
         self.nodes = []
         for number in range(1, NODES + 1):
             node = self.useFixture(Node(folder, number, groups))
-            # Two that join at once would wait for each other's donor.
+            # One after another: nodes that join at once block each other.
             node.wait_until_in_sync()
             self.nodes.append(node)
         first = self.nodes[0]
@@ -217,6 +217,6 @@ class Galera(fixtures.Fixture):
         balancer.wait_for(lambda: process.listens(self.port), 'HAProxy')
 
     def url(self, port: int | None = None) -> str:
-        """The URL of the cluster, or of one node's port."""
+        """Return the URL of the cluster, or of one node's port."""
         where = f'127.0.0.1:{port or self.port}'
         return f'mysql+pymysql://{USER}@{where}/{DATABASE}'

@@ -9,7 +9,7 @@ from typing import Any
 import fixtures as fixtures_
 import testtools
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import certificates, process
@@ -140,14 +140,14 @@ class GatewayTest(testtools.TestCase):
 
     def log_in(
         self, port: int, password: str, *types: int
-    ) -> tuple[socket.socket, Line]:
+    ) -> tuple[socket.socket, Connection]:
         """Log in on a console's own port.
 
         :param types: security types that will do
         :raises console_svc.protocols.rfb.RFBError: the gateway refuses
         """
         stream = self.connect(port)
-        line = Line(stream, password)
+        line = Connection(stream, password)
         line.perform(rfb.log_in(types or (rfb.VNC,)))
         return stream, line
 
@@ -161,7 +161,7 @@ class GatewayTest(testtools.TestCase):
         self.assertEqual(reason, str(error))
 
 
-def desktop(line: Line) -> tuple[int, int]:
+def desktop(line: Connection) -> tuple[int, int]:
     """ClientInit, and what ServerInit says of the screen's size."""
 
     def ask() -> Any:

@@ -17,7 +17,7 @@ from keystoneauth1.session import Session
 
 from console_svc.tests.integration import process
 
-#: Of every user. No other word of a log is like it.
+#: The password of every user. Distinctive, so that logs can be searched.
 PASSWORD = 'keystones-users-have-this-one'
 
 _CONFIGURATION = """\
@@ -29,6 +29,9 @@ connection = sqlite:///{folder}/keystone.sqlite
 key_repository = {folder}/fernet
 [credential]
 key_repository = {folder}/credential
+[identity]
+# The fewest that bcrypt takes: each log-in checks a password.
+password_hash_rounds = 4
 [token]
 expiration = 3600
 [cache]
@@ -108,13 +111,13 @@ class Keystone(fixtures.Fixture):
     def wait_until_it_answers(
         self, server: process.Program, port: int | None = None
     ) -> None:
-        """Wait for a process of keystone."""
+        """Wait until a process of keystone accepts connections."""
         port = port or self._port
         server.wait_for(lambda: process.listens(port), 'keystone')
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Keystone ends, and comes back."""
+        """Stop keystone for the duration of the context."""
         self.server.stop()
         try:
             yield
@@ -124,7 +127,7 @@ class Keystone(fixtures.Fixture):
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
-        """Keystone takes connections, but answers nobody."""
+        """Suspend keystone: it accepts connections, but does not answer."""
         self.server.signal_all(signal.SIGSTOP)
         try:
             yield
@@ -163,7 +166,7 @@ class Keystone(fixtures.Fixture):
     def session(
         self, user: str = 'admin', project: str = 'admin', url: str = ''
     ) -> Session:
-        """A session of a user, scoped to a project."""
+        """Return a session of a user, scoped to a project."""
         return Session(
             v3.Password(
                 auth_url=url or self.url,
@@ -180,18 +183,18 @@ class Keystone(fixtures.Fixture):
         return self.session()
 
     def api(self, method: str, path: str, **arguments: Any) -> Any:
-        """Call keystone's API as its administrator."""
+        """Call keystone's API as administrator."""
         answer = self._admin.request(f'{self.url}{path}', method, **arguments)
         return answer.json() if answer.content else None
 
     def token(self, user: str = 'admin', project: str = 'admin') -> str:
-        """A new token."""
+        """Return a new token."""
         token = self.session(user, project).get_token()
         assert token is not None
         return token
 
     def add_compute(self, url: str) -> Callable[[], None]:
-        """Register a service of type compute; how it is removed again."""
+        """Register a compute service; return a function that removes it."""
         service = self.api(
             'POST',
             '/services',
@@ -207,7 +210,7 @@ class Keystone(fixtures.Fixture):
         return functools.partial(self.api, 'DELETE', f'/services/{service}')
 
     def application_token(self, credential: dict[str, Any]) -> str:
-        """A token that an application gets with its credential."""
+        """Return a token for an application credential."""
         token = Session(
             v3.ApplicationCredential(
                 auth_url=self.url,
@@ -219,7 +222,7 @@ class Keystone(fixtures.Fixture):
         return token
 
     def expired_token(self, user: str, project: str) -> str:
-        """A token that was good two seconds ago."""
+        """Return a token that has just expired."""
         token = self.session(user, project, self.expiring_url).get_token()
         assert token is not None
         headers = {'X-Subject-Token': token}
@@ -234,7 +237,7 @@ class Keystone(fixtures.Fixture):
         return token
 
     def revoked_token(self, user: str, project: str) -> str:
-        """A token that was good until it was revoked."""
+        """Return a token that has been revoked."""
         token = self.token(user, project)
         self.api('DELETE', '/auth/tokens', headers={'X-Subject-Token': token})
         return token

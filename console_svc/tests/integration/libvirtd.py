@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real libvirtd with QEMU domains, in a folder of its own."""
+"""A real libvirtd with QEMU domains, in a temporary folder."""
 
+import atexit
 import contextlib
 import os
 import pathlib
@@ -79,10 +80,10 @@ _SERIAL = """
 
 
 class Libvirtd(fixtures.Fixture):
-    """In session mode; QEMU emulates, so that it runs everywhere.
+    """libvirtd in session mode; QEMU emulates, so it needs no KVM.
 
-    :param tls: whether its VNC servers speak TLS (VeNCrypt)
-    :param verify: and want a certificate of their clients
+    :param tls: whether its VNC servers use TLS (VeNCrypt)
+    :param verify: whether they also require a certificate of the client
     """
 
     def __init__(self, tls: bool = False, verify: bool = False) -> None:
@@ -96,7 +97,13 @@ class Libvirtd(fixtures.Fixture):
         for name in ('', 'run', 'config', 'config/libvirt', 'cache', 'pki'):
             (self._home / name).mkdir(mode=0o700)
         settings = self._home / 'config/libvirt/qemu.conf'
-        lines = ['stdio_handler = "file"']
+        # Two daemons that look for a free port may find the same.
+        ports = process.display_ports()
+        lines = [
+            'stdio_handler = "file"',
+            f'remote_display_port_min = {ports[0]}',
+            f'remote_display_port_max = {ports[-1]}',
+        ]
         if self._tls:
             certificates.write(self.pki)
             lines += ['vnc_tls = 1', f'vnc_tls_x509_cert_dir = "{self.pki}"']
@@ -108,7 +115,7 @@ class Libvirtd(fixtures.Fixture):
         daemon.write_text(_DAEMON.format(port=self.port))
         as_user = []
         if os.geteuid() == 0:
-            # In session mode it is nobody's: not root's.
+            # As root, libvirtd would run in system mode.
             for path in (self._home, *self._home.rglob('*')):
                 shutil.chown(path, 'nobody', 'nogroup')
             as_user = [
@@ -134,27 +141,30 @@ class Libvirtd(fixtures.Fixture):
             )
         )
         self._domains: list[str] = []
+        # An interrupted run does not clean up its classes.
+        atexit.register(self._destroy)
+        self.addCleanup(atexit.unregister, self._destroy)
         self.addCleanup(self._destroy)
         self.wait_until_it_answers()
 
     @property
     def pki(self) -> pathlib.Path:
-        """Certificate and authority of its VNC servers."""
+        """Folder with certificate and CA of its VNC servers."""
         return self._home / 'pki'
 
     @property
     def remote_uri(self) -> str:
-        """As from another host."""
+        """URI by which other hosts would connect."""
         return f'qemu+tcp://127.0.0.1:{self.port}/session'
 
     @property
     def uri(self) -> str:
-        """Where it listens."""
+        """URI of its Unix socket."""
         socket = self._home / 'run/libvirt/libvirt-sock'
         return f'qemu+unix:///session?socket={socket}'
 
     def wait_until_it_answers(self) -> None:
-        """Wait for the daemon that was started."""
+        """Wait until the daemon answers."""
         self.server.wait_for(self._answers, 'libvirtd')
 
     def _answers(self) -> bool:
@@ -166,7 +176,7 @@ class Libvirtd(fixtures.Fixture):
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[libvirt.virConnect]:
-        """A connection of the test's own."""
+        """Connect to the daemon."""
         connection = libvirt.open(self.uri)
         try:
             yield connection
@@ -184,12 +194,14 @@ class Libvirtd(fixtures.Fixture):
         started: bool = True,
         guest: bool = False,
     ) -> None:
-        """Make a domain.
+        """Define a domain.
 
-        :param project: what nova has noted; None: it knows nothing of it
+        :param project: the project in nova's metadata; None: the domain has
+            no metadata
         :param password: an attribute of graphics; '' for a QEMU without
             password support
-        :param guest: whether tools/guest.s runs in it
+        :param started: whether to start it, too
+        :param guest: whether it boots tools/guest.s
         """
         xml = _DOMAIN.format(
             name=name,
@@ -215,7 +227,7 @@ class Libvirtd(fixtures.Fixture):
         return image
 
     def _destroy(self) -> None:
-        # Guests outlive their daemon.
+        # Domains continue to run without the daemon.
         if not self._answers():
             self.server.start()
             self.wait_until_it_answers()
@@ -227,5 +239,5 @@ class Libvirtd(fixtures.Fixture):
 
 
 def quiet() -> None:
-    """Have libvirt raise its errors, and not print them, too."""
+    """Keep libvirt from printing errors that it also raises."""
     libvirt.registerErrorHandler(lambda context, error: None, None)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real MariaDB, in a folder of its own."""
+"""A real MariaDB in a temporary folder."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ from console_svc.tests.integration import process
 
 
 class MariaDB(fixtures.Fixture):
-    """Listens on 127.0.0.1 alone."""
+    """A server that listens on 127.0.0.1 only."""
 
     def _setUp(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -22,7 +22,7 @@ class MariaDB(fixtures.Fixture):
         data.mkdir()
         where = ['--no-defaults', f'--datadir={data}']
         if os.geteuid() == 0:
-            # The server gives root up for this user of the package.
+            # As root, the server switches to this user.
             folder.chmod(0o755)
             shutil.chown(data, 'mysql', 'mysql')
             where.append('--user=mysql')
@@ -45,11 +45,11 @@ class MariaDB(fixtures.Fixture):
                     *('--bind-address=127.0.0.1', f'--port={self.port}'),
                     f'--socket={data / "socket"}',
                     f'--pid-file={data / "pid"}',
-                    # As the packages of Debian have it.
+                    # The defaults of Debian's packages.
                     '--character-set-server=utf8mb4',
                     '--collation-server=utf8mb4_general_ci',
-                    # What is lost with the power is lost with the tests; what
-                    # is lost with the process is not.
+                    # Transactions must survive the end of the process, but
+                    # not a power failure.
                     '--innodb-flush-log-at-trx-commit=2',
                     '--innodb-flush-method=nosync',
                     '--skip-innodb-doublewrite',
@@ -61,11 +61,11 @@ class MariaDB(fixtures.Fixture):
         self._databases = 0
 
     def wait_until_it_answers(self) -> None:
-        """Wait for the server that was started."""
+        """Wait until the server accepts connections."""
         self.server.wait_for(lambda: process.listens(self.port), 'MariaDB')
 
     def connections(self) -> int:
-        """How many clients it has now, besides the one that asks."""
+        """Return the number of connections, without its own."""
         with pymysql.connect(
             host='127.0.0.1', port=self.port, user='root'
         ) as connection:
@@ -74,7 +74,7 @@ class MariaDB(fixtures.Fixture):
             return int(cursor.fetchone()[1]) - 1
 
     def database(self) -> str:
-        """A new, empty database; its URL."""
+        """Create an empty database and return its URL."""
         self._databases += 1
         name = f'd{self._databases}'
         with pymysql.connect(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real nova: API, conductor, and a compute service on its fake driver."""
+"""A real nova: API, conductor, and a compute service with a fake driver."""
 
 import pathlib
 import shutil
@@ -80,17 +80,17 @@ _NOTHING: dict[str, list[str]] = {
     'security_groups': [],
 }
 
-#: What doc/source/admin/nova.rst has operators grant.
+#: The policy that doc/source/admin/nova.rst recommends.
 POLICY = {
     'os_compute_api:os-console-auth-tokens': 'rule:admin_api or role:service'
 }
 
 
 class Nova(fixtures.Fixture):
-    """Behind a keystone.
+    """A nova that uses a keystone.
 
-    :param servers: project id, host and state of each server, by its id
-    :param keystone_authtoken: options of the group, where it is to have others
+    :param servers: server id -> project id, host and state
+    :param keystone_authtoken: options of the group, instead of the defaults
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Nova(fixtures.Fixture):
         self._folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.log = self._folder / 'nova.log'
         bus = self.useFixture(RabbitMQ())
-        # Neutron and glance: of networks and images there is nothing to tell.
+        # Neutron and glance, without networks and images.
         others = self.useFixture(
             Stub(lambda method, path: Answer(body=_NOTHING))
         )
@@ -152,7 +152,7 @@ class Nova(fixtures.Fixture):
                     self._file,
                     {
                         MODULE: 'nova.wsgi.osapi_compute:application',
-                        # It has threads of its own.
+                        # Nova starts threads when it is loaded.
                         'lazy-apps = false': 'lazy-apps = true',
                     },
                 ),
@@ -161,11 +161,11 @@ class Nova(fixtures.Fixture):
             )
         )
         self._admin = self._keystone.token()
-        self.server.wait_for(self._computes, 'nova')
+        self.server.wait_for(self._has_compute, 'nova')
         self._create_servers()
 
     def _placement(self) -> str:
-        """Start placement, without which nova-compute does not; its URL."""
+        """Start placement, which nova-compute needs; return its URL."""
         folder = self._folder / 'placement'
         folder.mkdir()
         file = folder / 'placement.conf'
@@ -203,8 +203,8 @@ class Nova(fixtures.Fixture):
             capture_output=True,
         )
 
-    def _computes(self) -> bool:
-        """Whether the API answers, and knows of a compute that lives."""
+    def _has_compute(self) -> bool:
+        """Return whether the API answers and lists a running compute."""
         try:
             answer = requests.get(
                 f'{self.url}/v2.1/os-services?binary=nova-compute',
@@ -219,7 +219,7 @@ class Nova(fixtures.Fixture):
         )
 
     def _create_servers(self) -> None:
-        """Put servers into its databases: there is no glance to boot from."""
+        """Store servers in the database: without glance, none can boot."""
         script = 'console_svc.tests.integration.nova_servers'
         subprocess.run(
             [sys.executable, '-W', 'ignore', '-m', script, self._file],

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Makes servers with nova's own objects: run with nova.conf, they on stdin.
+"""Store servers with nova's own objects.
 
-``{server id: [project id, host, vm state]}``
+Run it with nova.conf as the argument and the servers as YAML on standard
+input: ``{server id: [project id, host, vm state]}``.
 """
 
 import sys

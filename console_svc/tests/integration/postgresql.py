@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real PostgreSQL, in a folder of its own."""
+"""A real PostgreSQL in a temporary folder."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ from console_svc.tests.integration import process
 
 
 class PostgreSQL(fixtures.Fixture):
-    """Listens on 127.0.0.1 alone."""
+    """A server that listens on 127.0.0.1 only."""
 
     def _setUp(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -23,7 +23,7 @@ class PostgreSQL(fixtures.Fixture):
         data.mkdir(mode=0o700)
         as_user = []
         if os.geteuid() == 0:
-            # PostgreSQL refuses root.
+            # PostgreSQL refuses to run as root.
             folder.chmod(0o755)
             shutil.chown(data, 'postgres', 'postgres')
             as_user = [
@@ -45,7 +45,7 @@ class PostgreSQL(fixtures.Fixture):
         settings = {
             'listen_addresses': '127.0.0.1',
             'unix_socket_directories': '',
-            # What is lost with the power is lost with the tests.
+            # Data need not survive a power failure.
             'fsync': 'off',
             'synchronous_commit': 'off',
             'full_page_writes': 'off',
@@ -58,25 +58,25 @@ class PostgreSQL(fixtures.Fixture):
                     _program('postgres'),
                     *('-D', str(data), '-p', str(self._port)),
                     *(
-                        word
+                        argument
                         for name, value in settings.items()
-                        for word in ('-c', f'{name}={value}')
+                        for argument in ('-c', f'{name}={value}')
                     ),
                 ],
                 folder / 'postgresql.log',
             )
         )
-        # At SIGTERM it would wait for its clients to leave.
+        # With SIGTERM it would wait for its clients to disconnect.
         self.addCleanup(self.server.signal, signal.SIGINT)
         self.wait_until_it_answers()
         self._databases = 0
 
     def wait_until_it_answers(self) -> None:
-        """Wait for the server that was started."""
+        """Wait until the server answers."""
         self.server.wait_for(self._answers, 'PostgreSQL')
 
     def database(self) -> str:
-        """A new, empty database; its URL."""
+        """Create an empty database and return its URL."""
         self._databases += 1
         name = f'd{self._databases}'
         connection = self._connect()
@@ -94,7 +94,7 @@ class PostgreSQL(fixtures.Fixture):
         )
 
     def _answers(self) -> bool:
-        # It listens before it is ready.
+        # It accepts connections before it is ready.
         try:
             self._connect().close()
         except psycopg2.OperationalError:
@@ -103,7 +103,10 @@ class PostgreSQL(fixtures.Fixture):
 
 
 def _program(name: str) -> str:
-    """A program of the newest PostgreSQL; Debian has them off the PATH."""
+    """Find a program of the newest PostgreSQL.
+
+    Debian installs them outside the PATH.
+    """
     folders = pathlib.Path('/usr/lib/postgresql').glob('*/bin')
     newest = sorted(folders, key=lambda folder: float(folder.parent.name))
     return process.program(str(newest[-1] / name) if newest else name)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real RabbitMQ, in a folder of its own."""
+"""A real RabbitMQ in a temporary folder."""
 
 import json
 import os
@@ -11,11 +11,11 @@ import fixtures
 from console_svc.tests.integration import process
 
 _SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
-# Erlang reserves this port of 127.0.0.1 otherwise for every user's nodes.
+# Erlang's distribution listens on all addresses by default.
 _LOOPBACK = '-kernel inet_dist_use_interface {127,0,0,1}'
 
-# Users, and what they may configure, write and read: nova everything; the
-# others what doc/source/admin/notifications.rst says that they need.
+# Users with their permissions to configure, write and read. Those of the
+# service's users are as in doc/source/admin/notifications.rst.
 _USERS = {
     'nova': ('.*', '.*', '.*'),
     'console-svc': (
@@ -33,7 +33,7 @@ _PASSWORD = 'integration'
 
 
 class RabbitMQ(fixtures.Fixture):
-    """Listens on 127.0.0.1 alone."""
+    """A server that listens on 127.0.0.1 only."""
 
     def _setUp(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -70,19 +70,19 @@ class RabbitMQ(fixtures.Fixture):
         self.wait()
 
     def url(self, user: str = 'nova') -> str:
-        """The transport URL of one of its users."""
+        """Return the transport URL of a user."""
         return f'rabbit://{user}:{_PASSWORD}@127.0.0.1:{self._port}/'
 
     def wait(self) -> None:
-        """Wait until it takes connections."""
+        """Wait until it accepts connections."""
         self._server.wait_for(lambda: process.listens(self._port), 'RabbitMQ')
 
     def stop(self) -> None:
-        """Take it away."""
+        """Stop it."""
         self._server.stop()
 
     def start(self) -> None:
-        """Bring it back, with what it knew."""
+        """Start it again, with its previous data."""
         self._server.start()
         self.wait()
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""One of several processes that do the same at the same moment.
+"""One of several processes that do the same thing at the same time.
 
     python -m console_svc.tests.integration.racer
 
-Reads what to do, a JSON list a line: a configuration file, an action, its
-arguments. Gets ready, says so, and does it at the next line. Then says what
-came of it: ``done``, or the name of the exception.
+Each line of standard input is a JSON list: a configuration file, an action and
+its arguments. The process prints ``ready``, executes the action when it reads
+the next line, and then prints ``done`` or the name of the exception.
 """
 
 import json
@@ -36,7 +36,7 @@ from console_svc.tests import fixtures
 
 
 class SlowDriver(StaticDriver):
-    """Takes a moment to set a password, and keeps it in a file."""
+    """Takes some time to set a password, and stores it in a file."""
 
     def open_native_console(
         self, context: RequestContext, server: Server, password: str
@@ -48,14 +48,14 @@ class SlowDriver(StaticDriver):
 
 
 def password_file(folder: str) -> pathlib.Path:
-    """Where :class:`SlowDriver` keeps the password."""
+    """Return the file in which :class:`SlowDriver` stores the password."""
     return pathlib.Path(folder) / 'password-at-the-driver'
 
 
 class Racer:
-    """What racers do, each on a configuration that another has made.
+    """The actions, on an existing configuration.
 
-    :param file: the configuration
+    :param file: the configuration file
     """
 
     def __init__(self, file: str) -> None:
@@ -80,7 +80,7 @@ class Racer:
         self._server = self._driver.get_server(self._context, fixtures.SERVER)
 
     def sync(self) -> None:
-        """Migrate, with the slowest commit there is."""
+        """Migrate the database, with slow commits."""
 
         def wait(connection: sa.Connection) -> None:
             time.sleep(0.05)
@@ -118,7 +118,7 @@ class Racer:
             raise LookupError
 
     def issue(self, number: int) -> None:
-        """Issue tokens that expire at once, and others; look them up."""
+        """Issue expired tokens and valid ones, and look up the latter."""
         for _ in range(number):
             self._issue(ttl=0)
             token = self._issue(ttl=600)
@@ -127,7 +127,7 @@ class Racer:
                 raise ValueError(found)
 
     def purge(self, number: int) -> None:
-        """Purge again and again, in small batches."""
+        """Purge repeatedly, in small batches."""
         for _ in range(number):
             purge.purge(self.database, self._audit, int(time.time()), batch=3)
 
@@ -138,13 +138,13 @@ class Racer:
 
 
 def main() -> None:
-    """Do as the lines say, until there are none."""
+    """Execute actions until standard input ends."""
     logging.disable()
     for line in sys.stdin:
         file, what, *arguments = json.loads(line)
         racer = Racer(file)
         action: Callable[..., None] = getattr(racer, what)
-        # Connected, so that the moment is the same for all.
+        # Connect first, so that the actions of all racers start together.
         with racer.database.engine.connect():
             print('ready', flush=True)
             sys.stdin.readline()

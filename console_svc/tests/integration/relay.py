@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A bad line to a server."""
+"""A TCP relay that delays or withholds answers."""
 
 import contextlib
 import selectors
@@ -12,17 +12,17 @@ import fixtures
 
 
 class Relay(fixtures.Fixture):
-    """Hands bytes on to a port of 127.0.0.1, as late as it is told.
+    """Relays connections to a port of 127.0.0.1.
 
     :param target: the port
     """
 
     def __init__(self, target: int) -> None:
         self._target = target
-        #: Seconds that each piece of an answer takes.
+        #: Seconds by which each part of an answer is delayed.
         self.delay = 0.0
-        self._passing = threading.Event()
-        self._passing.set()
+        self._answering = threading.Event()
+        self._answering.set()
 
     def _setUp(self) -> None:
         self._listener = socket.create_server(('127.0.0.1', 0))
@@ -33,15 +33,15 @@ class Relay(fixtures.Fixture):
 
     @contextlib.contextmanager
     def hanging(self):
-        """Connections are taken, and nothing comes back."""
-        self._passing.clear()
+        """Accept connections, but pass on no answers."""
+        self._answering.clear()
         try:
             yield
         finally:
-            self._passing.set()
+            self._answering.set()
 
     def _close(self) -> None:
-        self._passing.set()
+        self._answering.set()
         for open_ in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):
                 open_.shutdown(socket.SHUT_RDWR)
@@ -73,5 +73,5 @@ class Relay(fixtures.Fixture):
                         return
                     if key.fileobj is server:
                         time.sleep(self.delay)
-                        self._passing.wait()
+                        self._answering.wait()
                     other[key.fileobj].sendall(data)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""console-svc as it is deployed: installed, under a WSGI server."""
+"""console-svc as it is deployed: installed, with a WSGI server."""
 
 import pathlib
 import re
@@ -18,14 +18,14 @@ MODULE = 'console_svc.wsgi.api:application'
 # Tokens and passwords in answers.
 _SECRETS = re.compile(r'(?:token%3D|token=|"password": ")([A-Za-z0-9_-]{8,})')
 
-# A request's log line: time, process, and what it says of the request.
+# The log line of a request: time, process, request and status.
 _REQUEST = re.compile(r'^\S+ \S+ (\d+) INFO .*"(\S+ \S+)" status: (\d+)')
 
 SAMPLE = pathlib.Path(__file__).parents[3] / 'etc/console_svc/uwsgi.ini'
 
 
 def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
-    """[keystone_authtoken] for a keystone."""
+    """Return the options of [keystone_authtoken] for a keystone."""
     return {
         'www_authenticate_uri': keystone.url,
         'auth_url': keystone.url,
@@ -45,10 +45,11 @@ def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
 def uwsgi(
     port: int, file: pathlib.Path, more: Mapping[str, str] | None = None
 ) -> list[str]:
-    """A command line for uWSGI, with the sample's settings.
+    """Return a command line for uWSGI with the settings of the sample.
 
-    :param file: the service's configuration; uWSGI's goes beside it
-    :param more: other settings of the sample -> what stands there instead
+    :param file: the service's configuration; that of uWSGI is written beside
+        it
+    :param more: text of the sample -> its replacement
     """
     settings = SAMPLE.read_text()
     for sample, ours in (
@@ -64,7 +65,7 @@ def uwsgi(
 
 
 def gunicorn(port: int, file: pathlib.Path) -> list[str]:
-    """A command line for gunicorn."""
+    """Return a command line for gunicorn."""
     return [
         'gunicorn',
         *('--bind', f'127.0.0.1:{port}', '--workers', '2', '--threads', '2'),
@@ -74,7 +75,7 @@ def gunicorn(port: int, file: pathlib.Path) -> list[str]:
 
 
 def manage(file: pathlib.Path, *arguments: str) -> str:
-    """Run console-svc-manage; its output.
+    """Run console-svc-manage and return its output.
 
     :param file: the service's configuration
     """
@@ -91,7 +92,7 @@ def manage(file: pathlib.Path, *arguments: str) -> str:
 
 
 def command_token(file: pathlib.Path, console_type: str = 'novnc') -> str:
-    """A console token, issued by command."""
+    """Issue a console token with console-svc-manage."""
     return manage(
         file,
         *('token', 'issue', '--server', fixtures.SERVER),
@@ -100,10 +101,10 @@ def command_token(file: pathlib.Path, console_type: str = 'novnc') -> str:
 
 
 class Service(fixtures.Configuration):
-    """The service, and the commands beside it.
+    """The service and its commands.
 
     :param server: :func:`uwsgi` or :func:`gunicorn`
-    :param projects: project of the inventory -> its id at keystone
+    :param projects: project of the inventory -> its id in keystone
     :param options: group -> option -> value
     """
 
@@ -127,11 +128,13 @@ class Service(fixtures.Configuration):
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}'
         self.log: pathlib.Path = self.folder / 'service.log'
-        #: What was sent and answered and must not be in the log.
+        #: Secrets of requests and answers, which the log must not contain.
         self.secrets: set[str] = {PASSWORD}
         self.process = self.useFixture(
             process.Program(self._server(self.port, self.file), self.log)
         )
+        # uWSGI looks once a second whether its processes have ended.
+        self.addCleanup(self.process.kill)
         self.process.wait_for(self._answers, 'the service')
 
     def _answers(self) -> bool:
@@ -149,9 +152,9 @@ class Service(fixtures.Configuration):
         version: str | None = None,
         **arguments: Any,
     ) -> requests.Response:
-        """Ask the API.
+        """Send a request to the API.
 
-        :param path: below the service's URL
+        :param path: relative to the service's URL
         """
         headers = arguments.pop('headers', {})
         if token is not None:
@@ -176,10 +179,11 @@ class Service(fixtures.Configuration):
     def processes(
         self, request: str, status: int = 200, since: int = 0
     ) -> set[str]:
-        """Which of its processes have answered a request so.
+        """Return the ids of the processes that have answered a request.
 
         :param request: method and path
-        :param since: where to begin in the log
+        :param status: the status of the answer
+        :param since: the offset in the log from which to search
         """
         return {
             match[1]
@@ -190,11 +194,11 @@ class Service(fixtures.Configuration):
         }
 
     def manage(self, *arguments: str) -> str:
-        """Run console-svc-manage; its output."""
+        """Run console-svc-manage and return its output."""
         return manage(self.file, *arguments)
 
     def issue(self, console_type: str = 'novnc') -> str:
-        """A console token."""
+        """Issue a console token."""
         token = command_token(self.file, console_type)
         self.secrets.add(token)
         return token

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""From the command line to the guest's screen, in a real browser.
+"""From the command line to the guest's screen in a real browser.
 
-Keystone, the API, the console proxy, libvirt, QEMU and Chromium. What the
-browser showed is kept in .test/screenshots.
+The tests use keystone, the API, the console proxy, libvirt, QEMU and Chromium.
+Screenshots are stored in .test/screenshots.
 """
 
 import functools
@@ -27,10 +27,10 @@ from console_svc.tests.integration.service import Service
 SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
 SESSIONS = f'/v2.1/servers/{fixtures.SERVER}/console-sessions'
 
-# What tools/guest.s makes of keys.
+# Keys, and the screen colours that tools/guest.s sets for them.
 COLOURS = {'1': [0, 0, 168], '2': [0, 168, 0], '4': [168, 0, 0]}
 
-#: A pixel of a canvas, away from what is written there.
+#: Returns a pixel of a canvas, outside the text.
 _PIXEL = """selector => {
     const canvas = document.querySelector(selector);
     if (!canvas || canvas.width < 720) return null;
@@ -38,7 +38,7 @@ _PIXEL = """selector => {
     return [...context.getImageData(600, 200, 1, 1).data.slice(0, 3)];
 }"""
 
-#: How many pixels are not black.
+#: Returns the number of pixels that are not black.
 _LIT = """selector => {
     const canvas = document.querySelector(selector);
     if (!canvas || canvas.width < 720) return 0;
@@ -49,21 +49,21 @@ _LIT = """selector => {
     return lit;
 }"""
 
-#: What a page hears when it opens a websocket: [code, reason].
+#: Opens a websocket; returns [code, reason] of its close.
 _CLOSED = """url => new Promise(resolve => {
     const socket = new WebSocket(url, ["binary"]);
     socket.onclose = event => resolve([event.code, event.reason]);
 })"""
 
-#: What comes back when it sends something.
+#: Opens a websocket and sends a text; returns the data until its echo.
 _ECHO = """([url, text]) => new Promise(resolve => {
     const socket = new WebSocket(url, ["binary"]);
     socket.binaryType = "arraybuffer";
-    let heard = "";
+    let received = "";
     socket.onopen = () => socket.send(new TextEncoder().encode(text));
     socket.onmessage = event => {
-        heard += new TextDecoder().decode(event.data);
-        if (heard.endsWith(text)) { socket.close(); resolve(heard); }
+        received += new TextDecoder().decode(event.data);
+        if (received.endsWith(text)) { socket.close(); resolve(received); }
     };
     socket.onclose = event => resolve(event.reason);
 })"""
@@ -123,7 +123,7 @@ class BrowserTest(KeystoneTest):
             keep_interval=1,
             workers=2,
         )
-        # It finds the API by the catalogue, as clients do.
+        # The proxy finds the API in the catalogue, like any client.
         cls.addClassCleanup(cls.keystone.add_compute(service.url))
         cls.proxy_.setUp()
         cls.addClassCleanup(cls.proxy_.cleanUp)
@@ -146,7 +146,7 @@ class BrowserTest(KeystoneTest):
             assert secret not in log, f'{secret} is in the log'
 
     def url(self, option: str) -> str:
-        """What the command line answers."""
+        """Return a console's URL from ``openstack console url show``."""
         answer = subprocess.run(
             [
                 process.program('openstack'),
@@ -178,9 +178,9 @@ class BrowserTest(KeystoneTest):
         )
         self.addCleanup(context.close)
         page = context.new_page()
-        self.said: list[str] = []
-        page.on('console', lambda message: self.said.append(message.text))
-        page.on('pageerror', lambda error: self.said.append(str(error)))
+        self.messages: list[str] = []
+        page.on('console', lambda message: self.messages.append(message.text))
+        page.on('pageerror', lambda error: self.messages.append(str(error)))
         page.set_default_timeout(process.PATIENCE * 1000)
         if url:
             page.goto(url)
@@ -193,35 +193,33 @@ class BrowserTest(KeystoneTest):
         what: str,
         patience: float = process.PATIENCE,
     ) -> None:
-        # The page lives while playwright waits, not while we sleep.
+        # Playwright handles events only in its own wait functions.
         deadline = time.monotonic() + patience
         while not condition():
             if time.monotonic() > deadline:
-                page.screenshot(path=SCREENSHOTS / 'waited-in-vain.png')
+                page.screenshot(path=SCREENSHOTS / 'timed-out.png')
                 logs = self.proxy_.log, self.service.log
                 ends = (log.read_text()[-6000:] for log in logs)
                 self.fail(
-                    '\n'.join(
-                        (f'waited in vain for {what}', *self.said, *ends)
-                    )
+                    '\n'.join((f'timed out: {what}', *self.messages, *ends))
                 )
             page.wait_for_timeout(100)
 
-    def says(self, page: Page, words: str) -> None:
-        """Wait until noVNC's page says something."""
+    def wait_for_status(self, page: Page, text: str) -> None:
+        """Wait until the status line of noVNC's page has a text."""
         self.wait(
             page,
-            lambda: words in (page.text_content('#status') or ''),
-            words,
+            lambda: text in (page.text_content('#status') or ''),
+            text,
         )
 
-    def types(self, page: Page, canvas: str) -> None:
-        """Type, and see what the guest makes of it."""
+    def check_keys(self, page: Page, canvas: str) -> None:
+        """Type keys, and check the colour of the guest's screen."""
 
         def painted(key: str) -> bool:
             if page.evaluate(_PIXEL, canvas) == COLOURS[key]:
                 return True
-            # SPICE shows the screen before it takes keys.
+            # Repeat the key: SPICE shows the screen before it accepts keys.
             page.keyboard.press(key)
             return False
 
@@ -235,7 +233,7 @@ class BrowserTest(KeystoneTest):
         return found
 
     def websocket(self, url: str) -> str:
-        """Where noVNC connects to, by the page's URL."""
+        """Return the URL of the websocket for the URL of noVNC's page."""
         token = url.rpartition('%3D')[2]
         return f'{self.proxy_.url}?token={token}'
 
@@ -243,52 +241,52 @@ class BrowserTest(KeystoneTest):
 class ScreenTest(BrowserTest):
     MORE: ClassVar = {'consoleauth': {'session_lapse': 5, 'max_uses': 1}}
 
-    def test_screen(self) -> None:
+    def test_novnc_until_the_session_is_ended(self) -> None:
         url = self.url('--novnc')
         page = self.page(url)
         self.wait(page, lambda: page.evaluate(_LIT, 'canvas') > 200, 'text')
         page.screenshot(path=SCREENSHOTS / 'novnc-ready.png')
         page.locator('canvas').click()
-        self.types(page, 'canvas')
+        self.check_keys(page, 'canvas')
         page.screenshot(path=SCREENSHOTS / 'novnc-typed.png')
-        # The session is the user's.
+        # The session of the page is listed.
         (session,) = self.sessions()
         self.assertEqual('novnc', session['console_type'])
         self.assertEqual(fixtures.SERVER, session['instance_uuid'])
-        # Somebody ends it, and the page knows within seconds.
+        # When it is ended, the page is disconnected within seconds.
         ended = self.service.request(
             'DELETE', f'{SESSIONS}/{session["id"]}', self.member
         )
         self.assertEqual(204, ended.status_code)
         began = time.monotonic()
-        self.says(page, 'Disconnected')
+        self.wait_for_status(page, 'Disconnected')
         self.assertLess(time.monotonic() - began, 10)
         page.screenshot(path=SCREENSHOTS / 'novnc-ended.png')
-        # Its URL was for a single use.
+        # The URL was for a single use.
         self.assertEqual(
             [1008, 'Token is used up.'],
             page.evaluate(_CLOSED, self.websocket(url)),
         )
         again = self.page(url)
-        self.says(again, 'connection is closed')
+        self.wait_for_status(again, 'connection is closed')
         self.assertEqual([], self.sessions())
 
-    def test_spice(self) -> None:
+    def test_spice_html5(self) -> None:
         url = self.url('--spice')
         page = self.page(url)
         canvas = '#spice_surface_0'
         self.wait(page, lambda: page.evaluate(_LIT, canvas) > 0, 'text')
         page.locator(canvas).click()
-        self.types(page, canvas)
+        self.check_keys(page, canvas)
         page.screenshot(path=SCREENSHOTS / 'spice-typed.png')
-        # One for each of SPICE's channels.
+        # There is one session for each SPICE channel.
         self.assertEqual(
             {'spice-html5'},
             {session['console_type'] for session in self.sessions()},
         )
 
-    def test_another_page_can_not(self) -> None:
-        """A token alone is not enough for a page of somebody else."""
+    def test_pages_of_other_origins_are_refused(self) -> None:
+        """A valid token does not suffice for a page of another origin."""
         url = self.websocket(self.url('--novnc'))
         page = self.page(f'http://localhost:{self.proxy_.port}/vnc_lite.html')
         self.assertEqual([1006, ''], page.evaluate(_CLOSED, url))
@@ -296,8 +294,8 @@ class ScreenTest(BrowserTest):
 
 
 class SerialTest(BrowserTest):
-    def test_serial(self) -> None:
+    def test_serial_console(self) -> None:
         url = self.url('--serial')
         page = self.page(f'http://127.0.0.1:{self.proxy_.port}/vnc_lite.html')
-        heard = page.evaluate(_ECHO, [url, 'hello'])
-        self.assertTrue(heard.endswith('hello'), heard)
+        received = page.evaluate(_ECHO, [url, 'hello'])
+        self.assertTrue(received.endswith('hello'), received)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""openstacksdk and openstackclient, unchanged, by keystone's catalog."""
+"""Unmodified openstacksdk and openstackclient, with keystone's catalog."""
 
 import json
 
@@ -21,7 +21,7 @@ class ClientsTest(ClientsTestCase):
             compute_default_microversion=version,
         )
 
-    def test_discovery(self) -> None:
+    def test_version_discovery(self) -> None:
         compute = self.connection('member', 'demo').compute
         data = compute.get_endpoint_data()
         self.assertEqual(f'{self.service.url}/v2.1/', data.url)
@@ -38,12 +38,12 @@ class ClientsTest(ClientsTestCase):
         self.assertEqual(fixtures.SERVER, found.instance_uuid)
         self.assertEqual(('192.0.2.10', 5901), (found.host, found.port))
 
-    def test_sdk_before_2_6(self) -> None:
+    def test_sdk_uses_an_action_before_2_6(self) -> None:
         member = self.connection('member', 'demo', '2.1').compute
         url = member.get_server_console_url(fixtures.SERVER, 'rdp-html5')
         self.assertIn('?token=', url['url'])
 
-    def test_sdk_shows_our_words(self) -> None:
+    def test_sdk_shows_the_fault_message(self) -> None:
         member = self.connection('member', 'demo').compute
         error = self.assertRaises(
             exceptions.BadRequestException,

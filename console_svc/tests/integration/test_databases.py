@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every migration and every query, on each engine."""
+"""All migrations and queries, on each database engine."""
 
 import pathlib
 import subprocess
@@ -36,7 +36,7 @@ NOW = 1_000_000
 
 
 def console(server_id: str = 'server', **values: Any) -> dict[str, Any]:
-    """A row of consoles."""
+    """Return a row of consoles."""
     return {
         'server_id': server_id,
         'server_host': 'compute-1',
@@ -56,7 +56,7 @@ def console(server_id: str = 'server', **values: Any) -> dict[str, Any]:
 
 
 def token(token_hash: str, **values: Any) -> dict[str, Any]:
-    """A row of console_auth_tokens."""
+    """Return a row of console_auth_tokens."""
     return {
         'token_hash': token_hash,
         'server_id': 'server',
@@ -76,7 +76,7 @@ def token(token_hash: str, **values: Any) -> dict[str, Any]:
 
 
 def session(session_id: str, **values: Any) -> dict[str, Any]:
-    """A row of console_sessions."""
+    """Return a row of console_sessions."""
     return {
         'session_id': session_id,
         'token_hash': 'hash',
@@ -100,7 +100,7 @@ class Migrations(OnDatabase):
         self.database = Database(self.conf)
         self.addCleanup(self.database.dispose)
 
-    def test_upwards_one_revision_at_a_time(self) -> None:
+    def test_upgrade_one_revision_at_a_time(self) -> None:
         self.assertIsNone(migration.version(self.database))
         folder = pathlib.Path(migration.__file__).parent / 'alembic'
         revisions = [
@@ -115,11 +115,11 @@ class Migrations(OnDatabase):
             self.assertEqual(revision, migration.version(self.database))
         self.assertEqual([], self.difference())
 
-    def test_models_and_migrations_agree(self) -> None:
+    def test_tables_and_migrations_agree(self) -> None:
         migration.sync(self.database)
         self.assertEqual([], self.difference())
 
-    def test_data_survive_an_upgrade(self) -> None:
+    def test_data_is_kept_by_an_upgrade(self) -> None:
         migration.sync(self.database, '001')
         keys = vault.Vault(self.conf)
         old = console(
@@ -133,7 +133,7 @@ class Migrations(OnDatabase):
             'locked_until',
         ):
             del old[newer]
-        # Ids of what is gone are not given again after the upgrade, either.
+        # Ids of deleted consoles must not be reused after the upgrade.
         for server in (fixtures.SERVER, 'gone'):
             self.insert('consoles', {**old, 'server_id': server})
         with self.database.engine.begin() as connection:
@@ -168,7 +168,7 @@ class Migrations(OnDatabase):
         self.assertEqual(row['id'] + 2, following['id'])
         found = tokens.validate(everybody(), 'an-old-token')
         self.assertEqual(fixtures.SERVER, found.server_id)
-        # A use can be counted on it.
+        # Uses of the old token are counted.
         self.database.open_session(
             session('s', token_hash=found.hash), NOW, 1, 0, False
         )
@@ -179,7 +179,7 @@ class Migrations(OnDatabase):
             *(NOW, 1, 0, False),
         )
 
-    def test_the_command_twice_changes_nothing(self) -> None:
+    def test_db_sync_is_idempotent(self) -> None:
         self.assertEqual(
             f'The schema is {migration.head()}.\n', self.manage('db', 'sync')
         )
@@ -191,8 +191,8 @@ class Migrations(OnDatabase):
         self.assertEqual(before, self.snapshot())
         self.assertIn('CREATE TABLE consoles', str(before))
 
-    def test_three_commands_at_once(self) -> None:
-        # On a first host they make the key file too.
+    def test_concurrent_db_syncs(self) -> None:
+        # Without a key file, the commands also create it.
         (self.file.parent / 'console-keys').unlink()
         commands = [
             subprocess.Popen(
@@ -229,7 +229,7 @@ class Migrations(OnDatabase):
         ).stdout
 
     def difference(self) -> list[Any]:
-        """What alembic would change."""
+        """Return what alembic would change."""
         with self.database.engine.connect() as connection:
             context = alembic.migration.MigrationContext.configure(
                 connection,
@@ -247,7 +247,7 @@ class Migrations(OnDatabase):
             )
 
     def snapshot(self) -> list[str]:
-        """All that is stored: tables, indexes and rows, as text."""
+        """Return all tables, indexes and rows as text."""
         tables = sa.MetaData()
         with self.database.engine.connect() as connection:
             tables.reflect(connection)
@@ -289,7 +289,7 @@ class Queries(OnDatabase):
             connection.execute(sa.text('DROP TABLE consoles'))
         self.assertRaises(db_exception.DBError, self.database.ping)
 
-    def test_consoles(self) -> None:
+    def test_consoles_are_created_listed_and_deleted(self) -> None:
         self.assertEqual([], self.database.list_consoles('server'))
         self.database.create_console(console(server_host='b'))
         self.database.create_console(console(server_host='a'))
@@ -303,7 +303,7 @@ class Queries(OnDatabase):
         self.assertEqual([second], self.database.list_consoles('server'))
         self.assertEqual(1, len(self.database.list_consoles('other')))
 
-    def test_a_second_console_of_a_server_and_host(self) -> None:
+    def test_duplicate_consoles_are_refused(self) -> None:
         self.database.create_console(console())
         self.assertRaises(
             db_exception.DBDuplicateEntry,
@@ -313,7 +313,7 @@ class Queries(OnDatabase):
         (row,) = self.database.list_consoles('server')
         self.assertEqual('secret', row['encrypted_password'])
 
-    def test_consoles_on_the_gateway(self) -> None:
+    def test_gateway_consoles_are_created_and_found(self) -> None:
         create = self.database.create_gateway_console
         mine = console(gateway_port=5901, token_hash='a', expires=NOW + 600)
         create(mine, token('a', expires=NOW + 600))
@@ -325,7 +325,7 @@ class Queries(OnDatabase):
                 db_exception.DBDuplicateEntry, create, other, token('b')
             )
         self.assertEqual(['a'], self.hashes())
-        # Any number have no port of their own; a driver's are not found.
+        # Several consoles may have no port. Those of a driver are not found.
         create(console('other', token_hash='b'), token('b'))
         create(console('third', token_hash='c'), token('c'))
         self.database.create_console(console('by-driver'))
@@ -338,7 +338,7 @@ class Queries(OnDatabase):
             ('gateway_port', 5902, []),
             ('server_id', 'server', ['a']),
             ('server_id', 'by-driver', []),
-            # The newest two.
+            # At most two are returned, the newest first.
             ('instance_name', 'instance-00000001', ['c', 'b']),
             ('instance_name', 'Instance-00000001', []),
         ):
@@ -351,7 +351,7 @@ class Queries(OnDatabase):
             ),
         )
 
-    def test_they_go_with_their_tokens(self) -> None:
+    def test_gateway_consoles_are_deleted_with_their_tokens(self) -> None:
         for name in ('a', 'b', 'c'):
             self.database.create_gateway_console(
                 console(name, token_hash=name),
@@ -377,7 +377,7 @@ class Queries(OnDatabase):
         for name in ('a', 'b', 'c'):
             self.assertEqual(1, len(self.database.list_consoles(name)))
 
-    def test_a_console_on_the_gateway_is_used_up(self) -> None:
+    def test_a_gateway_console_expires_when_used_up(self) -> None:
         for name, port in (('a', 5901), ('b', 5902)):
             self.database.create_gateway_console(
                 console(name, gateway_port=port, token_hash=name), token(name)
@@ -391,7 +391,7 @@ class Queries(OnDatabase):
             for row in self.database.list_gateway_ports()
         }
         self.assertEqual({'a': NOW + 1, 'b': None}, expired)
-        # Who comes too late is to hear why.
+        # It is still found, so that a log-in can fail with the reason.
         (row,) = self.database.find_gateway_consoles('server_id', 'a', NOW + 2)
         self.assertEqual('a', row['token_hash'])
         self.database.forget_gateway_console('a')
@@ -399,7 +399,7 @@ class Queries(OnDatabase):
         self.assertEqual([], self.database.list_consoles('a'))
         self.assertEqual(['0', '1'], self.sessions())
 
-    def test_failures_are_counted_and_lock(self) -> None:
+    def test_failures_are_counted_and_lock_the_console(self) -> None:
         self.database.create_console(console())
         (row,) = self.database.list_consoles('server')
 
@@ -421,7 +421,7 @@ class Queries(OnDatabase):
             self.database.count_failure(row['id'] + 1, NOW, 3, NOW + 60),
         )
 
-    def test_ids_are_not_given_twice(self) -> None:
+    def test_console_ids_are_not_reused(self) -> None:
         self.database.create_console(console())
         (row,) = self.database.list_consoles('server')
         self.database.delete_console(row['id'])
@@ -429,7 +429,7 @@ class Queries(OnDatabase):
         (again,) = self.database.list_consoles('server')
         self.assertGreater(again['id'], row['id'])
 
-    def test_servers_with_consoles_by_pages(self) -> None:
+    def test_servers_with_consoles_are_paginated(self) -> None:
         for server in ('a', 'b', 'c', 'd'):
             self.database.create_console(console(server))
         self.database.create_console(console('b', server_host='compute-2'))
@@ -441,13 +441,13 @@ class Queries(OnDatabase):
             )
             last = page[-1] if page else ''
 
-    def test_a_token_until_it_expires(self) -> None:
+    def test_a_token_is_found_until_it_expires(self) -> None:
         values = token(
             'a' * 64,
             tls_port=5901,
             internal_access_path='a-path',
             client_address='2001:db8::1',
-            # After 2038.
+            # Needs more than 32 bits.
             expires=2**33,
         )
         self.database.create_token(values)
@@ -457,7 +457,7 @@ class Queries(OnDatabase):
         self.assertIsNone(self.database.get_token('a' * 64, 2**33))
         self.assertIsNone(self.database.get_token('b' * 64, NOW))
 
-    def test_the_same_hash_twice(self) -> None:
+    def test_duplicate_token_hashes_are_refused(self) -> None:
         self.database.create_token(token('hash'))
         self.assertRaises(
             db_exception.DBDuplicateEntry,
@@ -465,7 +465,7 @@ class Queries(OnDatabase):
             token('hash'),
         )
 
-    def test_purge_of_tokens(self) -> None:
+    def test_purge_deletes_expired_tokens_in_batches(self) -> None:
         for number in range(5):
             self.database.create_token(
                 token(str(number), expires=NOW + number)
@@ -477,7 +477,7 @@ class Queries(OnDatabase):
         self.assertEqual(0, self.database.purge_tokens(NOW + 3, 3))
         self.assertEqual(['4'], self.hashes())
 
-    def test_a_big_batch(self) -> None:
+    def test_purge_of_more_tokens_than_sql_parameters(self) -> None:
         number = 33_000
         with self.database.engine.begin() as connection:
             connection.execute(
@@ -516,26 +516,26 @@ class Queries(OnDatabase):
         self.assertRaises(db.UsedUp, self.open, 'd', token_hash='unknown')
         self.assertRaises(db.UsedUp, self.open, 'd', now=NOW + 600)
 
-    def test_a_full_server_refuses(self) -> None:
+    def test_a_full_server_refuses_sessions(self) -> None:
         self.database.create_token(token('hash'))
         self.open('a', max_sessions=2, alive_until=NOW + 10)
         self.open('b', max_sessions=2)
         self.assertRaises(db.Full, self.open, 'c', max_sessions=2)
         self.assertEqual(['a', 'b'], self.sessions())
-        # It has cost the token no use.
+        # The refused session does not count as a use.
         self.assertEqual(2, self.uses())
-        # One that has lapsed needs no room.
+        # A lapsed session does not count.
         self.open('c', max_sessions=2, now=NOW + 10)
         self.assertEqual(['b', 'c'], self.sessions(now=NOW + 10))
 
-    def test_or_the_oldest_make_room(self) -> None:
+    def test_a_full_server_can_end_its_oldest_sessions(self) -> None:
         self.database.create_token(token('hash'))
         for name in 'abc':
             self.assertEqual([], self.open(name))
         ended = self.open('d', max_sessions=2, replace=True)
         self.assertEqual(['a', 'b'], [row['session_id'] for row in ended])
         self.assertEqual(['c', 'd'], self.sessions())
-        # What did not come to be has ended nothing.
+        # A session that is refused ends no other.
         self.assertRaises(
             db.UsedUp,
             self.open,
@@ -546,12 +546,13 @@ class Queries(OnDatabase):
         )
         self.assertEqual(['c', 'd'], self.sessions())
 
-    def test_channels_are_one_use(self) -> None:
+    def test_channels_of_a_session_count_as_one_use(self) -> None:
         self.database.create_token(token('hash'))
         for name in ('a', 'b', 'c'):
             self.open(name, max_uses=1, in_channels=True)
         self.assertEqual(1, self.uses())
-        # Nobody elsewhere joins them, nor who comes when they are gone.
+        # Another address is another use, and so is a channel after all
+        # others are closed.
         self.assertRaises(
             db.UsedUp,
             self.open,
@@ -566,7 +567,7 @@ class Queries(OnDatabase):
             db.UsedUp, self.open, 'd', max_uses=1, in_channels=True
         )
 
-    def test_a_session_is_kept(self) -> None:
+    def test_keep_session_extends_a_session(self) -> None:
         self.database.create_token(token('hash'))
         self.open('a')
 
@@ -575,15 +576,15 @@ class Queries(OnDatabase):
             return None if row is None else row['alive_until']
 
         self.assertEqual(NOW + 50, keep(NOW + 20, NOW + 50))
-        # Twice in a second: nothing changes, and yet it is there.
+        # Twice in a second: found, although the update changes nothing.
         self.assertEqual(NOW + 50, keep(NOW + 20, NOW + 50))
         self.assertIsNone(keep(NOW + 20, NOW + 60, 'another'))
         self.assertIsNone(keep(NOW + 50, NOW + 60))
-        # Not beyond its end.
+        # Not beyond the time at which the session expires.
         self.assertEqual(NOW + 600, keep(NOW + 49, NOW + 700))
         self.assertIsNone(keep(NOW + 600, NOW + 700))
 
-    def test_sessions_are_kept_at_once(self) -> None:
+    def test_keep_sessions_extends_several_sessions(self) -> None:
         self.database.create_token(token('hash'))
         for name, expires in (('a', None), ('b', NOW + 60), ('c', NOW + 10)):
             self.open(name, expires=expires)
@@ -596,22 +597,22 @@ class Queries(OnDatabase):
             }
 
         untouched = keep(NOW, 'unknown')
-        # 'c' has ended, and nobody asks for 'd'.
+        # 'c' has expired.
         self.assertEqual(
             {'a': NOW + 70, 'b': NOW + 60, 'c': untouched['c']},
             keep(NOW + 20, 'a', 'b', 'c'),
         )
-        # Not due yet.
+        # A session that was extended recently is not updated again.
         self.assertEqual(NOW + 70, keep(NOW + 21, 'a')['a'])
 
-    def test_a_session_without_an_end_is_kept(self) -> None:
+    def test_keep_session_without_expiry(self) -> None:
         self.database.create_token(token('hash'))
         self.open('a', expires=None)
         row = self.database.keep_session('a', 'hash', NOW, NOW + 10_000)
         self.assertEqual(NOW + 10_000, row['alive_until'])
         self.assertIsNone(row['expires'])
 
-    def test_a_session_is_listed_and_ended(self) -> None:
+    def test_sessions_are_listed_and_deleted(self) -> None:
         self.database.create_token(token('hash'))
         self.open('b')
         self.open('a')
@@ -631,7 +632,7 @@ class Queries(OnDatabase):
         )
         self.assertEqual([], self.sessions())
 
-    def test_purge_of_sessions(self) -> None:
+    def test_purge_deletes_lapsed_sessions_in_batches(self) -> None:
         self.database.create_token(token('hash'))
         for number in range(4):
             self.open(str(number), alive_until=NOW + number, now=NOW - 1)
@@ -642,7 +643,7 @@ class Queries(OnDatabase):
         self.assertEqual([], self.database.purge_sessions(NOW + 2, 2))
         self.assertEqual(['3'], self.sessions())
 
-    def test_leases(self) -> None:
+    def test_a_lease_is_taken_when_the_last_one_has_expired(self) -> None:
         take = self.database.take_lease
         self.assertTrue(take('purge', NOW, NOW + 60))
         self.assertFalse(take('purge', NOW, NOW + 60))
@@ -650,11 +651,11 @@ class Queries(OnDatabase):
         self.assertTrue(take('purge', NOW + 60, NOW + 120))
         self.assertFalse(take('unknown', NOW, NOW + 60))
 
-    def test_ids_and_hosts_are_compared_to_the_letter(self) -> None:
+    def test_comparisons_are_case_and_accent_sensitive(self) -> None:
         self.database.create_token(token('abc'))
         self.open('abc', token_hash='abc')
         self.database.create_console(console(server_host='compute-a'))
-        # Neither of these is another name of the first.
+        # None of these is a duplicate.
         self.database.create_console(console(server_host='Compute-A'))
         self.database.create_console(console(server_host='compute-\u00e4'))
         self.database.create_token(token('ABC'))
@@ -675,13 +676,13 @@ class Queries(OnDatabase):
             )
         self.assertEqual(['ABC', 'abc'], self.hashes())
 
-    def test_strange_session_ids_are_not_found(self) -> None:
+    def test_unusual_session_ids_are_not_found(self) -> None:
         service = self.useFixture(
             fixtures.Api(database={'connection': self.url()})
         )
         key = service.issue('novnc')
         for segment in ('%00', 'a%00b', '%F0%9F%98%80', '%C3%A4', 'a' * 300):
-            for method, path, who in (
+            for method, path, persona in (
                 (
                     'DELETE',
                     f'/v2.1/servers/{fixtures.SERVER}/console-sessions',
@@ -693,7 +694,7 @@ class Queries(OnDatabase):
                     fixtures.SERVICE,
                 ),
             ):
-                answer = service.request(method, f'{path}/{segment}', who)
+                answer = service.request(method, f'{path}/{segment}', persona)
                 self.assertEqual(404, answer.status_int, segment)
 
     def open(
@@ -742,9 +743,9 @@ class PostgreSQLQueries(OnPostgreSQL, Queries, testtools.TestCase):
 
 
 class Plans(OnDatabase):
-    """Each query finds its rows by an index, and by the right one."""
+    """The query plan of each query uses the intended index."""
 
-    #: How the engine is asked, and how it keeps its statistics.
+    #: The engine's statements for query plans and statistics.
     EXPLAIN = 'EXPLAIN '
     ANALYZE = 'ANALYZE'
 
@@ -784,8 +785,8 @@ class Plans(OnDatabase):
                 [
                     session(
                         name,
-                        # A token has many: who looks for one of them is not
-                        # to go by the token.
+                        # With many sessions per token, an index on the token
+                        # is a bad choice to find one session.
                         token_hash=f'{server}-1',
                         server_id=server,
                         alive_until=time,
@@ -797,7 +798,7 @@ class Plans(OnDatabase):
             for table in tables.metadata.tables:
                 connection.execute(sa.text(f'{self.ANALYZE} {table}'))
 
-    def test_queries_use_their_indexes(self) -> None:
+    def test_queries_use_the_intended_indexes(self) -> None:
         database = self.database
         expected: dict[str, tuple[Callable[[], Any], list[str]]] = {
             'token look-up': (
@@ -907,7 +908,7 @@ class Plans(OnDatabase):
         self.assertEqual({}, wrong)
 
     def plans(self, action: Callable[[], Any]) -> list[str]:
-        """What the engine does for each statement that finds rows."""
+        """Return the query plan of each statement of an action."""
         plans = []
 
         def explain(
@@ -918,10 +919,12 @@ class Plans(OnDatabase):
             *more: Any,
         ) -> None:
             if statement.startswith(('SELECT', 'UPDATE', 'DELETE')):
-                asking = connection.connection.cursor()
-                asking.execute(self.EXPLAIN + statement, parameters)
-                plans.append('\n'.join(str(row) for row in asking.fetchall()))
-                asking.close()
+                explaining = connection.connection.cursor()
+                explaining.execute(self.EXPLAIN + statement, parameters)
+                plans.append(
+                    '\n'.join(str(row) for row in explaining.fetchall())
+                )
+                explaining.close()
 
         engines = self.database.engine, self.database.reader
         for engine in engines:
@@ -934,7 +937,7 @@ class Plans(OnDatabase):
         return plans
 
     def uses(self, plan: str, index: str) -> bool:
-        """Whether a plan is to go by this index."""
+        """Return whether a query plan uses an index."""
         raise NotImplementedError
 
 
@@ -946,7 +949,8 @@ class SQLitePlans(OnSQLite, Plans, testtools.TestCase):
         if kind == 'pk':
             return 'USING INTEGER PRIMARY KEY' in plan
         if kind == 'uq':
-            # Its columns tell: these indexes are not called as they were.
+            # SQLite ignores the names of unique constraints: identify the
+            # index by its table and first column.
             column = {
                 'console_auth_tokens_token_hash': 'token_hash',
                 'console_sessions_session_id': 'session_id',

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Something goes, and comes back: what callers get, and that it heals.
+"""Failures of the database and the disk, and the recovery from them.
 
-Keystone and memcached are test_keystone_away's.
+Failures of keystone and memcached are in test_keystone_away.
 """
 
 import pathlib
@@ -28,7 +28,7 @@ WANTED = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
 
 class Faults(testtools.TestCase):
     def ask(self, service: Service) -> list[requests.Response]:
-        """A look-up, a list, a token: whatever needs the database."""
+        """Send requests that need the database: a look-up, a list, a token."""
         return [
             service.request(
                 'GET',
@@ -42,7 +42,7 @@ class Faults(testtools.TestCase):
             ),
         ]
 
-    def unavailable(self, answer: requests.Response) -> None:
+    def check_unavailable(self, answer: requests.Response) -> None:
         self.assertEqual(503, answer.status_code, answer.text)
         self.assertEqual('5', answer.headers['Retry-After'])
         self.assertEqual(
@@ -53,16 +53,16 @@ class Faults(testtools.TestCase):
         self.assertEqual('The database is unavailable.', fault['message'])
         self.assertIn('X-OpenStack-Request-Id', answer.headers)
 
-    def all_unavailable(self, service: Service) -> None:
+    def check_all_unavailable(self, service: Service) -> None:
         for answer in self.ask(service):
-            self.unavailable(answer)
+            self.check_unavailable(answer)
         health = service.request('GET', '/healthcheck')
         self.assertEqual(503, health.status_code)
-        # What needs no database is served.
+        # Requests that need no database succeed.
         self.assertEqual(200, service.request('GET', '/').status_code)
 
-    def heals(self, service: Service) -> None:
-        """All is well, in both processes, without anybody's doing."""
+    def check_recovery(self, service: Service) -> None:
+        """Check that both processes recover without intervention."""
 
         def healthy() -> bool:
             answer = service.request('GET', '/healthcheck')
@@ -80,7 +80,7 @@ class Faults(testtools.TestCase):
         service.process.wait_for(both, 'both processes')
 
     def files(self, service: Service) -> dict[int, int]:
-        """Process -> how many files and connections it has open."""
+        """Return the number of open descriptors of each process."""
         return {
             pid: len(list(pathlib.Path(f'/proc/{pid}/fd').iterdir()))
             for pid in workers(service)
@@ -88,7 +88,7 @@ class Faults(testtools.TestCase):
 
 
 def workers(service: Service) -> list[int]:
-    """The processes that answer."""
+    """Return the ids of the worker processes."""
     children = pathlib.Path(
         f'/proc/{service.process.pid}/task/{service.process.pid}/children'
     )
@@ -96,14 +96,14 @@ def workers(service: Service) -> list[int]:
 
 
 class MariaDBTest(Faults):
-    """On a MariaDB of its own, behind a line of its own."""
+    """With a private MariaDB behind a relay."""
 
     def setUp(self) -> None:
         super().setUp()
         self.mariadb = self.useFixture(MariaDB())
-        self.line = self.useFixture(Relay(self.mariadb.port))
+        self.relay = self.useFixture(Relay(self.mariadb.port))
         self.url = self.mariadb.database().replace(
-            str(self.mariadb.port), str(self.line.port)
+            str(self.mariadb.port), str(self.relay.port)
         )
 
     def service(self, **database: Any) -> Service:
@@ -114,7 +114,7 @@ class MariaDBTest(Faults):
             )
         )
         self.token = service.issue()
-        # These were the test's own connections.
+        # Close the connections of the test itself.
         service.database.dispose()
         return service
 
@@ -126,24 +126,24 @@ class MariaDBTest(Faults):
         self.mariadb.server.start()
         self.mariadb.wait_until_it_answers()
 
-    def test_gone_in_the_middle(self) -> None:
+    def test_recovers_after_the_server_was_killed(self) -> None:
         service = self.service()
-        self.heals(service)
+        self.check_recovery(service)
         counted = []
         for _ in range(3):
             self.kill()
-            self.all_unavailable(service)
+            self.check_all_unavailable(service)
             self.start()
-            self.heals(service)
+            self.check_recovery(service)
             counted.append((self.mariadb.connections(), self.files(service)))
-        # Each thread of each process has two connections at most.
+        # Each thread of each process has at most two connections.
         self.assertLessEqual(max(number for number, _ in counted), 16)
         (_, first), *_, (_, last) = counted
         for pid, number in last.items():
-            # As many as a process has more threads that have been used.
+            # A process may have used more of its threads since.
             self.assertLessEqual(number, first[pid] + 8)
 
-    def test_gone_at_the_start(self) -> None:
+    def test_starts_while_the_server_is_unavailable(self) -> None:
         service = self.service()
         self.kill()
         service.process.stop()
@@ -151,33 +151,33 @@ class MariaDBTest(Faults):
         service.process.wait_for(
             lambda: process.listens(service.port), 'the service'
         )
-        self.all_unavailable(service)
+        self.check_all_unavailable(service)
         self.start()
-        self.heals(service)
+        self.check_recovery(service)
 
-    def test_slow(self) -> None:
+    def test_a_slow_server_is_tolerated(self) -> None:
         service = self.service()
-        self.heals(service)
-        self.line.delay = 0.2
+        self.check_recovery(service)
+        self.relay.delay = 0.2
         for answer in self.ask(service):
             self.assertEqual(200, answer.status_code)
-        self.line.delay = 0
-        self.heals(service)
+        self.relay.delay = 0
+        self.check_recovery(service)
 
-    def test_says_nothing(self) -> None:
+    def test_a_hung_server_is_a_503(self) -> None:
         service = self.service()
-        self.heals(service)
-        with self.line.hanging(), futures.ThreadPoolExecutor(16) as pool:
+        self.check_recovery(service)
+        with self.relay.hanging(), futures.ThreadPoolExecutor(16) as pool:
             asked = [pool.submit(self.ask, service) for _ in range(4)]
             for answer in asked:
                 for each in answer.result():
-                    self.unavailable(each)
-        self.heals(service)
+                    self.check_unavailable(each)
+        self.check_recovery(service)
 
-    def test_the_pool_is_exhausted(self) -> None:
+    def test_an_exhausted_pool_is_a_503(self) -> None:
         service = self.service(max_pool_size=1, max_overflow=0, pool_timeout=1)
-        self.heals(service)
-        self.line.delay = 0.7
+        self.check_recovery(service)
+        self.relay.delay = 0.7
         path = f'/v2.1/os-console-auth-tokens/{self.token}'
 
         def look_up(_: int) -> requests.Response:
@@ -189,37 +189,37 @@ class MariaDBTest(Faults):
         self.assertEqual({200, 503}, statuses)
         for answer in answers:
             if answer.status_code == 503:
-                self.unavailable(answer)
-        self.line.delay = 0
-        self.heals(service)
-        # One to read and one to write, in each process.
+                self.check_unavailable(answer)
+        self.relay.delay = 0
+        self.check_recovery(service)
+        # Each process has one connection to read and one to write.
         self.assertLessEqual(self.mariadb.connections(), 4)
 
 
 class PostgreSQLTest(Faults):
-    def test_gone_in_the_middle(self) -> None:
+    def test_recovers_after_the_server_was_killed(self) -> None:
         server = self.useFixture(PostgreSQL())
         service = self.useFixture(
             Service(database={'connection': server.database()})
         )
         self.token = service.issue()
-        self.heals(service)
+        self.check_recovery(service)
         for _ in range(2):
             server.server.signal_all(signal.SIGKILL)
             server.server.wait()
-            self.all_unavailable(service)
+            self.check_all_unavailable(service)
             server.server.start()
             server.wait_until_it_answers()
-            self.heals(service)
+            self.check_recovery(service)
 
 
 class DiskFullTest(Faults):
-    """SQLite's file can't grow."""
+    """The file of SQLite cannot grow."""
 
-    def test_disk_full(self) -> None:
+    def test_a_full_disk_is_a_503_and_loses_nothing(self) -> None:
         service = self.useFixture(Service())
         self.token = service.issue()
-        self.heals(service)
+        self.check_recovery(service)
         file = service.folder / 'console-svc.sqlite'
         write_ahead = file.with_name('console-svc.sqlite-wal')
         taken = max(
@@ -244,16 +244,16 @@ class DiskFullTest(Faults):
             if answer.status_code == 200:
                 accepted.append(answer.json()['remote_console']['url'])
                 return False
-            self.unavailable(answer)
+            self.check_unavailable(answer)
             return True
 
         service.process.wait_for(full, 'a full disk')
-        # What is there can be read.
+        # Reads succeed.
         self.assertEqual(200, self.ask(service)[0].status_code)
         for pid, limits in before.items():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
-        self.heals(service)
-        # Nothing that was accepted is lost.
+        self.check_recovery(service)
+        # No token that was issued is lost.
         for url in accepted:
             token = url.rpartition('token%3D')[2]
             answer = service.request(

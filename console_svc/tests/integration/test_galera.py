@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Several API hosts on a cluster of three database nodes."""
+"""Several API hosts with a Galera cluster of three nodes."""
 
 import dataclasses
 import threading
@@ -24,24 +24,24 @@ TOKENS = '/v2.1/os-console-auth-tokens'
 WANTED = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
 SERVERS = [str(uuid.UUID(int=number)) for number in range(1, 401)]
 
-# Seconds after a node has died in which requests may fail: HAProxy notices,
-# the other nodes agree that it is gone, and lost connections are made anew.
+# Seconds after the end of a node in which requests may fail: HAProxy must
+# detect it, the other nodes must agree on it, and connections are re-created.
 FAIL_OVER = 15
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What came of a request that writes."""
+    """The outcome of a request that writes."""
 
     what: str
     at: float
     status: int
-    #: The server of a console; a token, or a session's id.
+    #: The server of a console, the token, or the id of a session.
     name: str | None = None
 
 
 def inventory() -> dict[str, Any]:
-    """Many servers, all alike."""
+    """Return an inventory of many identical servers."""
     one = fixtures.inventory()['servers'][0]
     return {
         'servers': [
@@ -62,11 +62,14 @@ class GaleraTest(testtools.TestCase):
         cls.addClassCleanup(cls.cluster.cleanUp)
 
     def service(self, url: str, **consoleauth: object) -> Service:
-        """An API host; all hosts are alike but for their way in."""
+        """Start an API host.
+
+        :param url: of the database: the cluster, or one of its nodes
+        """
         service = self.useFixture(
             Service(
                 consoleauth=consoleauth,
-                # SELECT, UPDATE and DELETE see what any node has committed.
+                # SELECT, UPDATE and DELETE wait for the commits of all nodes.
                 database={'connection': url, 'mysql_wsrep_sync_wait': 3},
             )
         )
@@ -101,10 +104,10 @@ class GaleraTest(testtools.TestCase):
             'GET', f'{TOKENS}/{token}', fixtures.SERVICE, '2.31'
         )
 
-    def at_once(
+    def concurrently(
         self, calls: Iterable[Callable[[], requests.Response]]
     ) -> list[requests.Response]:
-        """The answers of requests that start together."""
+        """Send requests concurrently; return their answers."""
         calls = list(calls)
         barrier = threading.Barrier(len(calls))
 
@@ -116,7 +119,7 @@ class GaleraTest(testtools.TestCase):
             return list(pool.map(call, calls))
 
     def conflicts(self) -> int:
-        """Transactions that lost against one of another node."""
+        """Return the number of transactions lost to conflicts."""
         return sum(
             int(node.status(name))
             for node in self.cluster.nodes
@@ -126,7 +129,7 @@ class GaleraTest(testtools.TestCase):
     def rows(self, node: Any, query: str) -> list[Any]:
         return [row[0] for row in node.sql(query.format(database=DATABASE))]
 
-    def test_without_quorum(self) -> None:
+    def test_requests_fail_with_a_503_without_quorum(self) -> None:
         host = self.service(self.cluster.url())
         first, second, third = self.cluster.nodes
         for node in (first, second):
@@ -135,7 +138,7 @@ class GaleraTest(testtools.TestCase):
             lambda: third.status('wsrep_cluster_status') != 'Primary',
             'the loss of quorum',
         )
-        # The node takes connections, and even answers SELECT 1.
+        # The node still accepts connections and answers SELECT 1.
         health = host.request('GET', '/healthcheck')
         self.assertEqual(503, health.status_code)
         for answer in (self.issue(host), self.listing(host, SERVERS[0])):
@@ -149,7 +152,7 @@ class GaleraTest(testtools.TestCase):
             node.rejoin()
         self.assertEqual(200, self.issue(host).status_code)
 
-    def test_writes_to_all_nodes_at_once(self) -> None:
+    def test_writes_to_all_nodes_concurrently(self) -> None:
         hosts = [
             self.service(self.cluster.url(node.port), max_uses=1)
             for node in self.cluster.nodes
@@ -157,7 +160,7 @@ class GaleraTest(testtools.TestCase):
         before = self.conflicts()
         for server in SERVERS[:25]:
             path = f'/v2.1/servers/{server}/consoles'
-            answers = self.at_once(
+            answers = self.concurrently(
                 lambda host=host, path=path: host.request(
                     'POST', path, fixtures.MEMBER
                 )
@@ -170,18 +173,18 @@ class GaleraTest(testtools.TestCase):
         for _ in range(25):
             token = token_in(self.issue(hosts[0]))
             for host in hosts:
-                # Read after write, on another node.
+                # Read-after-write on another node.
                 self.assertEqual(200, self.look_up(host, token).status_code)
-            answers = self.at_once(
+            answers = self.concurrently(
                 lambda host=host, token=token: self.open(host, token)
                 for host in hosts * 2
             )
             statuses = Counter(it.status_code for it in answers)
             self.assertEqual({201: 1, 409: 5}, statuses)
-        # Else it was no test.
+        # Without conflicts, the test would show nothing.
         self.assertGreater(self.conflicts(), before)
 
-    def test_a_node_dies_and_comes_back(self) -> None:
+    def test_no_write_is_lost_when_a_node_fails_and_rejoins(self) -> None:
         hosts = [self.service(self.cluster.url()) for _ in range(2)]
         events: list[Event] = []
         done = threading.Event()
@@ -204,10 +207,13 @@ class GaleraTest(testtools.TestCase):
             if not killed <= event.at <= killed + FAIL_OVER
         ]
         self.assertEqual([], late)
-        self.nothing_is_lost(hosts, events)
+        self.check_nothing_is_lost(hosts, events)
 
     def disturb(self, events: list[Event]) -> float:
-        """Kill a node under load, have it rejoin; when it was killed."""
+        """Kill a node under load and let it rejoin.
+
+        :returns: when it was killed
+        """
 
         def more(number: int) -> None:
             target = len(events) + number
@@ -229,7 +235,7 @@ class GaleraTest(testtools.TestCase):
         events: list[Event],
         done: threading.Event,
     ) -> None:
-        """Consoles, tokens and sessions, until it is done."""
+        """Create consoles, tokens and sessions until ``done`` is set."""
         waiting = list(servers)
         while not done.is_set():
             if waiting:
@@ -250,10 +256,10 @@ class GaleraTest(testtools.TestCase):
                 events.append(opened)
             events.append(issued)
 
-    def nothing_is_lost(
+    def check_nothing_is_lost(
         self, hosts: list[Service], events: list[Event]
     ) -> None:
-        """What was accepted is there, once, on each node."""
+        """Check that each accepted write is on each node exactly once."""
         accepted = {
             what: [it.name for it in events if it.what == what and it.name]
             for what in ('console', 'token', 'session')

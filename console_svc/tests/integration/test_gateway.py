@@ -17,7 +17,7 @@ import asyncvnc
 import fixtures as fixtures_
 from playwright.sync_api import sync_playwright
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import consoles, libvirtd, process
@@ -215,7 +215,7 @@ class GuestTest(GatewayTest):
     def by_target(self, name: str, password: str) -> Any:
         """Log in by the security type xvp."""
         stream = self.connect(self.gateway.shared_port)
-        line = Line(stream, password)
+        line = Connection(stream, password)
         line.perform(by_target(name))
         return stream, line
 

@@ -11,7 +11,7 @@ import time
 from concurrent import futures
 from typing import Any, Final
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import consoles, process
@@ -66,7 +66,7 @@ STEPS: Final = (
 class BadInputTest(GatewayTest):
     def start(self, **proxy: Any) -> None:
         def echo(stream: socket.socket) -> None:
-            line = Line(stream)
+            line = Connection(stream)
             with contextlib.suppress(rfb.RFBError):
                 minor = line.perform(rfb.offer(rfb.NONE))
                 line.perform(rfb.welcome(minor, rfb.NONE))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""With a real keystone: who gets what, and with which tokens."""
+"""Policy and authentication with a real keystone."""
 
 import requests
 
@@ -10,7 +10,7 @@ from console_svc.tests.integration.base import CONSOLES, TOKENS, KeystoneTest
 
 class PersonasTest(KeystoneTest):
     def personas(self) -> tuple[str, ...]:
-        """Tokens, in the order of the statuses below."""
+        """Return the tokens, in the order of the statuses in the tests."""
         return (
             self.admin,
             self.member,
@@ -28,43 +28,43 @@ class PersonasTest(KeystoneTest):
         ]
 
     def consoles(self) -> list[str]:
-        """The paths of the consoles that are there."""
+        """Return the paths of all consoles."""
         listed = self.get(self.admin).json()['consoles']
         return [f'{CONSOLES}/{item["console"]["id"]}' for item in listed]
 
     def console(self) -> str:
-        """The path of a console that is there."""
+        """Ensure that there is a console; return its path."""
         self.service.request('POST', CONSOLES, self.member)
         (path,) = self.consoles()
         return path
 
-    def no_console(self) -> None:
+    def delete_consoles(self) -> None:
         for path in self.consoles():
             self.service.request('DELETE', path, self.admin)
 
-    def test_list(self) -> None:
+    def test_who_may_list_consoles(self) -> None:
         self.console()
         self.assertEqual(
             [200, 200, 200, 404, 404], self.statuses('GET', CONSOLES)
         )
 
-    def test_create(self) -> None:
+    def test_who_may_create_a_console(self) -> None:
         outcomes = []
         for token in self.personas():
-            self.no_console()
+            self.delete_consoles()
             answer = self.service.request('POST', CONSOLES, token)
             outcomes.append((answer.status_code, len(self.consoles())))
         self.assertEqual(
             [(200, 1), (200, 1), (403, 0), (404, 0), (404, 0)], outcomes
         )
 
-    def test_show(self) -> None:
+    def test_who_may_show_a_console(self) -> None:
         path = self.console()
         self.assertEqual([200, 200, 403, 404, 404], self.statuses('GET', path))
         shown = self.service.request('GET', path, self.member).json()
         self.assertEqual(8, len(shown['console']['password']))
 
-    def test_delete(self) -> None:
+    def test_who_may_delete_a_console(self) -> None:
         outcomes = []
         for token in self.personas():
             answer = self.service.request('DELETE', self.console(), token)
@@ -73,11 +73,11 @@ class PersonasTest(KeystoneTest):
             [(202, 0), (202, 0), (403, 1), (404, 1), (404, 1)], outcomes
         )
 
-    def test_a_stranger_has_servers_too(self) -> None:
+    def test_members_list_consoles_of_their_own_servers(self) -> None:
         path = f'/v2.1/servers/{fixtures.OTHERS}/consoles'
         self.assertEqual([200, 404, 404, 200, 404], self.statuses('GET', path))
 
-    def test_what_is_said_to_whom(self) -> None:
+    def test_messages_of_refusals(self) -> None:
         refused = self.service.request('POST', CONSOLES, self.reader)
         self.assertEqual(403, refused.json()['forbidden']['code'])
         hidden = self.service.request('POST', CONSOLES, self.stranger)
@@ -88,7 +88,7 @@ class PersonasTest(KeystoneTest):
         for answer in (refused, hidden):
             self.check_headers(answer)
 
-    def test_look_up(self) -> None:
+    def test_who_may_look_up_a_token(self) -> None:
         path = f'{TOKENS}/{self.service.issue()}'
         self.assertEqual(
             [200, 403, 403, 403, 200],
@@ -105,7 +105,7 @@ class PersonasTest(KeystoneTest):
             found['console'],
         )
 
-    def test_issue_and_use(self) -> None:
+    def test_a_token_from_issue_to_revocation(self) -> None:
         answer = self.service.request(
             'POST',
             f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
@@ -144,7 +144,7 @@ class PersonasTest(KeystoneTest):
         )
         self.assertEqual([], kept.json()['console_sessions'])
 
-    def test_project_in_the_path(self) -> None:
+    def test_paths_with_a_project_id(self) -> None:
         for token, project, status in (
             (self.member, 'demo', 200),
             (self.member, 'other', 404),
@@ -170,7 +170,7 @@ class PersonasTest(KeystoneTest):
 
 
 class TokensTest(KeystoneTest):
-    """With debug messages in the log, which show no more secrets."""
+    """Authentication, with debug messages in the log."""
 
     OPTIONS = {'DEFAULT': {'debug': 'true'}}
 
@@ -185,24 +185,24 @@ class TokensTest(KeystoneTest):
         self.assertEqual(401, answer.json()['error']['code'])
         self.check_headers(answer, version)
 
-    def test_none(self) -> None:
+    def test_no_token(self) -> None:
         self.unauthenticated(self.get(None))
 
-    def test_nonsense(self) -> None:
-        self.unauthenticated(self.get('this-is-nonsense'))
+    def test_an_invalid_token(self) -> None:
+        self.unauthenticated(self.get('this-is-invalid'))
 
-    def test_expired(self) -> None:
+    def test_an_expired_token(self) -> None:
         token = self.keystone.expired_token('member', 'demo')
         self.unauthenticated(self.get(token))
 
-    def test_revoked(self) -> None:
+    def test_a_revoked_token(self) -> None:
         token = self.keystone.revoked_token('member', 'demo')
         self.unauthenticated(self.get(token))
 
-    def test_the_version_comes_after_the_caller(self) -> None:
+    def test_authentication_precedes_the_microversion(self) -> None:
         self.unauthenticated(self.get(None, version='2.999'), '2.999')
 
-    def test_forged_headers(self) -> None:
+    def test_forged_identity_headers_without_a_token(self) -> None:
         forged = {
             'X-Identity-Status': 'Confirmed',
             'X-Roles': 'admin',
@@ -210,19 +210,19 @@ class TokensTest(KeystoneTest):
         }
         self.unauthenticated(self.get(None, headers=forged))
 
-    def test_forged_roles_beside_a_token(self) -> None:
+    def test_forged_roles_with_a_token(self) -> None:
         forged = {'X-Roles': 'admin', 'X-Project-Id': 'demo'}
-        # Again and again: each process remembers whom it has seen.
+        # Several times, because each process caches callers.
         for _ in range(6):
             answer = self.get(self.stranger, headers=forged)
             self.assertEqual(404, answer.status_code)
 
-    def test_version_documents_need_none(self) -> None:
+    def test_version_documents_need_no_token(self) -> None:
         for path in ('/', '/v2.1', '/v2.1/'):
             answer = self.service.request('GET', path)
             self.assertEqual(200, answer.status_code)
 
-    def test_a_401_of_ours_has_the_header_too(self) -> None:
+    def test_every_401_has_www_authenticate(self) -> None:
         path = f'{TOKENS}/{self.service.issue()}'
         for _ in range(6):
             answer = self.service.request('GET', path, self.admin)
@@ -237,7 +237,7 @@ class TokensTest(KeystoneTest):
             )
             self.check_headers(answer)
 
-    def test_an_answer_has_its_own_request_id(self) -> None:
+    def test_request_ids_are_unique(self) -> None:
         ids = [
             self.get(self.member).headers['X-OpenStack-Request-Id']
             for _ in range(6)
@@ -247,9 +247,9 @@ class TokensTest(KeystoneTest):
         for request_id in ids:
             self.assertIn(f'[None {request_id} ', log)
 
-    def test_access_rules_hold_for_each_request(self) -> None:
+    def test_access_rules_apply_to_each_request(self) -> None:
         self.addCleanup(self.keystone.add_compute(self.service.url))
-        # May list, and nothing else.
+        # This credential may list consoles only.
         session = self.keystone.session('member', 'demo')
         credential = session.post(
             f'{self.keystone.url}/users/{session.get_user_id()}'
@@ -272,11 +272,11 @@ class TokensTest(KeystoneTest):
             self.assertEqual(200, self.get(token).status_code)
             self.unauthenticated(self.service.request('POST', CONSOLES, token))
 
-    def test_a_service_token_vouches_for_an_expired_one(self) -> None:
+    def test_a_service_token_makes_an_expired_token_valid(self) -> None:
         expired = self.keystone.expired_token('member', 'demo')
         answer = self.get(expired, headers={'X-Service-Token': self.proxy})
         self.assertEqual(200, answer.status_code)
-        # Not from then on: each process has to refuse it alone.
+        # Afterwards, each process must refuse it without a service token.
         before = self.service.log.stat().st_size
 
         def both_refuse() -> bool:
@@ -286,18 +286,20 @@ class TokensTest(KeystoneTest):
 
         self.service.process.wait_for(both_refuse, 'both processes')
 
-    def test_only_a_service_vouches(self) -> None:
+    def test_a_service_token_needs_the_service_role(self) -> None:
         expired = self.keystone.expired_token('member', 'demo')
-        for token in (self.stranger, self.admin, expired, 'nonsense'):
+        for token in (self.stranger, self.admin, expired, 'invalid'):
             answer = self.get(expired, headers={'X-Service-Token': token})
             self.unauthenticated(answer)
 
-    def test_a_service_token_must_be_one(self) -> None:
-        # The user's own token is good: refused all the same.
-        for token in (self.stranger, 'nonsense'):
+    def test_an_invalid_service_token_is_refused(self) -> None:
+        # The request is refused although the user's token is valid.
+        for token in (self.stranger, 'invalid'):
             answer = self.get(self.member, headers={'X-Service-Token': token})
             self.unauthenticated(answer)
 
-    def test_a_service_vouches_for_nobody_unknown(self) -> None:
-        answer = self.get('nonsense', headers={'X-Service-Token': self.proxy})
+    def test_a_service_token_does_not_make_an_invalid_token_valid(
+        self,
+    ) -> None:
+        answer = self.get('invalid', headers={'X-Service-Token': self.proxy})
         self.unauthenticated(answer)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Keystone goes in the middle, or hangs; memcached goes too."""
+"""Keystone or memcached is unavailable or does not answer."""
 
 import signal
 
@@ -13,77 +13,79 @@ from console_svc.tests.integration.keystone import Keystone
 from console_svc.tests.integration.service import gunicorn
 
 
-class AwayTest(KeystoneTest):
+class UnavailableTestCase(KeystoneTest):
     def cache(self, token: str) -> None:
-        """Let each process see a token: each has a cache of its own."""
+        """Send requests until both processes have cached a token."""
         before = self.service.log.stat().st_size
 
-        def seen_by_both() -> bool:
+        def cached_by_both() -> bool:
             self.assertEqual(200, self.get(token).status_code)
             request = f'GET {CONSOLES}'
             return len(self.service.processes(request, since=before)) == 2
 
-        self.service.process.wait_for(seen_by_both, 'both processes')
+        self.service.process.wait_for(cached_by_both, 'both processes')
 
-    def unavailable(self, answer: requests.Response) -> None:
+    def check_unavailable(self, answer: requests.Response) -> None:
         self.assertEqual(503, answer.status_code)
         self.assertEqual('5', answer.headers['Retry-After'])
         self.assertEqual(503, answer.json()['serviceUnavailable']['code'])
         self.check_headers(answer)
 
-    def goes_on(self, token: str) -> None:
+    def check_accepted(self, token: str) -> None:
         for _ in range(10):
             self.assertEqual(200, self.get(token).status_code)
 
 
-class OutageTest(AwayTest):
-    """Tokens are cached in the process."""
+class OutageTest(UnavailableTestCase):
+    """Keystone is stopped; tokens are cached in each process."""
 
-    def test_keystone_goes_and_comes_back(self) -> None:
+    def test_cached_tokens_work_while_keystone_is_stopped(self) -> None:
         self.cache(self.member)
         with self.keystone.away():
-            self.goes_on(self.member)
-            self.unavailable(self.get(self.reader))
+            self.check_accepted(self.member)
+            self.check_unavailable(self.get(self.reader))
             accepted = {'Accept': 'application/json'}
-            self.unavailable(self.get(self.reader, headers=accepted))
-            # A service token that can't be checked is not ignored.
-            vouching = {'X-Service-Token': self.proxy}
-            self.unavailable(self.get(self.member, headers=vouching))
+            self.check_unavailable(self.get(self.reader, headers=accepted))
+            # A service token that cannot be validated is not ignored.
+            service_token = {'X-Service-Token': self.proxy}
+            self.check_unavailable(
+                self.get(self.member, headers=service_token)
+            )
             for path in ('/', '/v2.1', '/healthcheck'):
                 answer = self.service.request('GET', path)
                 self.assertEqual(200, answer.status_code)
             late = self.start(gunicorn)
-            self.unavailable(self.get(self.member, late))
+            self.check_unavailable(self.get(self.member, late))
         self.assertEqual(200, self.get(self.reader).status_code)
         self.assertEqual(200, self.get(self.member, late).status_code)
 
 
-class HangingTest(AwayTest):
-    """Keystone takes a request, and says nothing."""
+class HangingTest(UnavailableTestCase):
+    """Keystone accepts connections, but does not answer."""
 
     OPTIONS = {'keystone_authtoken': {'http_connect_timeout': 5}}
 
-    def test_keystone_hangs(self) -> None:
+    def test_cached_tokens_work_while_keystone_hangs(self) -> None:
         self.cache(self.member)
         with self.keystone.hanging():
-            self.goes_on(self.member)
-            self.unavailable(self.get(self.reader))
-        # Not at once on a busy machine: it has a request to give up, too.
+            self.check_accepted(self.member)
+            self.check_unavailable(self.get(self.reader))
+        # It may take a moment, because keystone first handles old requests.
         self.service.process.wait_for(
             lambda: self.get(self.reader).status_code == 200, 'keystone'
         )
 
 
 def memcached(port: int) -> process.Program:
-    """A memcached, once it is set up."""
+    """Return a memcached that is not started yet."""
     log = process.shared(Keystone).folder / 'memcached.log'
     return process.Program(
         ['memcached', '-l', '127.0.0.1', '-p', str(port), '-u', 'root'], log
     )
 
 
-class MemcachedTest(AwayTest):
-    """Tokens are cached in memcached, which may go."""
+class MemcachedTest(UnavailableTestCase):
+    """Tokens are cached in memcached."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -93,7 +95,7 @@ class MemcachedTest(AwayTest):
         cls.addClassCleanup(cls.memcached.cleanUp)
         cls.memcached.wait_for(lambda: process.listens(cls.port), 'memcached')
         cls.OPTIONS = {
-            # So that each request reads the cache.
+            # Each request must read memcached.
             'api': {'remember_callers': 0},
             'keystone_authtoken': {
                 'memcached_servers': f'127.0.0.1:{cls.port}',
@@ -103,24 +105,24 @@ class MemcachedTest(AwayTest):
         super().setUpClass()
 
     def stats(self, name: str) -> int:
-        """One of memcached's numbers."""
+        """Return one of memcached's statistics."""
         client = pymemcache.Client(('127.0.0.1', self.port))
         number: int = client.stats()[name.encode()]
         client.close()
         return number
 
-    def test_keystone_away_then_memcached(self) -> None:
-        # One request of one process fills the cache of all.
+    def test_keystone_and_then_memcached_stop(self) -> None:
+        # A request to one process fills the cache for all.
         self.assertEqual(200, self.get(self.member).status_code)
         self.assertEqual(1, self.stats('curr_items'))
         with self.keystone.away():
-            self.goes_on(self.member)
+            self.check_accepted(self.member)
             self.assertGreaterEqual(self.stats('get_hits'), 10)
-            self.unavailable(self.get(self.reader))
+            self.check_unavailable(self.get(self.reader))
             self.memcached.signal(signal.SIGKILL)
             self.memcached.wait()
-            self.unavailable(self.get(self.member))
-        self.goes_on(self.member)
+            self.check_unavailable(self.get(self.member))
+        self.check_accepted(self.member)
         self.memcached.start()
         self.memcached.wait_for(self._is_used, 'memcached to be used again')
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The driver libvirt, with a real libvirtd and QEMU."""
+"""The driver "libvirt", with a real libvirtd and QEMU."""
 
 import asyncio
 import contextlib
@@ -21,13 +21,12 @@ from console_svc.tests.integration.service import Service
 
 BARE = fixtures.BARE
 MAPPED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c005'
-NOBODYS = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c006'
+WITHOUT_PROJECT = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c006'
 
 
 class LibvirtTest(testtools.TestCase):
     libvirtd: ClassVar[Libvirtd]
     service: ClassVar[Service]
-    silent: ClassVar[socket.socket]
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -51,7 +50,7 @@ class LibvirtTest(testtools.TestCase):
             (BARE, 'instance-00000003', {'project': 'demo', 'password': ''}),
             (fixtures.OTHERS, 'instance-00000004', {'project': 'other'}),
             (MAPPED, 'pet', {'spice': True}),
-            (NOBODYS, 'stray', {}),
+            (WITHOUT_PROJECT, 'stray', {}),
         ):
             cls.libvirtd.domain(uuid, name, **options)
         cls.service = cls.start(f'compute-1={cls.libvirtd.uri}')
@@ -84,7 +83,7 @@ class LibvirtTest(testtools.TestCase):
         return service.request(method, path, fixtures.MEMBER)
 
     def remote(self, kind: str, server: str, protocol: str) -> Any:
-        """Where a new token leads, or why there is none."""
+        """Return where a new token leads, or the status of the refusal."""
         answer = self.service.request(
             'POST',
             f'/v2.1/servers/{server}/remote-consoles',
@@ -104,24 +103,24 @@ class LibvirtTest(testtools.TestCase):
         ).json()['console']
 
     def live(self, server: str) -> str:
-        """What libvirt says of a domain."""
+        """Return the live XML of a domain."""
         with self.libvirtd.connected() as connection:
             return connection.lookupByUUIDString(server).XMLDesc()
 
-    def test_servers(self) -> None:
+    def test_only_servers_of_the_project_are_found(self) -> None:
         for server, status in (
             (fixtures.SERVER, 200),
             (fixtures.STOPPED, 200),
             (MAPPED, 200),
             (fixtures.OTHERS, 404),
-            (NOBODYS, 404),
+            (WITHOUT_PROJECT, 404),
             (fixtures.UNKNOWN, 404),
         ):
             self.assertEqual(
                 status, self.consoles(server=server).status_code, server
             )
 
-    def test_where_consoles_are(self) -> None:
+    def test_connect_info_of_each_console_type(self) -> None:
         info = self.remote('novnc', fixtures.SERVER, 'vnc')
         self.assertEqual('127.0.0.1', info['host'])
         self.assertIn(f"port='{info['port']}'", self.live(fixtures.SERVER))
@@ -138,7 +137,7 @@ class LibvirtTest(testtools.TestCase):
         )
         self.assertEqual(409, self.remote('novnc', fixtures.STOPPED, 'vnc'))
 
-    def test_a_native_console(self) -> None:
+    def test_a_native_console_from_create_to_delete(self) -> None:
         self.assertEqual(200, self.consoles('POST').status_code)
         ((number),) = [
             it['console']['id'] for it in self.consoles().json()['consoles']
@@ -149,18 +148,20 @@ class LibvirtTest(testtools.TestCase):
         where = console['host'], console['port']
         asyncio.run(self.refused(*where, 'a-wrong-'))
         asyncio.run(self.refused(*where, None))
-        asyncio.run(self.cut_by_delete(where, console['password'], number))
+        asyncio.run(
+            self.disconnected_by_delete(where, console['password'], number)
+        )
         asyncio.run(self.refused(*where, console['password']))
         self.assertEqual([], self.consoles().json()['consoles'])
-        # A new one has a password of its own.
+        # The password of a new console differs.
         self.consoles('POST')
         (listed,) = self.consoles().json()['consoles']
         new = self.consoles(number=listed['console']['id']).json()['console']
         asyncio.run(self.refused(*where, console['password']))
-        asyncio.run(self.let_in(*where, new['password']))
+        asyncio.run(self.log_in(*where, new['password']))
         self.consoles('DELETE', number=listed['console']['id'])
 
-    async def let_in(self, host: str, port: int, password: str) -> None:
+    async def log_in(self, host: str, port: int, password: str) -> None:
         async with asyncvnc.connect(host, port, password=password) as client:
             self.assertGreater(client.video.width, 100)
 
@@ -168,15 +169,15 @@ class LibvirtTest(testtools.TestCase):
         self, host: str, port: int, password: str | None
     ) -> None:
         try:
-            await self.let_in(host, port, password or '')
+            await self.log_in(host, port, password or '')
         except (PermissionError, ValueError, OSError, EOFError):
             return
-        self.fail('let in')
+        self.fail('The log-in was not refused.')
 
-    async def cut_by_delete(
+    async def disconnected_by_delete(
         self, where: tuple[str, int], password: str, number: int
     ) -> None:
-        """A client that is in is cut off when the console is deleted."""
+        """Deleting the console closes the connection of its client."""
         async with asyncvnc.connect(*where, password=password) as client:
             deleted = await asyncio.to_thread(
                 self.consoles, 'DELETE', number=number
@@ -187,7 +188,7 @@ class LibvirtTest(testtools.TestCase):
                     while await client.reader.read(4096):
                         pass
 
-    def test_what_cannot_be_protected_is_not_opened(self) -> None:
+    def test_a_console_without_password_support_is_not_opened(self) -> None:
         answer = self.consoles('POST', BARE)
         self.assertEqual(409, answer.status_code)
         self.assertIn(
@@ -196,31 +197,31 @@ class LibvirtTest(testtools.TestCase):
         )
         self.assertEqual([], self.consoles(server=BARE).json()['consoles'])
 
-    def test_nor_what_is_stopped(self) -> None:
+    def test_the_console_of_a_stopped_server_is_not_opened(self) -> None:
         answer = self.consoles('POST', fixtures.STOPPED)
         self.assertEqual(409, answer.status_code)
 
-    def test_a_host_that_says_nothing(self) -> None:
-        silent = socket.create_server(('127.0.0.1', 0))
-        self.addCleanup(silent.close)
-        port = silent.getsockname()[1]
+    def test_a_hung_host_affects_only_its_servers(self) -> None:
+        hung = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(hung.close)
+        port = hung.getsockname()[1]
         service = self.start(
             f'compute-1={self.libvirtd.uri},'
             f'compute-2=qemu+tcp://127.0.0.1:{port}/system',
             timeout=5,
         )
-        # Its servers, and those of which nobody knows whose they are.
+        # An unknown server may be on the hung host.
         answer = self.consoles(server=fixtures.UNKNOWN, service=service)
         self.assertEqual(503, answer.status_code)
         self.assertIn('Retry-After', answer.headers)
-        # Nobody else's.
+        # Servers on the other host are available.
         for _ in range(4):
             answer = self.consoles(service=service)
             self.assertEqual(200, answer.status_code)
 
-    def test_a_server_that_left_a_dead_host(self) -> None:
-        line = self.useFixture(Relay(self.libvirtd.port))
-        near = f'compute-1=qemu+tcp://127.0.0.1:{line.port}/session'
+    def test_an_evacuated_server_is_found_on_its_new_host(self) -> None:
+        relay = self.useFixture(Relay(self.libvirtd.port))
+        near = f'compute-1=qemu+tcp://127.0.0.1:{relay.port}/session'
         conf = self.useFixture(
             fixtures.Configuration(
                 libvirt={
@@ -238,14 +239,14 @@ class LibvirtTest(testtools.TestCase):
 
         hosts = Hosts(conf)
         while where(hosts) != 'compute-1':
-            # The other one was faster.
+            # compute-2 has answered first: try again.
             hosts = Hosts(conf)
         self.assertEqual('compute-1', where(hosts))
-        with line.hanging():
+        with relay.hanging():
             self.assertEqual('compute-2', where(hosts))
             self.assertEqual('compute-2', where(hosts))
 
-    def test_libvirtd_goes_and_comes_back(self) -> None:
+    def test_recovers_after_a_restart_of_libvirtd(self) -> None:
         self.assertEqual(200, self.consoles().status_code)
         self.libvirtd.server.signal(signal.SIGKILL)
         self.libvirtd.server.wait()
@@ -263,13 +264,13 @@ class LibvirtTest(testtools.TestCase):
 
 
 class TlsTest(testtools.TestCase):
-    """The VNC servers of a remote hypervisor speak TLS."""
+    """VNC servers with TLS on a remote hypervisor."""
 
-    def test_only_what_asks_for_the_password_is_opened(self) -> None:
+    def test_only_a_console_that_asks_for_the_password_is_opened(self) -> None:
         libvirtd.quiet()
         daemon = self.useFixture(Libvirtd(tls=True))
         daemon.domain(fixtures.SERVER, 'instance-00000001', 'demo')
-        # It takes a password, and asks for none.
+        # QEMU accepts the password, but does not ask clients for it.
         daemon.domain(BARE, 'instance-00000002', 'demo', password='')
         service = self.useFixture(
             Service(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The driver nova, with a real nova."""
+"""The driver "nova", with a real nova."""
 
 import re
 from typing import Any, ClassVar
@@ -84,7 +84,7 @@ class NovaTest(KeystoneTest):
         )
 
     def look_up(self, answer: requests.Response) -> requests.Response:
-        """Where the token of a console leads."""
+        """Look up the token of a console."""
         self.assertEqual(200, answer.status_code, answer.text)
         found = _TOKEN.search(answer.json()['remote_console']['url'])
         assert found is not None
@@ -96,8 +96,8 @@ class NovaTest(KeystoneTest):
         (fault,) = answer.json().values()
         return answer.status_code, fault['message']
 
-    def test_every_type(self) -> None:
-        """A token leads where nova's own would have led."""
+    def test_every_type_leads_to_the_console(self) -> None:
+        """A token leads where nova's own token would."""
         for protocol, kind, host, port in (
             ('vnc', 'novnc', 'fakevncconsole.com', 6969),
             ('spice', 'spice-html5', 'fakespiceconsole.com', 6969),
@@ -115,7 +115,7 @@ class NovaTest(KeystoneTest):
             if kind == 'spice-direct':
                 self.assertIn('tls_port', console)
 
-    def test_types_that_nova_has_no_more(self) -> None:
+    def test_types_that_nova_has_removed_are_refused(self) -> None:
         for kind, protocol in (('xvpvnc', 'vnc'), ('rdp-html5', 'rdp')):
             answer = self.issue(kind, protocol)
             self.assertEqual(400, answer.status_code)
@@ -139,21 +139,21 @@ class NovaTest(KeystoneTest):
                     self.message(answer),
                 )
 
-    def test_nova_says_no(self) -> None:
+    def test_a_refusal_of_nova_is_passed_on(self) -> None:
         answer = self.issue(server=UNSCHEDULED)
         self.assertEqual(
             (409, f'Instance {UNSCHEDULED} is not ready'),
             self.message(answer),
         )
 
-    def test_nova_fails(self) -> None:
-        """Its compute is dead: nova's 500 is our 503."""
+    def test_an_internal_error_of_nova_is_a_503(self) -> None:
+        """Nova answers 500 for a server on a dead host."""
         answer = self.issue(server=ON_DEAD_HOST)
         self.assertEqual((503, 'Nova is unavailable.'), self.message(answer))
         self.assertIn('Retry-After', answer.headers)
 
-    def test_server_is_gone(self) -> None:
-        """Nova's token goes with its server, and ours with nova's."""
+    def test_deleting_a_server_invalidates_its_tokens(self) -> None:
+        """Nova deletes its token, and with it ours becomes void."""
         issued = self.issue(server=DOOMED)
         self.assertEqual(200, self.look_up(issued).status_code)
         requests.delete(
@@ -167,7 +167,7 @@ class NovaTest(KeystoneTest):
         )
 
     def test_native_consoles_are_on_the_gateway(self) -> None:
-        """A log-in asks nova where the console is, as the service itself."""
+        """A log-in looks up the console with the service's credential."""
         service = self.start('admin')
         answer = service.request('POST', CONSOLES, self.member)
         self.assertEqual(200, answer.status_code, answer.text)
@@ -194,7 +194,7 @@ class NovaTest(KeystoneTest):
         )
         self.assertIsNotNone(session['internal_access_path'])
 
-    def test_nova_tokens_are_nowhere(self) -> None:
+    def test_nova_tokens_are_neither_stored_nor_logged(self) -> None:
         self.issue()
         rows = self.service.database.find_tokens('server_id', fixtures.SERVER)
         self.assertTrue(all(row['encrypted_ticket'] for row in rows))
@@ -204,8 +204,8 @@ class NovaTest(KeystoneTest):
             )
         self.assertNotIn('fakevncconsole', self.service.log.read_text())
 
-    def test_credential_without_the_role(self) -> None:
-        """A member can't ask where a token leads; the operator reads why."""
+    def test_a_credential_without_the_role_is_logged(self) -> None:
+        """A member may not look up tokens; the log has the reason."""
         service = self.start('member')
         answer = self.issue(service=service)
         self.assertEqual((503, 'Nova is unavailable.'), self.message(answer))

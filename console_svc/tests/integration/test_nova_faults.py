@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The driver nova, with what no healthy nova says."""
+"""The driver "nova" with failures and invalid answers of nova."""
 
 import time
 from typing import Any, ClassVar
@@ -39,12 +39,12 @@ _GOOD = {
 
 
 def fault(status: int, message: str = 'No.') -> Answer:
-    """A refusal in nova's form."""
+    """Return a fault in nova's format."""
     return Answer(status, {'fault': {'code': status, 'message': message}})
 
 
 def issue(service: Service) -> requests.Response:
-    """Ask for a console."""
+    """Request a console."""
     return service.request(
         'POST',
         f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
@@ -98,8 +98,8 @@ class NovaFaultsTest(testtools.TestCase):
             status in (429, 503), 'Retry-After' in answer.headers, what
         )
 
-    def test_good(self) -> None:
-        """The stub is nova enough, and asked as the caller says."""
+    def test_requests_carry_the_callers_token(self) -> None:
+        """With valid answers, the request succeeds."""
         del self.nova.requests[:]
         self.assertEqual(200, self.issue().status_code)
         asked = [
@@ -111,13 +111,13 @@ class NovaFaultsTest(testtools.TestCase):
             [
                 ('GET', server, fixtures.MEMBER),
                 ('POST', f'{server}/remote-consoles', fixtures.MEMBER),
-                # What auth_type = none says.
+                # The token of auth_type = none.
                 ('GET', f'/os-console-auth-tokens/{_TICKET}', 'notused'),
             ],
             asked,
         )
 
-    def test_failures(self) -> None:
+    def test_failures_and_invalid_answers_are_a_503(self) -> None:
         for question, good in _GOOD.items():
             for answer in (
                 fault(500),
@@ -139,7 +139,7 @@ class NovaFaultsTest(testtools.TestCase):
                 self.check(503, 'Nova is unavailable.', (question, answer))
             self.answers[question] = good
 
-    def test_time_out(self) -> None:
+    def test_a_time_out_is_a_503(self) -> None:
         for question, good in _GOOD.items():
             self.answers[question] = Answer(delay=5)
             started = time.monotonic()
@@ -147,8 +147,8 @@ class NovaFaultsTest(testtools.TestCase):
             self.assertLess(time.monotonic() - started, 4.5)
             self.answers[question] = good
 
-    def test_refusals(self) -> None:
-        """Whoever asks is told what nova says."""
+    def test_refusals_are_passed_on(self) -> None:
+        """The caller gets the status and the message of nova."""
         instance = f'Instance {fixtures.SERVER} could not be found.'
         for question, answer, status, message in (
             ('GET /servers', fault(401, 'Who?'), 401, 'Who?'),
@@ -172,7 +172,7 @@ class NovaFaultsTest(testtools.TestCase):
                 400,
                 'Unavailable console type novnc.',
             ),
-            # It is the service that was refused here, not the caller.
+            # Nova refuses the service here, not the caller.
             (
                 'GET /os-console-auth-tokens',
                 fault(401),
@@ -206,26 +206,26 @@ class NovaFaultsTest(testtools.TestCase):
             self.answers[question] = answer
             self.issue()
         log = self.service.log.read_text()
-        self.assertIn('Nova cannot be asked', log)
+        self.assertIn('Nova is unavailable: ', log)
         self.assertNotIn(_TICKET, log)
         self.assertNotIn('Traceback', log)
 
 
-class NovaAwayTest(testtools.TestCase):
+class NovaUnreachableTest(testtools.TestCase):
     def service(self, **nova: str) -> Service:
         return self.useFixture(
             Service(compute={'driver': 'nova'}, nova=dict(nova))
         )
 
-    def test_nobody_listens(self) -> None:
+    def test_nova_unreachable(self) -> None:
         service = self.service(
             auth_type='none', endpoint_override='http://127.0.0.1:9'
         )
         self.assertEqual(503, issue(service).status_code)
         self.assertNotIn('Traceback', service.log.read_text())
 
-    def test_keystone_away(self) -> None:
-        """The catalogue tells where nova is, or would."""
+    def test_keystone_unreachable(self) -> None:
+        """Nova is found by the catalogue of keystone."""
         service = self.service(
             auth_type='password',
             auth_url='http://127.0.0.1:9',

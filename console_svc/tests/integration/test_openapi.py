@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The service does what its OpenAPI document says, whatever it is asked.
+"""The service behaves as its OpenAPI document describes.
 
-Requests are made from the document by schemathesis: each operation by itself,
-with what is valid and what is not, and one after another by the document's
-links. The same ones in each run.
+schemathesis generates requests from the document: valid and invalid ones for
+each operation, and sequences that follow the document's links. They are the
+same in each run.
 """
 
 import collections
@@ -31,14 +31,14 @@ PERSONAS = (
     fixtures.SERVICE,
     fixtures.STRANGER,
 )
-# OpenAPI's expressions can't look into a text: this is schemathesis' own.
+# An extension of schemathesis: OpenAPI's expressions have no regexes.
 _TOKEN = '$response.body#/{}/url#regex:token(?:=|%3D)([A-Za-z0-9_-]+)'
-#: Operations that issue tokens -> the member of their answers with the URL.
+#: Operations that issue tokens -> the member of the answer with the URL.
 ISSUING = {
     'remote_consoles_create': 'remote_console',
     'action_act': 'console',
 }
-#: Those that take one.
+#: Operations with a token in the path.
 TAKING = (
     'console_auth_token_show',
     'console_auth_token_delete',
@@ -47,7 +47,7 @@ TAKING = (
 
 
 def settings(examples: int, **more: Any) -> hypothesis.settings:
-    """The same requests in each run, and no more than so many."""
+    """Return settings for a number of reproducible examples."""
     return hypothesis.settings(
         max_examples=examples,
         derandomize=True,
@@ -59,24 +59,24 @@ def settings(examples: int, **more: Any) -> hypothesis.settings:
     )
 
 
-# What schemathesis expects of others, and why it is not so here.
+# Checks of schemathesis that do not apply, and why.
 BY_DESIGN = [
-    # noauth2 believes everybody.
+    # noauth2 accepts any token.
     'ignored_auth',
-    # Which consoles a server has is no matter of the schema, nor is which
-    # microversion has which form: 400, as from the compute API.
+    # The schema has neither the consoles of a server nor the differences
+    # between microversions: valid requests may get a 400, as in nova.
     'positive_data_acceptance',
 ]
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """All that there are."""
+    """Yield all operations of a document."""
     for item in document['paths'].values():
         yield from item.values()
 
 
 def with_ids(document: dict[str, Any]) -> None:
-    """Say what a document can't know: which ids there may be."""
+    """Restrict ids to those of the fixtures."""
     ids = {
         'server_id': [
             fixtures.SERVER,
@@ -93,7 +93,7 @@ def with_ids(document: dict[str, Any]) -> None:
 
 
 def of_one_server(document: dict[str, Any]) -> None:
-    """Know of no other server: so that links begin where there is one."""
+    """Replace the server id, so that every link starts at that server."""
     document['paths'] = {
         path.replace('{server_id}', fixtures.SERVER): item
         for path, item in document['paths'].items()
@@ -110,7 +110,7 @@ def of_one_server(document: dict[str, Any]) -> None:
 
 
 def with_consoles(document: dict[str, Any]) -> None:
-    """Ask for nothing but the consoles that the server has."""
+    """Restrict the requested consoles to those that the server has."""
     wanted = [
         {'remote_console': {'protocol': protocol, 'type': console_type}}
         for protocol, console_type in (
@@ -127,7 +127,7 @@ def with_consoles(document: dict[str, Any]) -> None:
 
 
 def without_headers(document: dict[str, Any]) -> None:
-    """Know of no headers of requests."""
+    """Remove the headers of requests."""
     for operation in operations(document):
         operation['parameters'] = [
             parameter
@@ -137,7 +137,7 @@ def without_headers(document: dict[str, Any]) -> None:
 
 
 def with_tokens(document: dict[str, Any]) -> None:
-    """Add the links from a console's URL to what its token is good for."""
+    """Add links from a console's URL to the operations on its token."""
     for operation in operations(document):
         member = ISSUING.get(operation['operationId'])
         if member:
@@ -151,7 +151,7 @@ def with_tokens(document: dict[str, Any]) -> None:
 
 
 def linked(document: Mapping[str, Any]) -> set[str]:
-    """The operations at both ends of links; schemathesis adds its own."""
+    """Return the operations at both ends of all links."""
     return {
         name
         for operation in operations(document)
@@ -174,10 +174,10 @@ class OpenApiTest(testtools.TestCase):
         *changes: Callable[[dict[str, Any]], None],
         excluded: Sequence[str] = (),
     ) -> Any:
-        """The document as schemathesis reads it.
+        """Load the document in schemathesis.
 
-        :param changes: are made to it before
-        :param excluded: checks that are not made
+        :param changes: functions that change the document before
+        :param excluded: checks to skip
         """
         document = self.service.request('GET', '/openapi.json').json()
         for change in changes:
@@ -189,30 +189,31 @@ class OpenApiTest(testtools.TestCase):
         )
         return schema
 
-    def test_what_is_valid(self) -> None:
+    def test_valid_requests(self) -> None:
         for result in self.schema(with_ids).get_all_operations():
-            self.ask(result.ok().as_strategy())
+            self.check(result.ok().as_strategy())
 
-    def test_bodies_and_paths_that_are_not(self) -> None:
-        self.ask_wrong(self.schema(with_ids, without_headers))
+    def test_invalid_bodies_and_paths(self) -> None:
+        self.check_invalid(self.schema(with_ids, without_headers))
 
-    def test_headers_that_are_not(self) -> None:
-        # Microversions of other services are ignored, and ids of no request.
-        self.ask_wrong(
+    def test_invalid_headers(self) -> None:
+        # Microversions of other services and invalid request ids are ignored,
+        # so invalid headers are not always rejected.
+        self.check_invalid(
             self.schema(with_ids, excluded=['negative_data_rejection'])
         )
 
-    def ask_wrong(self, schema: Any) -> None:
-        """What is not as the document has it."""
+    def check_invalid(self, schema: Any) -> None:
+        """Check requests that do not match the document."""
         for result in schema.get_all_operations():
             operation = result.ok()
-            # Of the public ones nothing could be wrong.
+            # Requests of public paths cannot be invalid.
             if operation.path not in PUBLIC_PATHS:
-                wrong = GenerationMode.NEGATIVE
-                self.ask(operation.as_strategy(generation_mode=wrong))
+                negative = GenerationMode.NEGATIVE
+                self.check(operation.as_strategy(generation_mode=negative))
 
-    def ask(self, cases: strategies.SearchStrategy[Any]) -> None:
-        """As anybody, and see what is answered."""
+    def check(self, cases: strategies.SearchStrategy[Any]) -> None:
+        """Send requests as any persona, and check the answers."""
 
         @settings(20)
         @hypothesis.given(case=cases, token=strategies.sampled_from(PERSONAS))
@@ -223,7 +224,7 @@ class OpenApiTest(testtools.TestCase):
 
         ask()
 
-    def test_one_after_another(self) -> None:
+    def test_sequences_of_requests(self) -> None:
         schema = self.schema(
             of_one_server,
             with_ids,
@@ -266,7 +267,7 @@ class OpenApiTest(testtools.TestCase):
         )
 
     def forget(self) -> None:
-        """What there is depends on nothing that was done before."""
+        """Delete all rows, so that each sequence starts afresh."""
         with self.service.database.engine.begin() as connection:
             for table in reversed(tables.metadata.sorted_tables):
                 connection.execute(table.delete())

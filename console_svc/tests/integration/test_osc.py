@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The plugin of the openstack command."""
+"""The plugin of openstackclient."""
 
 import importlib.metadata
 import json
@@ -27,7 +27,7 @@ COMMANDS = (
     'server console list',
     'server console show',
 )
-NOTHING_OPEN = f'Server {fixtures.SERVER} has no native console that is open.'
+NO_CONSOLE = f'Server {fixtures.SERVER} has no open native console.'
 
 
 class OscTestCase(ClientsTestCase):
@@ -36,7 +36,7 @@ class OscTestCase(ClientsTestCase):
         self.addCleanup(self._close)
 
     def _close(self) -> None:
-        """Leave nothing to the next test."""
+        """Delete the consoles and tokens of this test."""
         admin = self.keystone.token()
         server = f'/v2.1/servers/{fixtures.SERVER}'
         self.service.request('DELETE', f'{server}/console-auth-tokens', admin)
@@ -45,34 +45,37 @@ class OscTestCase(ClientsTestCase):
             path = f'{server}/consoles/{item["console"]["id"]}'
             self.service.request('DELETE', path, admin)
 
-    def said(self, *arguments: str, **more: str) -> str:
-        """What a command says that succeeds."""
+    def output(self, *arguments: str, **more: str) -> str:
+        """Run a command that succeeds; return its output."""
         done = self.openstack(*arguments, **more)
         self.assertEqual((0, ''), (done.returncode, done.stderr))
         return done.stdout
 
     def document(self, *arguments: str, **more: str) -> Any:
-        """What it says in JSON."""
-        return json.loads(self.said(*arguments, '-f', 'json', **more))
+        """Run a command that succeeds; return its output, parsed as JSON."""
+        return json.loads(self.output(*arguments, '-f', 'json', **more))
 
     def refused(
         self, *arguments: str, **more: str
     ) -> subprocess.CompletedProcess[str]:
-        """A command that fails, and says so."""
+        """Run a command that fails with a message."""
         done = self.openstack(*arguments, **more)
         self.assertEqual((1, ''), (done.returncode, done.stdout), done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         return done
 
     def assertRefused(self, line: str, *arguments: str, **more: str) -> None:
-        """It fails with one line, of this text or with a request id."""
+        """Check that a command fails with one line.
+
+        :param line: the line, without a request id
+        """
         stderr = self.refused(*arguments, **more).stderr
         self.assertEqual(1, stderr.count('\n'), stderr)
-        said = stderr.rstrip('\n').partition(' (Request-ID: req-')[0]
-        self.assertEqual(line, said)
+        found = stderr.rstrip('\n').partition(' (Request-ID: req-')[0]
+        self.assertEqual(line, found)
 
     def open_session(self, token: str) -> str:
-        """What a proxy does; the session's id."""
+        """Open a session like a proxy; return its id."""
         answer = self.service.request(
             'POST',
             f'/v2.1/os-console-auth-tokens/{token}/sessions',
@@ -86,19 +89,19 @@ class OscTestCase(ClientsTestCase):
 
 class HelpTest(OscTestCase):
     def test_the_commands_are_listed(self) -> None:
-        lines = self.said('--help').splitlines()
+        lines = self.output('--help').splitlines()
         listed = {line.strip().partition('  ')[0] for line in lines}
-        theirs = {'console url show', 'server show'}
-        self.assertLessEqual({*COMMANDS, *theirs}, listed)
+        others = {'console url show', 'server show'}
+        self.assertLessEqual({*COMMANDS, *others}, listed)
 
-    def test_each_has_a_help(self) -> None:
-        shown = self.said('help', 'server', 'console', 'delete')
-        self.assertIn('Close native consoles of a server', shown)
+    def test_the_help_of_a_command(self) -> None:
+        shown = self.output('help', 'server', 'console', 'delete')
+        self.assertIn('Close native console(s) of a server', shown)
         self.assertIn('<server> [<console> ...]', shown)
         self.assertIn('Server (name or ID)', shown)
 
     def test_no_other_plugin_has_these_names(self) -> None:
-        # A distribution is found twice where it is installed to be edited.
+        # A set, because an editable installation is found twice.
         points = {
             (distribution.name, point.group, point.name)
             for distribution in importlib.metadata.distributions()
@@ -144,7 +147,7 @@ class ServerConsoleTest(OscTestCase):
         )
         self.assertRegex(created['password'], r'\A\S{8}\Z')
         number = created['id']
-        # Of the same console, however one comes to it.
+        # Each of these commands shows the same console.
         for arguments in (
             ('create', 'web-1'),
             ('show', fixtures.SERVER),
@@ -155,33 +158,33 @@ class ServerConsoleTest(OscTestCase):
             [{'ID': number, 'Console Type': 'vnc'}],
             self.document(*console, 'list', fixtures.SERVER),
         )
-        self.assertEqual('', self.said(*console, 'delete', fixtures.SERVER))
+        self.assertEqual('', self.output(*console, 'delete', fixtures.SERVER))
         self.assertEqual([], self.document(*console, 'list', fixtures.SERVER))
-        self.assertRefused(
-            NOTHING_OPEN, *(*console, 'delete', fixtures.SERVER)
-        )
+        self.assertRefused(NO_CONSOLE, *(*console, 'delete', fixtures.SERVER))
 
-    def test_formats(self) -> None:
-        number = self.said(
+    def test_output_formats(self) -> None:
+        number = self.output(
             *('server', 'console', 'create', fixtures.SERVER),
             *('-f', 'value', '-c', 'id'),
         ).strip()
         lister = ('server', 'console', 'list', fixtures.SERVER)
-        table = self.said(*lister).splitlines()
+        table = self.output(*lister).splitlines()
         self.assertEqual('| ID | Console Type |', table[1])
-        self.assertEqual(f'{number} vnc\n', self.said(*lister, '-f', 'value'))
+        self.assertEqual(
+            f'{number} vnc\n', self.output(*lister, '-f', 'value')
+        )
         self.assertEqual(
             [{'ID': int(number), 'Console Type': 'vnc'}],
-            yaml.safe_load(self.said(*lister, '-f', 'yaml')),
+            yaml.safe_load(self.output(*lister, '-f', 'yaml')),
         )
-        table = self.said(
+        table = self.output(
             'server', 'console', 'show', fixtures.SERVER
         ).splitlines()
         self.assertRegex(table[1], r'\| Field +\| Value +\|')
         self.assertRegex(table[4], r'\| host +\| 192\.0\.2\.10 +\|')
 
-    def test_delete_several(self) -> None:
-        number = self.said(
+    def test_deleting_several_tries_each(self) -> None:
+        number = self.output(
             *('server', 'console', 'create', fixtures.SERVER),
             *('-f', 'value', '-c', 'id'),
         ).strip()
@@ -195,14 +198,14 @@ class ServerConsoleTest(OscTestCase):
             first,
         )
         self.assertEqual(
-            "Failed to delete console ..: '..' is no name or id", second
+            "Failed to delete console ..: '..' is not a name or ID", second
         )
         self.assertEqual('2 of 3 consoles failed to delete.', last)
         self.assertRefused(
-            NOTHING_OPEN, 'server', 'console', 'show', fixtures.SERVER
+            NO_CONSOLE, 'server', 'console', 'show', fixtures.SERVER
         )
 
-    def test_a_server_of_others(self) -> None:
+    def test_a_server_of_another_project_is_not_found(self) -> None:
         message = f'Instance {fixtures.SERVER} could not be found. (HTTP 404)'
         stranger = {'user': 'stranger', 'project': 'other'}
         for verb in ('create', 'show'):
@@ -211,16 +214,16 @@ class ServerConsoleTest(OscTestCase):
                 **stranger,
             )
 
-    def test_no_such_name(self) -> None:
+    def test_an_unknown_server_name(self) -> None:
         self.assertRefused(
             'Instance web-9 could not be found. (HTTP 404)',
             *('server', 'console', 'list', 'web-9'),
         )
 
-    def test_readers_list(self) -> None:
+    def test_readers_may_only_list(self) -> None:
         console = ('server', 'console')
         reader = {'user': 'reader'}
-        self.said(*console, 'list', fixtures.SERVER, **reader)
+        self.output(*console, 'list', fixtures.SERVER, **reader)
         self.assertRefused(
             "Policy doesn't allow os_compute_api:os-consoles:create to be "
             'performed. (HTTP 403)',
@@ -228,7 +231,7 @@ class ServerConsoleTest(OscTestCase):
             **reader,
         )
 
-    def test_a_server_that_is_off(self) -> None:
+    def test_a_stopped_server(self) -> None:
         self.assertRefused(
             f'Instance {fixtures.STOPPED} is not ready (HTTP 409)',
             *('server', 'console', 'create', fixtures.STOPPED),
@@ -263,7 +266,7 @@ class ConsoleAuthTokenTest(OscTestCase):
             ),
         )
 
-    def test_a_microversion(self) -> None:
+    def test_the_microversion_can_be_set(self) -> None:
         token = self.service.issue('spice-direct')
         at = ('--os-console-api-version',)
         show = (*self.command, 'show', token)
@@ -274,15 +277,17 @@ class ConsoleAuthTokenTest(OscTestCase):
             *(*at, '2.30', *show),
             **self.proxy,
         )
-        # Openstackclient's own are another matter, and of the major version
-        # alone nothing is known.
+        # --os-compute-api-version has no effect, and a major version selects
+        # the default.
         shown = self.document(
             *('--os-compute-api-version', '2.30', *at, '2', *show),
             **self.proxy,
         )
         self.assertEqual(5903, shown['tls_port'])
         done = self.refused(*at, 'latest', *show)
-        self.assertIn("'latest' is no microversion for console", done.stderr)
+        self.assertIn(
+            "'latest' is not a microversion for console", done.stderr
+        )
 
     def test_show_is_not_for_members(self) -> None:
         self.assertRefused(
@@ -291,7 +296,7 @@ class ConsoleAuthTokenTest(OscTestCase):
             *(*self.command, 'show', self.service.issue()),
         )
 
-    def test_no_token_of_this_name(self) -> None:
+    def test_an_unknown_token(self) -> None:
         self.assertRefused(
             'Token not found (HTTP 404)',
             *(*self.command, 'show', 'never-issued'),
@@ -317,7 +322,7 @@ class ConsoleAuthTokenTest(OscTestCase):
     def test_revoke(self) -> None:
         tokens = [self.service.issue(), self.service.issue()]
         session = self.open_session(tokens[0])
-        self.assertEqual('', self.said(*self.command, 'revoke', *tokens))
+        self.assertEqual('', self.output(*self.command, 'revoke', *tokens))
         first, second, last = self.refused(
             *self.command, 'revoke', *tokens
         ).stderr.splitlines()
@@ -326,13 +331,13 @@ class ConsoleAuthTokenTest(OscTestCase):
         self.assertEqual('2 of 2 tokens failed to revoke.', last)
         self.assertNotIn(
             session,
-            self.said('console', 'session', 'list', fixtures.SERVER),
+            self.output('console', 'session', 'list', fixtures.SERVER),
         )
 
-    def test_revoke_a_servers(self) -> None:
+    def test_revoke_all_tokens_of_a_server(self) -> None:
         token = self.service.issue()
         revoke = (*self.command, 'revoke')
-        self.assertEqual('', self.said(*revoke, '--server', 'web-1'))
+        self.assertEqual('', self.output(*revoke, '--server', 'web-1'))
         self.assertRefused(
             'Token not found (HTTP 404)',
             *(*self.command, 'show', token),
@@ -344,7 +349,7 @@ class ConsoleAuthTokenTest(OscTestCase):
             'one of the arguments <token> --server is required', done.stderr
         )
 
-    def test_revoke_is_not_for_others(self) -> None:
+    def test_revoke_is_not_for_other_projects(self) -> None:
         token = self.service.issue()
         done = self.refused(
             *(*self.command, 'revoke', token),
@@ -375,7 +380,7 @@ class ConsoleSessionTest(OscTestCase):
             shown,
         )
         self.assertRegex(
-            self.said(*self.list).splitlines()[3],
+            self.output(*self.list).splitlines()[3],
             rf'\| {session} \| novnc +\| None +\| 198\.51\.100\.7 +'
             r'\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \| None +\|',
         )
@@ -383,10 +388,10 @@ class ConsoleSessionTest(OscTestCase):
         self.assertEqual(fixtures.SERVER, more['Server ID'])
         self.assertEqual(self.keystone.projects['demo'], more['Project ID'])
 
-    def test_end(self) -> None:
+    def test_end_sessions(self) -> None:
         token = self.service.issue()
         sessions = [self.open_session(token), self.open_session(token)]
-        self.assertEqual('', self.said(*self.end, *sessions))
+        self.assertEqual('', self.output(*self.end, *sessions))
         self.assertEqual([], self.document(*self.list))
         failed, last = self.refused(*self.end, sessions[0]).stderr.splitlines()
         self.assertIn(
@@ -396,23 +401,23 @@ class ConsoleSessionTest(OscTestCase):
         )
         self.assertEqual('1 of 1 sessions failed to end.', last)
 
-    def test_a_server_of_others(self) -> None:
+    def test_a_server_of_another_project_is_not_found(self) -> None:
         session = self.open_session(self.service.issue())
         message = f'Instance {fixtures.SERVER} could not be found. (HTTP 404)'
         stranger = {'user': 'stranger', 'project': 'other'}
         self.assertRefused(message, *self.list, **stranger)
         done = self.refused(*self.end, session, **stranger)
         self.assertIn(message, done.stderr)
-        self.assertIn(session, self.said(*self.list))
+        self.assertIn(session, self.output(*self.list))
 
 
 class EndpointTest(OscTestCase):
-    """However openstackclient is told where the endpoint is, and who asks."""
+    """Credentials and endpoints as openstackclient supports them."""
 
     command = ('server', 'console', 'list')
 
-    def test_a_token(self) -> None:
-        self.said(
+    def test_authentication_with_a_token(self) -> None:
+        self.output(
             *(*self.command, fixtures.SERVER),
             OS_AUTH_TYPE='v3token',
             OS_TOKEN=self.keystone.token('member', 'demo'),
@@ -422,17 +427,17 @@ class EndpointTest(OscTestCase):
         )
 
     def test_regions_and_interfaces(self) -> None:
-        for name, value, words in (
+        for name, value, message in (
             ('OS_INTERFACE', 'internal', 'internal endpoint for compute'),
             ('OS_REGION_NAME', 'Mars', 'in Mars region not found'),
         ):
             done = self.refused(
                 *(*self.command, fixtures.SERVER), **{name: value}
             )
-            self.assertIn(words, done.stderr)
+            self.assertIn(message, done.stderr)
 
     def test_clouds_yaml(self) -> None:
-        """Console-svc alone, which the catalog doesn't know."""
+        """The endpoint is console-svc without nova, and not in the catalog."""
         alone = self.useFixture(
             Service(
                 projects=self.keystone.projects,
@@ -442,23 +447,25 @@ class EndpointTest(OscTestCase):
         )
         cloud = {
             'cloud': self.cloud(f'{alone.url}/v2.1'),
-            'away': self.cloud(f'http://127.0.0.1:{process.free_port()}/v2.1'),
+            'unreachable': self.cloud(
+                f'http://127.0.0.1:{process.free_port()}/v2.1'
+            ),
         }
         folder = pathlib.Path(self.useFixture(fixture.TempDir()).path)
         file = folder / 'clouds.yaml'
         file.write_text(yaml.safe_dump({'clouds': cloud}))
         environment = {'OS_CLIENT_CONFIG_FILE': str(file)}
         create = ('server', 'console', 'create', fixtures.SERVER)
-        self.said('--os-cloud', 'cloud', *create, **environment)
+        self.output('--os-cloud', 'cloud', *create, **environment)
         self.assertIn('"POST /v2.1/servers/', alone.log.read_text())
-        # It lists no servers.
+        # Console-svc has no list of servers to find the name in.
         self.assertRefused(
             'Instance web-1 could not be found. (HTTP 404)',
             *('--os-cloud', 'cloud', *self.command, 'web-1'),
             **environment,
         )
         done = self.refused(
-            *('--os-cloud', 'away', 'console', 'auth', 'token', 'show'),
+            *('--os-cloud', 'unreachable', 'console', 'auth', 'token', 'show'),
             'a-secret',
             **environment,
         )
@@ -466,7 +473,7 @@ class EndpointTest(OscTestCase):
         self.assertNotIn('a-secret', done.stderr)
 
     def cloud(self, endpoint: str) -> dict[str, Any]:
-        """A cloud in a clouds.yaml, with a compute endpoint of its own."""
+        """Return a cloud for clouds.yaml with another compute endpoint."""
         return {
             'region_name': 'RegionOne',
             'compute_endpoint_override': endpoint,

@@ -10,7 +10,7 @@ import testtools
 from websockets.exceptions import ConnectionClosed
 from websockets.sync import client
 
-from console_svc.compute.libvirt.vnc import Line
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration import (
@@ -26,7 +26,7 @@ from console_svc.tests.integration.service import Service
 PASSWORD = fixtures.BARE
 
 
-class Browser(Line):
+class Browser(Connection):
     """RFB over a websocket, as noVNC speaks it."""
 
     def __init__(self, url: str, password: str = '') -> None:

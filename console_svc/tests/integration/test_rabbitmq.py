@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Notifications over a real RabbitMQ, both ways."""
+"""Sending and receiving notifications with a real RabbitMQ."""
 
 import json
 import queue
@@ -35,14 +35,14 @@ def transport(exchange: str = 'openstack') -> Any:
     conf = cfg.ConfigOpts()
     conf([], project='test')
     url = RABBITMQ.url()
-    # The first registers the option that is then set.
+    # The first call registers the option that the next line sets.
     oslo_messaging.get_notification_transport(conf, url=url)
     conf.set_override('control_exchange', exchange)
     return oslo_messaging.get_notification_transport(conf, url=url)
 
 
 class ListenerTest(testtools.TestCase):
-    """console-svc-listener, as nova's notifications reach it."""
+    """console-svc-listener with nova's notifications."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -69,13 +69,13 @@ class ListenerTest(testtools.TestCase):
                 self.service.folder / 'listener.log',
             )
         )
-        # What is sent before its queue is there would be lost: send until
-        # a first one has arrived.
+        # Notifications are lost until the listener has created its queue:
+        # send them until one has arrived.
         token = self.service.issue()
 
         def arrived() -> bool:
             self.notify('instance.delete.end')
-            return self.lookup(token) == 404
+            return self.look_up(token) == 404
 
         self.listener.wait_for(arrived, 'the listener')
 
@@ -91,7 +91,7 @@ class ListenerTest(testtools.TestCase):
         self.nova.info({}, event_type, payload)
 
     def send(self, body: str) -> None:
-        """Send what oslo.messaging would not."""
+        """Send a message that oslo.messaging would refuse to send."""
         url = RABBITMQ.url().replace('rabbit://', 'amqp://')
         with kombu.Connection(url) as connection:
             connection.Producer().publish(
@@ -102,14 +102,14 @@ class ListenerTest(testtools.TestCase):
                 content_encoding='utf-8',
             )
 
-    def lookup(self, token: str) -> int:
+    def look_up(self, token: str) -> int:
         return self.service.request(
             'GET', f'{TOKENS}/{token}', 'admin:admin', '2.31'
         ).status_code
 
-    def revoked(self, token: str) -> None:
+    def wait_until_revoked(self, token: str) -> None:
         self.listener.wait_for(
-            lambda: self.lookup(token) == 404, 'a token to be revoked'
+            lambda: self.look_up(token) == 404, 'a token to be revoked'
         )
 
     def test_revokes_a_servers_tokens_and_ends_its_sessions(self) -> None:
@@ -123,7 +123,7 @@ class ListenerTest(testtools.TestCase):
         ).json()['session']
         self.notify('instance.delete.start')
         self.notify('instance.live_migration_post.end')
-        self.revoked(token)
+        self.wait_until_revoked(token)
         kept = self.service.request(
             'PUT',
             '/v2.1/console-sessions',
@@ -131,9 +131,9 @@ class ListenerTest(testtools.TestCase):
             json={'console_sessions': {'ids': [session['id']]}},
         )
         self.assertEqual([], kept.json()['console_sessions'])
-        self.assertEqual(200, self.lookup(other))
+        self.assertEqual(200, self.look_up(other))
 
-    def test_other_events_and_nonsense_change_nothing(self) -> None:
+    def test_other_events_and_invalid_messages_are_ignored(self) -> None:
         token = self.service.issue()
         self.notify('instance.create.end')
         self.notify('instance.delete.start')
@@ -153,63 +153,65 @@ class ListenerTest(testtools.TestCase):
         ):
             envelope = {'oslo.version': '2.0', 'oslo.message': message}
             self.send(json.dumps(envelope))
-        # They come in order: when this one has arrived, all have.
+        # Messages keep their order: when this one has arrived, all have.
         last = self.service.manage(
             *('token', 'issue', '--server', fixtures.OTHERS),
             *('--type', 'novnc'),
         ).strip()
         self.notify('instance.delete.end', fixtures.OTHERS)
-        self.revoked(last)
-        self.assertEqual(200, self.lookup(token))
-        # None of them comes again.
+        self.wait_until_revoked(last)
+        self.assertEqual(200, self.look_up(token))
+        # None of them is requeued.
         log = self.listener.log.read_text()
-        self.assertEqual(1, log.count('a message that is no notification'))
-        self.assertEqual(7, log.count('names no server'))
+        self.assertEqual(1, log.count('A message that is not a notification'))
+        self.assertEqual(7, log.count('it has no server id'))
 
-    def test_waits_for_the_database(self) -> None:
+    def test_revokes_when_the_database_is_available_again(self) -> None:
         token = self.service.issue()
-        away = self.service.folder / 'away'
+        moved = self.service.folder / 'moved'
         database = self.service.folder / 'console-svc.sqlite'
-        database.rename(away)
+        database.rename(moved)
         self.notify('instance.delete.end')
-        self.put_off(1)
-        # Nor does it get lost when the listener ends meanwhile.
+        self.wait_until_requeued(1)
+        # The notification is kept when the listener is restarted meanwhile.
         self.listener.signal(signal.SIGTERM)
         self.assertEqual(0, self.listener.wait())
-        before = self.listener.log.read_text().count('is put off')
+        before = self.listener.log.read_text().count('is requeued')
         self.listener.start()
-        self.put_off(before + 1)
+        self.wait_until_requeued(before + 1)
         for path in self.service.folder.glob('console-svc.sqlite*'):
             path.unlink()
-        away.rename(database)
-        self.revoked(token)
+        moved.rename(database)
+        self.wait_until_revoked(token)
 
-    def put_off(self, times: int) -> None:
+    def wait_until_requeued(self, times: int) -> None:
         self.listener.wait_for(
-            lambda: self.listener.log.read_text().count('is put off') >= times,
-            'the listener to miss the database',
+            lambda: (
+                self.listener.log.read_text().count('is requeued') >= times
+            ),
+            'the listener to requeue the notification',
         )
 
-    def test_waits_for_rabbitmq(self) -> None:
+    def test_reconnects_to_rabbitmq(self) -> None:
         token = self.service.issue()
         RABBITMQ.stop()
         RABBITMQ.start()
 
         def arrived() -> bool:
             self.notify('instance.delete.end')
-            return self.lookup(token) == 404
+            return self.look_up(token) == 404
 
-        self.listener.wait_for(arrived, 'the listener to be back')
+        self.listener.wait_for(arrived, 'the listener to reconnect')
 
-    def test_ends_when_told(self) -> None:
+    def test_sigterm_ends_the_listener(self) -> None:
         self.listener.signal(signal.SIGTERM)
         self.assertEqual(0, self.listener.wait())
 
 
-class AloneTest(testtools.TestCase):
-    """console-svc-listener without a RabbitMQ."""
+class UnreachableTest(testtools.TestCase):
+    """console-svc-listener while RabbitMQ is unavailable."""
 
-    def test_ends_when_told(self) -> None:
+    def test_sigterm_ends_the_listener(self) -> None:
         url = f'rabbit://127.0.0.1:{process.free_port()}/'
         configuration = self.useFixture(
             fixtures.Configuration(nova_notifications={'transport_url': url})
@@ -222,21 +224,21 @@ class AloneTest(testtools.TestCase):
         )
         listener.wait_for(
             lambda: 'Connection failed' in listener.log.read_text(),
-            'the listener to miss RabbitMQ',
+            'the listener to log the failed connection',
         )
         listener.signal(signal.SIGTERM)
         self.assertEqual(0, listener.wait())
 
 
 class NotificationsTest(testtools.TestCase):
-    """The API's audit events on the bus."""
+    """The API's audit events as notifications."""
 
     def setUp(self) -> None:
         super().setUp()
         self.topic = f'notifications-{process.free_port()}'
         self.events: queue.Queue[tuple[str, str, Any]] = queue.Queue()
 
-    def serve(self) -> Service:
+    def start_service(self) -> Service:
         return self.useFixture(
             Service(
                 oslo_messaging_notifications={
@@ -278,9 +280,9 @@ class NotificationsTest(testtools.TestCase):
         self.assertEqual(200, answer.status_code)
         return answer.json()['remote_console']['url'].rpartition('%3D')[2]
 
-    def test_a_tokens_life(self) -> None:
+    def test_events_of_a_token(self) -> None:
         self.listen()
-        service = self.serve()
+        service = self.start_service()
         token = self.issue(service)
         way = f'{TOKENS}/{token}'
         service.request('POST', f'{way}/sessions', 'admin:admin')
@@ -288,7 +290,7 @@ class NotificationsTest(testtools.TestCase):
         service.request('GET', way, 'admin:admin', '2.31')
         issued = service.issue()
         seen = [self.events.get(timeout=process.PATIENCE) for _ in range(6)]
-        # They come from several processes, in any order.
+        # Events of different processes arrive in any order.
         self.assertEqual(
             [
                 ('info', 'console_auth_token.issue', 'joe'),
@@ -308,10 +310,10 @@ class NotificationsTest(testtools.TestCase):
         for secret in (token, issued, 'joe:demo', 'admin:admin'):
             self.assertNotIn(secret, str(seen))
 
-    def test_a_bus_that_is_away_is_nobodys_trouble(self) -> None:
+    def test_requests_succeed_while_rabbitmq_is_unavailable(self) -> None:
         RABBITMQ.stop()
         try:
-            service = self.serve()
+            service = self.start_service()
             for _ in range(20):
                 self.issue(service)
         finally:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Processes that do the same at the same moment, on real databases."""
+"""Concurrent operations of several processes, on real databases."""
 
 import atexit
 import functools
@@ -35,13 +35,13 @@ from console_svc.tests.integration.racer import password_file
 
 RACERS = 8
 
-#: Of which each has a console.
+#: Servers, of which each has a console.
 SERVERS = [f'00000000-0000-4000-8000-{number:012}' for number in range(4)]
 
 
 @functools.cache
 def racers() -> list[subprocess.Popen[str]]:
-    """The processes of all races of a run; they end with the run."""
+    """Start the processes for all races of a run; they end with it."""
     started = [
         subprocess.Popen(
             [sys.executable, '-m', 'console_svc.tests.integration.racer'],
@@ -56,42 +56,42 @@ def racers() -> list[subprocess.Popen[str]]:
 
 
 def end(started: list[subprocess.Popen[str]]) -> None:
-    """Their input ends, and so do they."""
+    """Close the input of the processes, which ends them."""
     for racer in started:
         racer.communicate()
 
 
 class Races(OnDatabase):
-    #: How often a race is run whose loser is a matter of microseconds.
+    #: How often a race is repeated, because its outcome depends on timing.
     ROUNDS = 5
 
     def race(
         self,
         configured: fixtures.Configuration,
-        *orders: Sequence[Any],
+        *actions: Sequence[Any],
     ) -> Counter[str]:
-        """What came of it, and how often.
+        """Run actions concurrently; return their outcomes with counts.
 
-        :param orders: an action and its arguments, one a racer
+        :param actions: the action of each process, with its arguments
         """
-        running = list(zip(racers(), orders, strict=False))
-        self.assertEqual(len(orders), len(running))
-        for racer, order in running:
-            self.tell(racer, json.dumps([str(configured.file), *order]))
+        running = list(zip(racers(), actions, strict=False))
+        self.assertEqual(len(actions), len(running))
+        for racer, action in running:
+            self.write(racer, json.dumps([str(configured.file), *action]))
         for racer, _ in running:
             self.assertEqual('ready\n', racer.stdout.readline())
         for racer, _ in running:
-            self.tell(racer, 'go')
+            self.write(racer, 'go')
         return Counter(racer.stdout.readline().strip() for racer, _ in running)
 
-    def tell(self, racer: subprocess.Popen[str], line: str) -> None:
+    def write(self, racer: subprocess.Popen[str], line: str) -> None:
         racer.stdin.write(f'{line}\n')
         racer.stdin.flush()
 
     def issue(
         self, configured: fixtures.Configuration, number: int
     ) -> list[str]:
-        """Tokens of one server."""
+        """Issue tokens of one server."""
         driver = compute.load(configured.conf)
         tokens = ConsoleAuthTokens(
             configured.conf, configured.database, driver, audit.Audit()
@@ -110,7 +110,7 @@ class Races(OnDatabase):
             ).scalar_one()
 
     def clear(self, configured: fixtures.Configuration) -> None:
-        """Another round begins."""
+        """Delete all consoles, tokens and sessions."""
         with configured.database.engine.begin() as connection:
             for table in (
                 tables.consoles,
@@ -119,7 +119,7 @@ class Races(OnDatabase):
             ):
                 connection.execute(table.delete())
 
-    def test_creates_leave_one_console_with_the_drivers_password(
+    def test_concurrent_creates_leave_one_console_and_its_password(
         self,
     ) -> None:
         configured = self.configuration()
@@ -128,8 +128,8 @@ class Races(OnDatabase):
         server = driver.get_server(everybody(), fixtures.SERVER)
         for _ in range(self.ROUNDS):
             self.clear(configured)
-            came = self.race(configured, *[['console']] * RACERS)
-            self.assertEqual({'done': RACERS}, came)
+            outcomes = self.race(configured, *[['console']] * RACERS)
+            self.assertEqual({'done': RACERS}, outcomes)
             (row,) = consoles.list(server)
             self.assertEqual(
                 password_file(configured.folder).read_text(),
@@ -137,7 +137,7 @@ class Races(OnDatabase):
             )
 
     def gateway(self, **consoles: Any) -> fixtures.Configuration:
-        """Consoles are on the gateway."""
+        """Return a configuration with consoles on the gateway."""
         configured = self.configuration(
             {
                 'consoles': {'mode': 'gateway', **consoles},
@@ -164,7 +164,7 @@ class Races(OnDatabase):
         )
 
     def console(self, configured: fixtures.Configuration) -> Console:
-        """Open the console of a server."""
+        """Open and return the console of a server."""
         driver = compute.load(configured.conf)
         consoles = self.consoles(configured)
         server = driver.get_server(everybody(), fixtures.SERVER)
@@ -172,15 +172,17 @@ class Races(OnDatabase):
         (row,) = consoles.list(server)
         return consoles.get(server, row['id'])
 
-    def test_creates_on_the_gateway_never_share_a_port(self) -> None:
+    def test_concurrent_creates_on_the_gateway_get_different_ports(
+        self,
+    ) -> None:
         configured = self.gateway(port_range='5901-5903')
         for _ in range(self.ROUNDS):
             self.clear(configured)
-            came = self.race(
+            outcomes = self.race(
                 configured, *[['console', server] for server in SERVERS * 2]
             )
-            # A port less than there are servers.
-            self.assertEqual({'done': 6, 'ServiceUnavailable': 2}, came)
+            # Four servers, but only three ports.
+            self.assertEqual({'done': 6, 'ServiceUnavailable': 2}, outcomes)
             rows = configured.database.list_gateway_ports()
             self.assertEqual(
                 [5901, 5902, 5903], sorted(it['gateway_port'] for it in rows)
@@ -189,60 +191,64 @@ class Races(OnDatabase):
                 3, self.count(configured, tables.console_auth_tokens)
             )
 
-    def test_guesses_at_once_are_no_more_than_may_be(self) -> None:
+    def test_concurrent_guesses_do_not_exceed_the_limit(self) -> None:
         configured = self.gateway()
         for _ in range(self.ROUNDS):
             self.clear(configured)
             self.console(configured)
-            came = self.race(configured, *[['log_in', 'guess']] * RACERS)
+            outcomes = self.race(configured, *[['log_in', 'guess']] * RACERS)
             self.assertEqual(
-                {'AuthenticationFailed': 4, 'ConsoleLocked': RACERS - 4}, came
+                {'AuthenticationFailed': 4, 'ConsoleLocked': RACERS - 4},
+                outcomes,
             )
 
-    def test_one_logs_in_with_a_password_for_a_single_use(self) -> None:
+    def test_a_single_use_password_is_used_once(self) -> None:
         configured = self.gateway(native_max_uses=1)
         for _ in range(self.ROUNDS):
             self.clear(configured)
             password = self.console(configured).password
-            # No more than may fail: each is counted until it has not.
-            came = self.race(configured, *[['log_in', password]] * 4)
-            self.assertEqual({'done': 1, 'ConsoleUsedUp': 3}, came)
+            # Fewer than max_failures, because each log-in counts as a failure
+            # until it succeeds.
+            outcomes = self.race(configured, *[['log_in', password]] * 4)
+            self.assertEqual({'done': 1, 'ConsoleUsedUp': 3}, outcomes)
 
-    def test_one_uses_a_token_for_a_single_use(self) -> None:
+    def test_a_single_use_token_is_used_once(self) -> None:
         configured = self.configuration(max_uses=1)
         for _ in range(self.ROUNDS):
             self.clear(configured)
             (token,) = self.issue(configured, 1)
-            came = self.race(configured, *[['session', token]] * RACERS)
-            self.assertEqual({'done': 1, 'TokenUsedUp': RACERS - 1}, came)
+            outcomes = self.race(configured, *[['session', token]] * RACERS)
+            self.assertEqual({'done': 1, 'TokenUsedUp': RACERS - 1}, outcomes)
             self.assertEqual(
                 1, self.count(configured, tables.console_sessions)
             )
 
-    def test_a_limit_of_sessions_holds(self) -> None:
+    def test_the_limit_of_sessions_is_not_exceeded(self) -> None:
         configured = self.configuration(max_sessions_per_server=2)
         for _ in range(self.ROUNDS):
             self.clear(configured)
             tokens = self.issue(configured, RACERS)
-            came = self.race(
+            outcomes = self.race(
                 configured, *[['session', token] for token in tokens]
             )
-            self.assertEqual({'done': 2, 'TooManySessions': RACERS - 2}, came)
+            self.assertEqual(
+                {'done': 2, 'TooManySessions': RACERS - 2}, outcomes
+            )
             self.assertEqual(
                 2, self.count(configured, tables.console_sessions)
             )
 
-    def test_or_the_newest_win(self) -> None:
+    def test_the_newest_sessions_replace_the_oldest(self) -> None:
         configured = self.configuration(
             max_sessions_per_server=2, when_sessions_are_full='replace'
         )
         for _ in range(self.ROUNDS):
             self.clear(configured)
             tokens = self.issue(configured, RACERS)
-            came = self.race(
+            outcomes = self.race(
                 configured, *[['session', token] for token in tokens]
             )
-            self.assertEqual({'done': RACERS}, came)
+            self.assertEqual({'done': RACERS}, outcomes)
             self.assertEqual(
                 2, self.count(configured, tables.console_sessions)
             )
@@ -253,13 +259,13 @@ class Races(OnDatabase):
             for _ in range(self.ROUNDS):
                 self.clear(configured)
                 tokens = self.issue(configured, RACERS - 2)
-                came = self.race(
+                outcomes = self.race(
                     configured,
                     *[['session', token] for token in tokens],
                     *[['revoke']] * 2,
                 )
                 self.assertLessEqual(
-                    came.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
+                    outcomes.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
                 )
                 self.assertEqual(
                     0, self.count(configured, tables.console_auth_tokens)
@@ -268,34 +274,34 @@ class Races(OnDatabase):
                     0, self.count(configured, tables.console_sessions)
                 )
 
-    def test_the_purge_beside_issue_and_look_up(self) -> None:
+    def test_purge_during_issue_and_look_up(self) -> None:
         configured = self.configuration(recheck_target=False)
         number = 20
-        came = self.race(
+        outcomes = self.race(
             configured, *[['issue', number]] * 5, *[['purge', number]] * 3
         )
-        self.assertEqual({'done': RACERS}, came)
+        self.assertEqual({'done': RACERS}, outcomes)
         purge(configured.database, audit.Audit(), int(time.time()))
         self.assertEqual(
             5 * number, self.count(configured, tables.console_auth_tokens)
         )
 
-    def test_one_takes_a_lease_an_interval(self) -> None:
+    def test_one_process_takes_a_lease_per_interval(self) -> None:
         configured = self.configuration()
         for round_ in range(self.ROUNDS):
             now = 1_000_000 + round_ * 60
-            came = self.race(configured, *[['lease', now]] * 4)
-            self.assertEqual({'done': 1, 'LookupError': 3}, came)
+            outcomes = self.race(configured, *[['lease', now]] * 4)
+            self.assertEqual({'done': 1, 'LookupError': 3}, outcomes)
 
-    def test_migrations_end_well(self) -> None:
+    def test_concurrent_migrations_succeed(self) -> None:
         file = self.empty()
         database = Database(configuration.load(files=[str(file)]))
         self.addCleanup(database.dispose)
         for _ in range(2):
             configured = self.useFixture(fixtures.Configuration())
             configured.file = file
-            came = self.race(configured, *[['sync']] * RACERS)
-            self.assertEqual({'done': RACERS}, came)
+            outcomes = self.race(configured, *[['sync']] * RACERS)
+            self.assertEqual({'done': RACERS}, outcomes)
             self.assertEqual(migration.head(), migration.version(database))
 
 

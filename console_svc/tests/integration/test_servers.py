@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Under uWSGI, gunicorn and the development server."""
+"""The service with uWSGI, gunicorn and the development server."""
 
 import pathlib
 import signal
@@ -23,7 +23,7 @@ class ServersTest(testtools.TestCase):
     ) -> Service:
         return self.useFixture(Service(server))
 
-    def main_job(self, service: Service) -> None:
+    def check_requests(self, service: Service) -> None:
         self.assertEqual(
             200, service.request('POST', CONSOLES, 'joe:demo').status_code
         )
@@ -44,17 +44,17 @@ class ServersTest(testtools.TestCase):
         )
         self.assertEqual(413, refused.status_code)
 
-    def both_processes_answer(self, service: Service) -> None:
+    def check_both_processes_answer(self, service: Service) -> None:
         def answered() -> bool:
             service.request('GET', CONSOLES, 'joe:demo')
             return len(service.processes(f'GET {CONSOLES}')) == 2
 
         service.process.wait_for(answered, 'both processes to answer')
 
-    def stops_gracefully(self, service: Service, told: str) -> None:
-        """A request whose body is on its way at SIGTERM is answered.
+    def check_graceful_stop(self, service: Service, message: str) -> None:
+        """Check that a request is answered whose body ends after SIGTERM.
 
-        :param told: what the server logs when it has heard of it
+        :param message: what the server logs when it handles SIGTERM
         """
         with socket.create_connection(('127.0.0.1', service.port)) as client:
             client.settimeout(process.PATIENCE)
@@ -62,10 +62,10 @@ class ServersTest(testtools.TestCase):
                 f'POST {CONSOLES} HTTP/1.1\r\nHost: localhost\r\n'
                 'X-Auth-Token: joe:demo\r\nContent-Length: 2\r\n\r\n{'.encode()
             )
-            self._wait_until_it_is_read(service)
+            self._wait_until_read(service)
             service.process.signal(signal.SIGTERM)
             service.process.wait_for(
-                lambda: told in service.log.read_text(), told
+                lambda: message in service.log.read_text(), message
             )
             client.sendall(b'}')
             answer = client.recv(65536)
@@ -74,8 +74,8 @@ class ServersTest(testtools.TestCase):
         self.assertTrue(service.process.is_gone())
         self.assertFalse(process.listens(service.port))
 
-    def _wait_until_it_is_read(self, service: Service) -> None:
-        """The server has taken the request's bytes off the socket."""
+    def _wait_until_read(self, service: Service) -> None:
+        """Wait until the server has read the request from its socket."""
 
         def unread() -> int:
             local = f'0100007F:{service.port:04X}'
@@ -91,15 +91,15 @@ class ServersTest(testtools.TestCase):
 
     def test_uwsgi(self) -> None:
         service = self.serve(uwsgi)
-        self.main_job(service)
-        self.both_processes_answer(service)
-        self.stops_gracefully(service, 'Gracefully killing worker 2')
+        self.check_requests(service)
+        self.check_both_processes_answer(service)
+        self.check_graceful_stop(service, 'Gracefully killing worker 2')
 
     def test_gunicorn(self) -> None:
         service = self.serve(gunicorn)
-        self.main_job(service)
-        self.both_processes_answer(service)
-        self.stops_gracefully(service, 'Handling signal: term')
+        self.check_requests(service)
+        self.check_both_processes_answer(service)
+        self.check_graceful_stop(service, 'Handling signal: term')
 
     def test_metrics_of_all_processes_add_up(self) -> None:
         directory = self.useFixture(fixtures_.TempDir()).path
@@ -112,9 +112,9 @@ class ServersTest(testtools.TestCase):
                     },
                 )
             )
-            self.both_processes_answer(service)
+            self.check_both_processes_answer(service)
             asked = service.log.read_text().count(f'"GET {CONSOLES}"')
-            # Any of the processes may answer.
+            # Each request may reach either process.
             for _ in range(10):
                 answer = service.request('GET', '/metrics')
                 self.assertEqual(200, answer.status_code)
@@ -125,7 +125,7 @@ class ServersTest(testtools.TestCase):
                     answer.text,
                 )
 
-    def test_a_wrong_configuration_is_no_start(self) -> None:
+    def test_an_invalid_configuration_prevents_the_start(self) -> None:
         for server in (uwsgi, gunicorn):
             port = process.free_port()
             folder = self.useFixture(fixtures.Configuration()).folder

@@ -24,12 +24,12 @@ def event(outcome: str = 'success') -> dict[str, Any]:
 
 
 class Bus:
-    """oslo.messaging's Notifier; takes events once it may."""
+    """A Notifier of oslo.messaging that blocks until ``unblocked`` is set."""
 
     def __init__(self) -> None:
-        self.may = threading.Event()
+        self.unblocked = threading.Event()
         self.taken: list[tuple[str, str]] = []
-        self.took = threading.Semaphore(0)
+        self._taken = threading.Semaphore(0)
         self.error: Exception | None = None
 
     def info(self, ctxt: Any, event_type: str, payload: Any) -> None:
@@ -39,15 +39,15 @@ class Bus:
         self._take('warn', event_type)
 
     def _take(self, priority: str, event_type: str) -> None:
-        assert self.may.wait(PATIENCE)
+        assert self.unblocked.wait(PATIENCE)
         self.taken.append((priority, event_type))
-        self.took.release()
+        self._taken.release()
         if self.error is not None:
             raise self.error
 
     def wait(self, count: int) -> None:
         for _ in range(count):
-            assert self.took.acquire(timeout=PATIENCE)
+            assert self._taken.acquire(timeout=PATIENCE)
 
 
 class NotifierTest(testtools.TestCase):
@@ -56,15 +56,15 @@ class NotifierTest(testtools.TestCase):
         conf = self.useFixture(fixtures.Configuration(**section)).conf
         return audit_notifications.notifier(conf)
 
-    def test_nothing_configured_needs_no_library(self) -> None:
-        # Importing it would be an ImportError.
+    def test_unconfigured_needs_no_oslo_messaging(self) -> None:
+        # With None in sys.modules, an import raises ImportError.
         with mock.patch.dict(sys.modules, {'oslo_messaging': None}):
             self.assertIsNone(self.make())
             self.assertIsNone(self.make(driver='noop'))
             self.assertIsNone(self.make(driver=''))
             self.assertIsNone(self.make(transport_url='fake:///'))
 
-    def test_a_library_that_is_missing(self) -> None:
+    def test_configured_without_oslo_messaging(self) -> None:
         with mock.patch.dict(sys.modules, {'oslo_messaging': None}):
             error = self.assertRaises(
                 cfg.Error, self.make, driver='messagingv2'
@@ -73,7 +73,7 @@ class NotifierTest(testtools.TestCase):
 
 
 class ApiTest(testtools.TestCase):
-    """The API's events, through oslo.messaging's driver for tests."""
+    """The API's events, with oslo.messaging's driver for tests."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -98,7 +98,7 @@ class ApiTest(testtools.TestCase):
             waiting.wait(0.01)
         return [message for _, message, *_ in _impl_test.NOTIFICATIONS]
 
-    def test_what_is_sent(self) -> None:
+    def test_events_are_sent_without_secrets(self) -> None:
         api = self.api()
         token = api.issue('novnc')
         api.request('GET', '/v2.1/os-console-auth-tokens/x', fixtures.ADMIN)
@@ -124,15 +124,15 @@ class ApiTest(testtools.TestCase):
         for secret in (token, fixtures.MEMBER, fixtures.ADMIN):
             self.assertNotIn(secret, str(_impl_test.NOTIFICATIONS))
 
-    def test_a_bus_that_hangs_holds_up_no_request(self) -> None:
+    def test_requests_do_not_wait_for_a_hung_bus(self) -> None:
         bus = Bus()
-        self.addCleanup(bus.may.set)
+        self.addCleanup(bus.unblocked.set)
         with mock.patch.object(oslo_messaging, 'Notifier', return_value=bus):
             api = self.api()
         for _ in range(3):
             api.issue('novnc')
         self.assertEqual([], bus.taken)
-        bus.may.set()
+        bus.unblocked.set()
         bus.wait(3)
 
 
@@ -140,14 +140,14 @@ class OutboxTest(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.bus = Bus()
-        self.addCleanup(self.bus.may.set)
+        self.addCleanup(self.bus.unblocked.set)
         self.outbox = audit_notifications.Outbox(self.bus)
 
     def put(self, name: str = 'x', outcome: str = 'success') -> None:
         self.outbox.put(everybody(), name, event(outcome))
 
-    def test_in_their_order(self) -> None:
-        self.bus.may.set()
+    def test_events_keep_their_order(self) -> None:
+        self.bus.unblocked.set()
         for number in range(5):
             self.put(str(number))
         self.put('5', outcome='failure')
@@ -157,30 +157,30 @@ class OutboxTest(testtools.TestCase):
             self.bus.taken,
         )
 
-    def test_what_does_not_fit_is_dropped(self) -> None:
+    def test_events_beyond_the_limit_are_dropped(self) -> None:
         with (
             mock.patch.object(audit_notifications, '_WAITING', 3),
-            mock.patch.object(audit_notifications.LOG, 'warning') as said,
+            mock.patch.object(audit_notifications.LOG, 'warning') as logged,
         ):
-            # One may be with the bus already.
+            # The thread may already have taken one from the queue.
             for number in range(5):
                 self.put(str(number))
-        self.assertIn(said.call_count, (1, 2))
-        self.bus.may.set()
-        self.bus.wait(5 - said.call_count)
+        self.assertIn(logged.call_count, (1, 2))
+        self.bus.unblocked.set()
+        self.bus.wait(5 - logged.call_count)
         self.put('later')
         self.bus.wait(1)
         self.assertEqual(('info', 'later'), self.bus.taken[-1])
 
-    def test_what_the_bus_refuses(self) -> None:
-        self.bus.may.set()
+    def test_an_error_of_the_bus_does_not_stop_the_thread(self) -> None:
+        self.bus.unblocked.set()
         self.bus.error = OSError('no bus')
         self.put('a')
         self.put('b')
         self.bus.wait(2)
 
-    def test_a_thread_of_its_own_after_a_fork(self) -> None:
-        self.bus.may.set()
+    def test_a_forked_process_starts_its_own_thread(self) -> None:
+        self.bus.unblocked.set()
         self.put('parent')
         self.bus.wait(1)
         pid = os.fork()
@@ -193,15 +193,15 @@ class OutboxTest(testtools.TestCase):
                 os._exit(2)
         self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
-    def test_a_process_that_ends_sends_what_waits(self) -> None:
+    def test_waiting_events_are_sent_at_exit(self) -> None:
         with mock.patch('atexit.register') as at_exit:
             self.put('last')
-        self.bus.may.set()
+        self.bus.unblocked.set()
         function, *arguments = at_exit.call_args.args
         function(*arguments)
         self.assertEqual([('info', 'last')], self.bus.taken)
 
-    def test_but_not_for_ever(self) -> None:
+    def test_exit_does_not_wait_longer_than_the_limit(self) -> None:
         with (
             mock.patch('atexit.register') as at_exit,
             mock.patch.object(audit_notifications, '_LAST_SECONDS', 0.01),

@@ -26,7 +26,7 @@ def payload(server_id: Any = fixtures.SERVER) -> dict[str, Any]:
 
 
 class Tokens:
-    """Remembers what is revoked, after raising what it is told to."""
+    """Records revoked servers, after it has raised the given errors."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -39,7 +39,7 @@ class Tokens:
 
 
 class DispatchTest(testtools.TestCase):
-    """One message, from oslo.messaging's hands."""
+    """Dispatching of one message."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -62,7 +62,7 @@ class DispatchTest(testtools.TestCase):
             types.SimpleNamespace(ctxt={}, message=message)
         )
 
-    def test_events_that_end_or_move_a_console(self) -> None:
+    def test_events_that_end_or_move_a_console_revoke(self) -> None:
         for event_type in (
             'instance.delete.end',
             'instance.evacuate',
@@ -82,7 +82,7 @@ class DispatchTest(testtools.TestCase):
             self.assertEqual(HANDLED, result)
             self.assertEqual([fixtures.SERVER], tokens.revoked, event_type)
 
-    def test_events_that_leave_it(self) -> None:
+    def test_other_events_are_ignored(self) -> None:
         for event_type in (
             'instance.delete.start',
             'instance.delete.end.more',
@@ -104,8 +104,8 @@ class DispatchTest(testtools.TestCase):
             self.assertEqual(HANDLED, result)
             self.assertEqual([], tokens.revoked, event_type)
 
-    def test_payloads_without_a_server(self) -> None:
-        for nonsense in (
+    def test_payloads_without_a_server_are_dropped(self) -> None:
+        for invalid in (
             None,
             'x',
             7,
@@ -124,29 +124,29 @@ class DispatchTest(testtools.TestCase):
             payload('x' * 100_000),
         ):
             tokens = Tokens()
-            self.assertEqual(HANDLED, self.dispatch(tokens, payload=nonsense))
+            self.assertEqual(HANDLED, self.dispatch(tokens, payload=invalid))
             self.assertEqual([], tokens.revoked)
 
-    def test_messages_that_are_no_notification_are_dropped(self) -> None:
+    def test_invalid_messages_are_dropped(self) -> None:
         for priority in (None, 7, [], {}, 'x'):
             result = self.dispatch(Tokens(), priority=priority)
             self.assertNotEqual(REQUEUE, result, priority)
 
-    def test_a_database_that_is_away_is_waited_for(self) -> None:
+    def test_requeued_while_the_database_is_unavailable(self) -> None:
         tokens = Tokens(db_exception.DBConnectionError())
         self.assertEqual(REQUEUE, self.dispatch(tokens))
         self.assertEqual(HANDLED, self.dispatch(tokens))
         self.assertEqual([fixtures.SERVER], tokens.revoked)
 
-    def test_what_fails_otherwise_does_not_come_again(self) -> None:
-        tokens = Tokens(RuntimeError('out of ideas'))
-        with mock.patch.object(nova_notifications.LOG, 'exception') as said:
+    def test_not_requeued_after_other_errors(self) -> None:
+        tokens = Tokens(RuntimeError('unexpected'))
+        with mock.patch.object(nova_notifications.LOG, 'exception') as logged:
             self.assertEqual(HANDLED, self.dispatch(tokens))
-        said.assert_called_once()
+        logged.assert_called_once()
 
 
 class MakeTest(testtools.TestCase):
-    """What it listens to."""
+    """The targets of the listener."""
 
     def make(self, **options: str) -> Any:
         conf = self.useFixture(
@@ -156,7 +156,7 @@ class MakeTest(testtools.TestCase):
         ).conf
         return nova_notifications.make(conf, Tokens())
 
-    def test_listens_to_novas_exchange(self) -> None:
+    def test_defaults_are_those_of_nova(self) -> None:
         server = self.make()
         self.assertEqual(
             [('nova', 'versioned_notifications')],
@@ -164,7 +164,7 @@ class MakeTest(testtools.TestCase):
         )
         self.assertEqual('console-svc', server._pool)
 
-    def test_as_configured(self) -> None:
+    def test_configured_exchange_topics_and_pool(self) -> None:
         server = self.make(exchange='cell1', topics='a, b', pool='')
         self.assertEqual(
             [('cell1', 'a'), ('cell1', 'b')],

@@ -37,13 +37,13 @@ class WatchedFileTest(testtools.TestCase):
         then = self.path.stat().st_mtime - age
         os.utime(self.path, (then, then))
 
-    def test_reads_a_change(self) -> None:
+    def test_a_change_is_read(self) -> None:
         self._write('one')
         self.assertEqual('one', self.file.get())
         self._write('two')
         self.assertEqual('two', self.file.get())
 
-    def test_reads_a_change_that_keeps_size_and_inode(self) -> None:
+    def test_a_change_with_the_same_time_and_size_is_read(self) -> None:
         # Two writes within one tick of the kernel's clock for time stamps.
         stamp = time.time_ns()
         with mock.patch('time.time_ns', return_value=stamp + 1):
@@ -52,13 +52,13 @@ class WatchedFileTest(testtools.TestCase):
                 os.utime(self.path, ns=(stamp, stamp))
                 self.assertEqual(f'{number:03}', self.file.get())
 
-    def test_reads_a_settled_file_once(self) -> None:
+    def test_an_unchanged_file_is_parsed_once(self) -> None:
         self._write('one', age=10)
         for _ in range(3):
             self.assertEqual('one', self.file.get())
         self.assertEqual(1, self.parsed)
 
-    def test_keeps_the_last_good_content(self) -> None:
+    def test_invalid_content_keeps_the_last_valid_content(self) -> None:
         self._write('good')
         self.file.get()
         self._write('bad')
@@ -70,7 +70,7 @@ class WatchedFileTest(testtools.TestCase):
         self._write('better')
         self.assertEqual('better', self.file.get())
 
-    def test_says_what_is_wrong_with_the_first_content(self) -> None:
+    def test_invalid_first_content_raises_its_error(self) -> None:
         error = self.assertRaises(ValueError, self.file.get)
         self.assertIn(str(self.path), str(error))
         self._write('bad', age=10)

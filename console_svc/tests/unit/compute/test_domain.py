@@ -26,7 +26,7 @@ def parse(devices: str = '', metadata: str = '') -> domain.Domain:
 
 
 class DomainTest(testtools.TestCase):
-    def test_whose_it_is(self) -> None:
+    def test_name_and_project_from_metadata(self) -> None:
         for version in ('1.0', '1.1'):
             found = parse(metadata=NOVA.format(version=version))
             self.assertEqual(
@@ -37,7 +37,7 @@ class DomainTest(testtools.TestCase):
         self.assertIsNone(found.project_id)
         self.assertIsNone(found.display_name)
 
-    def test_graphics(self) -> None:
+    def test_graphics_consoles(self) -> None:
         found = parse(
             "<graphics type='vnc' port='5901' listen='192.0.2.10'/>"
             "<graphics type='spice' port='5902' tlsPort='5903'"
@@ -53,17 +53,17 @@ class DomainTest(testtools.TestCase):
             dict(found.consoles),
         )
 
-    def test_what_listens_on_all_addresses_is_on_its_host(self) -> None:
+    def test_wildcard_addresses_become_the_host_name(self) -> None:
         for listen in ("listen='0.0.0.0'", "listen='::'", "listen=''", ''):
             found = parse(f"<graphics type='vnc' port='5901' {listen}/>")
             self.assertEqual('compute-1', found.consoles['novnc'].host)
 
-    def test_a_port_that_is_not_chosen_yet(self) -> None:
+    def test_a_console_without_a_port_is_omitted(self) -> None:
         for port in ("port='-1'", "port='0'", "port=''", ''):
             found = parse(f"<graphics type='vnc' {port} listen='::1'/>")
             self.assertEqual({}, dict(found.consoles))
 
-    def test_serial(self) -> None:
+    def test_serial_consoles(self) -> None:
         source = "<source mode='{}' host='192.0.2.10' service='10000'/>"
         for kind in ('serial', 'console'):
             found = parse(
@@ -74,13 +74,13 @@ class DomainTest(testtools.TestCase):
                 {'serial': ConnectInfo('192.0.2.10', 10000)},
                 dict(found.consoles),
             )
-        # One that connects elsewhere can't be connected to.
+        # With mode connect, QEMU is the client: nothing listens.
         found = parse(
             f"<serial type='tcp'>{source.format('connect')}</serial>"
         )
         self.assertEqual({}, dict(found.consoles))
 
-    def test_a_password_changes_nothing_else(self) -> None:
+    def test_with_password_changes_nothing_else(self) -> None:
         found = parse(
             "<graphics type='vnc' port='5901' autoport='yes'"
             " listen='192.0.2.10'><listen type='address'/></graphics>"

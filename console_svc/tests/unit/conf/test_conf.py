@@ -21,7 +21,7 @@ class ConfTest(testtools.TestCase):
         path.write_text(text)
         return str(path)
 
-    def test_files_and_directory_of_the_environment(self) -> None:
+    def test_load_from_environment(self) -> None:
         one = self.write('1.conf', '[consoleauth]\ntoken_ttl = 1\n')
         two = self.write('2.conf', '[compute]\ndriver = two\n')
         self.write('d/3.conf', '[static]\ninventory = /three\n')
@@ -35,7 +35,7 @@ class ConfTest(testtools.TestCase):
         self.assertEqual('two', conf.compute.driver)
         self.assertEqual('/three', conf.static.inventory)
 
-    def test_defaults_others_rely_on(self) -> None:
+    def test_defaults_that_installations_rely_on(self) -> None:
         empty = self.write('empty.conf', '')
         conf = configuration.load(files=[empty])
         self.assertEqual(
@@ -55,7 +55,7 @@ class ConfTest(testtools.TestCase):
             ),
         )
 
-    def test_a_range_of_ports(self) -> None:
+    def test_own_ports_exclude_the_listen_port(self) -> None:
         for text, ports in (
             ('5901-5903', [5901, 5902, 5903]),
             ('5899-5901', [5899, 5901]),
@@ -67,7 +67,7 @@ class ConfTest(testtools.TestCase):
         unset = configuration.load(files=[self.write('empty.conf', '')])
         self.assertEqual([], list(consoles.own_ports(unset)))
 
-    def test_what_is_no_range_of_ports(self) -> None:
+    def test_invalid_port_ranges_are_refused(self) -> None:
         for text in (
             '5901',
             '5902-5901',
@@ -83,9 +83,15 @@ class ConfTest(testtools.TestCase):
             error = self.assertRaises(
                 cfg.ConfigFileValueError, consoles.own_ports, conf
             )
-            self.assertIn('is no range of ports like', str(error))
+            self.assertIn('is not a range of ports such as', str(error))
 
-    def test_a_wrong_value_is_told(self) -> None:
+    def test_a_port_range_is_formatted_as_it_is_written(self) -> None:
+        ports = consoles.PortRange()
+        self.assertEqual(
+            ['5901-5903'], ports.format_defaults(ports('5901-5903'))
+        )
+
+    def test_invalid_values_are_refused(self) -> None:
         for text in (
             '[api]\nauth_strategy = none\n',
             '[consoleauth]\ntoken_ttl = 0\n',
@@ -98,7 +104,7 @@ class ConfTest(testtools.TestCase):
 
             self.assertRaises(cfg.Error, read)
 
-    def test_every_option_is_in_the_sample(self) -> None:
+    def test_every_option_is_in_the_sample_with_a_help(self) -> None:
         listed = {
             (group or 'DEFAULT', option.name)
             for group, options in opts.list_opts()

@@ -11,8 +11,8 @@ from console_svc.osc import base
 LOG = logging.getLogger(__name__)
 
 
-class EachTest(testtools.TestCase):
-    def test_all_are_called(self) -> None:
+class CallEachTest(testtools.TestCase):
+    def test_all_calls_are_made_when_some_fail(self) -> None:
         called = []
 
         def call(number: int) -> None:
@@ -23,7 +23,7 @@ class EachTest(testtools.TestCase):
         logger = self.useFixture(fixtures.FakeLogger(__name__))
         error = self.assertRaises(
             exceptions.CommandError,
-            base.each,
+            base.call_each,
             [
                 ('console 1', lambda: call(1)),
                 ('console 2', lambda: call(2)),

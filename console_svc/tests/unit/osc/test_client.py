@@ -13,7 +13,7 @@ from console_svc.osc import client
 def answer(
     status: int, body: str, content_type: str, **headers: str
 ) -> requests.Response:
-    """What requests makes of an answer."""
+    """Return a response of the requests library."""
     response = requests.Response()
     response.status_code = status
     response.url = 'http://127.0.0.1/v2.1/os-console-auth-tokens/a-token'
@@ -37,15 +37,15 @@ class PathTest(testtools.TestCase):
                 client.path(['servers', segment, 'consoles']),
             )
 
-    def test_no_segment_leads_elsewhere(self) -> None:
-        """DELETE /servers/SERVER/consoles/.. would be the server's."""
+    def test_segments_that_change_the_resource_are_refused(self) -> None:
+        """DELETE /servers/SERVER/consoles/.. would delete the server."""
         for segment in ('', '.', '..'):
             error = self.assertRaises(
                 exceptions.CommandError,
                 client.path,
                 ['servers', 'web-1', 'consoles', segment],
             )
-            self.assertEqual(f"'{segment}' is no name or id", str(error))
+            self.assertEqual(f"'{segment}' is not a name or ID", str(error))
 
 
 class ReasonTest(testtools.TestCase):
@@ -57,7 +57,7 @@ class ReasonTest(testtools.TestCase):
         )
         return client.reason(error)
 
-    def test_a_fault(self) -> None:
+    def test_a_fault_in_one_line(self) -> None:
         fault = {'itemNotFound': {'code': 404, 'message': 'Token not found'}}
         self.assertEqual(
             'Token not found (HTTP 404) (Request-ID: req-1)',
@@ -69,14 +69,14 @@ class ReasonTest(testtools.TestCase):
             ),
         )
 
-    def test_a_load_balancers_page(self) -> None:
+    def test_the_error_page_of_a_load_balancer(self) -> None:
         page = '<html><body>\n<h1>503</h1>\nNo server.\n</body></html>\n'
         self.assertEqual(
             '503: No server. (HTTP 503)',
             self.reason(answer(503, page, 'text/html')),
         )
 
-    def test_nothing(self) -> None:
+    def test_an_empty_answer(self) -> None:
         self.assertEqual(
             'Because (HTTP 500)', self.reason(answer(500, '', 'text/plain'))
         )

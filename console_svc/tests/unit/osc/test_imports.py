@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The plugin is loaded with every command: without the service."""
+"""The plugin must not import the service.
+
+openstackclient loads it with every command.
+"""
 
 import subprocess
 import sys
@@ -20,7 +23,7 @@ print(*sys.modules)
 
 
 class ImportsTest(testtools.TestCase):
-    def test_what_is_loaded(self) -> None:
+    def test_only_the_plugin_is_imported(self) -> None:
         loaded = subprocess.run(
             [sys.executable, '-c', _SCRIPT],
             check=True,

@@ -4,28 +4,32 @@
 #   tools/test.sh                 all parts
 #   tools/test.sh unit pep8       these parts
 #
-# Parts: pep8, docs, releasenotes, api-ref, samples, unit, functional,
-# integration. Distribution packages that are missing (bindep.txt, profile
-# "test") are installed where this runs as root; everything else is kept below
-# .test. The last line is "N passed, N failed".
+# Parts: pep8, functional, unit, docs, samples, releasenotes, api-ref,
+# integration. Two run at a time; integration, which has workers of its own,
+# runs last and alone. Distribution packages that are missing (bindep.txt,
+# profile "test") are installed where this runs as root; everything else is
+# kept below .test, the output of each part in .test/output. The last line is
+# "N passed, N failed".
 set -uo pipefail
+# Each job in the background is a process group, which stop() can signal.
+set -m
 cd "$(dirname "$0")/.." || exit 1
 . tools/python.sh
 
-all=(pep8 docs releasenotes api-ref samples unit functional integration)
+all=(pep8 functional unit docs samples releasenotes api-ref integration)
 parts=("$@")
 [ $# -gt 0 ] || parts=("${all[@]}")
 for part in "${parts[@]}"; do
     case " ${all[*]} " in
         *" $part "*) ;;
-        *) sed -n '2,11s/^# \?//p' "$0" >&2; exit 2 ;;
+        *) sed -n '2,13s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
 done
 
 work=$PWD/.test
 venv=$work/venv
-mkdir -p "$work"
-trap 'exit 130' INT TERM
+output=$work/output
+mkdir -p "$output"
 
 say() { printf '\n=== %s\n' "$*"; }
 
@@ -43,23 +47,44 @@ install_tools() {
 install_packages() {
     local missing
     missing=$("$venv/bin/bindep" -b test) && return
-    say "distribution packages: ${missing//$'\n'/ }"
+    echo "distribution packages: ${missing//$'\n'/ }"
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
         echo "Install them, please: $missing" >&2
         return 1
     fi
     export DEBIAN_FRONTEND=noninteractive
+    # Services that a package brings are not started: tests start theirs.
     apt-get update -qq &&
-        # Services that a package brings are not started: tests start theirs.
-        RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >"$work/apt.log" 2>&1 ||
-        { tail -20 "$work/apt.log"; return 1; }
+        RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
+}
+
+# What integration needs, installed while other parts run.
+prepare() {
+    install_packages && tox_run integration --notest
+}
+
+# tox_run ENVIRONMENTS ARGUMENT...
+tox_run() {
+    TOX_PYTHON=$python "$venv/bin/tox" run -q --workdir "$work/tox" -e "$@"
+}
+
+# Where stestr records a part.
+results() { echo "$work/results/$1"; }
+
+run() {
+    local part=$1 envs=$1
+    case $part in
+        prepare) prepare; return ;;
+        unit) envs=py3 ;;
+        samples) envs=genconfig,genpolicy ;;
+    esac
+    rm -rf "$(results "$part")"
+    mkdir -p "$(results "$part")"
+    STESTR_REPOSITORY=$(results "$part") tox_run "$envs"
 }
 
 passed=0 failed=0 skipped=0
 broken=()
-
-# Where stestr records a part.
-results() { echo "$work/results/$1"; }
 
 # Adds what stestr has recorded of a part, which ended with this status.
 count() {
@@ -85,34 +110,88 @@ count() {
     fi
 }
 
-run() {
-    local part=$1 envs=$1 status=0 started=$SECONDS
-    case $part in
-        unit) envs=py3 ;;
-        samples) envs=genconfig,genpolicy ;;
-    esac
-    say "$part"
-    rm -rf "$(results "$part")"
-    mkdir -p "$(results "$part")"
-    TOX_PYTHON=$python STESTR_REPOSITORY=$(results "$part") \
-        "$venv/bin/tox" run -q --workdir "$work/tox" -e "$envs" || status=$?
+# Process id -> part; part -> when it began, in seconds; part -> its duration.
+declare -A running=() began=() took=()
+ended=()
+
+start() {
+    local part=$1
+    say "$part runs: .test/output/$part"
+    began[$part]=$SECONDS
+    run "$part" >"$output/$part" 2>&1 </dev/null &
+    running[$!]=$part
+}
+
+# Waits for one of the parts that run, and reports it.
+finish() {
+    local pid status=0 part
+    wait -n -p pid "${!running[@]}" || status=$?
+    part=${running[$pid]}
+    unset "running[$pid]"
+    took[$part]=$((SECONDS - began[$part]))
+    ended+=("$part")
+    if [ $status -ne 0 ]; then
+        say "$part: failed, ${took[$part]} s; its output:"
+        cat "$output/$part"
+    else
+        say "$part: passed, ${took[$part]} s; its output ends:"
+        case $part in
+            unit | functional | integration) sed -n '/^Totals$/,$p' "$output/$part" ;;
+            *) tail -n 3 "$output/$part" ;;
+        esac
+    fi
     case $part in
         unit | functional | integration) count "$part" $status ;;
         *)
-            if [ $status -eq 0 ]; then passed=$((passed + 1)); else
+            if [ $status -ne 0 ]; then
                 failed=$((failed + 1)) broken+=("$part")
+            elif [ "$part" != prepare ]; then
+                passed=$((passed + 1))
             fi ;;
     esac
-    echo "$part: $((SECONDS - started)) s"
 }
 
-install_tools || { echo "0 passed, 1 failed"; exit 1; }
-case " ${parts[*]} " in
-    *" integration "*) install_packages || failed=$((failed + 1)) broken+=(bindep) ;;
-esac
-for part in "${parts[@]}"; do run "$part"; done
+# Ends what runs. Test runners get the time to end the programs that they
+# have started, which are in sessions of their own.
+stop() {
+    local pid
+    trap "" HUP INT TERM
+    for pid in "${!running[@]}"; do kill -INT -- "-$pid" 2>/dev/null; done
+    for _ in $(seq 300); do
+        for pid in "${!running[@]}"; do
+            kill -0 -- "-$pid" 2>/dev/null || unset "running[$pid]"
+        done
+        [ ${#running[@]} -gt 0 ] || break
+        sleep 0.1
+    done
+    for pid in "${!running[@]}"; do kill -KILL -- "-$pid" 2>/dev/null; done
+    exit 130
+}
+trap stop HUP INT TERM
 
-say "${broken[*]:+broken: ${broken[*]}; }$SECONDS s in all"
+install_tools || { echo "0 passed, 1 failed"; exit 1; }
+
+quick=() last=
+for part in "${parts[@]}"; do
+    if [ "$part" = integration ]; then last=$part; else quick+=("$part"); fi
+done
+for part in ${last:+prepare} ${quick[@]+"${quick[@]}"}; do
+    [ ${#running[@]} -lt 2 ] || finish
+    start "$part"
+done
+while [ ${#running[@]} -gt 0 ]; do finish; done
+if [ "$last" ]; then
+    start integration
+    finish
+    say "the slowest tests of integration"
+    "$venv/bin/stestr" --repo-url "$(results integration)" slowest --all | head -n 17
+fi
+
+say "seconds"
+for part in "${ended[@]}"; do printf '%-12s %5d\n' "$part" "${took[$part]}"; done
+printf '%-12s %5d\n' "in all" $SECONDS
+[ ${#broken[@]} -eq 0 ] || echo "broken: ${broken[*]}"
+echo
 if [ $skipped -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"
 else

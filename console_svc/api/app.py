@@ -2,10 +2,11 @@
 
 """Assembly of the API. Read this first: it is the way of every request."""
 
-import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from wsgiref.types import WSGIApplication
 
 import keystonemiddleware.opts
 import pecan.core
@@ -14,7 +15,7 @@ from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
 from console_svc import exception
-from console_svc.api import healthcheck, microversion, operation
+from console_svc.api import healthcheck, microversion, operation, routes
 from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.auth_cache import AuthCache, CallerCache
@@ -26,135 +27,157 @@ from console_svc.api.middleware.branch import (
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
 from console_svc.api.middleware.first_request import FirstRequest
-from console_svc.api.middleware.measured import RESOURCE, Measured
 from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
-from console_svc.api.openapi import document
-from console_svc.api.request import Request
+from console_svc.api.request import RESOURCE, Request
 from console_svc.services import Services
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
+    # Not at run time: see _metrics.
     from console_svc.api.metrics import Metrics
 
+Middleware = Callable[[WSGIApplication], WSGIApplication]
 
 # Where auth_token's own defaults don't suit this service.
 _AUTH_TOKEN_DEFAULTS: Final = {
-    # It would wait for ever: one keystone that hangs would take every thread.
+    # By default it waits for ever: a keystone that hangs would block every
+    # thread.
     'http_connect_timeout': 10,
-    # What access rules of application credentials call this API. They need the
-    # catalogue, too: include_service_catalog must stay on.
+    # The service whose requests the access rules of application credentials
+    # name. They are read from the catalogue: include_service_catalog must
+    # stay on.
     'service_type': microversion.SERVICE_TYPE,
 }
 
 
-def build(conf: cfg.ConfigOpts) -> 'WSGIApplication':
+def build(conf: cfg.ConfigOpts) -> WSGIApplication:
     """The API as a WSGI application."""
-    figures = _metrics(conf)
+    metrics = _metrics(conf)
     services = Services(
         conf,
         conf.api.database_timeout,
-        figures.event if figures else None,
+        metrics.event if metrics else None,
     )
     services.load()
-    services.openapi = functools.cache(
-        lambda: document.render(RootController, conf)
-    )
+    app: WSGIApplication = Application(RootController(services))
+    for wrap in reversed([*_middleware(conf, services, metrics)]):
+        app = wrap(app)
+    return app
 
-    # A request meets these from the last line to the first, its answer from
-    # the first to the last. Faults stands on both sides of authentication:
-    # inside, as auth_token adds WWW-Authenticate to a 401 of ours; outside,
-    # for what the middleware itself refuses.
-    app: Any = Application(RootController(services))
-    app = Faults(app, conf)
-    app = Branch(is_public, app, authentication(conf, app))
-    limited = sizelimit.RequestBodySizeLimiter(app, conf)
-    app = Branch(has_no_body, app, limited)
-    app = Faults(app, conf)
-    app = Microversion(app)
-    if conf.cors.allowed_origin:
-        app = cors.CORS(app, conf)
-    app = RequestLog(app)
-    app = RequestId(app)
-    if figures:
-        app = Measured(app, figures.answered)
-    if conf.oslo_middleware.enable_proxy_headers_parsing:
-        app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
+
+def _middleware(
+    conf: cfg.ConfigOpts, services: Services, metrics: 'Metrics | None'
+) -> Iterator[Middleware]:
+    """The middleware, outermost first: in the order that a request meets it.
+
+    A response passes it in the reverse order.
+    """
+    # /healthcheck and /metrics branch off first: without authentication, and
+    # neither logged nor counted.
+    yield partial(healthcheck.beside, conf=conf, database=services.database)
+    if metrics:
+        # Outside of HTTPProxyToWSGI: the peer's own address counts.
+        yield partial(metrics.beside, conf=conf)
     if conf.consoleauth.purge_interval:
-        app = FirstRequest(app, services.purge.start)
-    if figures:
-        app = figures.beside(app, conf)
-    return healthcheck.beside(app, conf, services.database)
+        yield partial(FirstRequest, start=services.purge.start)
+    if conf.oslo_middleware.enable_proxy_headers_parsing:
+        # Before anything reads the client's address or the request's URL.
+        yield partial(http_proxy_to_wsgi.HTTPProxyToWSGI, conf=conf)
+    if metrics:
+        yield partial(metrics.measured, routes=routes.labels(RootController))
+    # Before RequestLog, whose line has the id.
+    yield RequestId
+    yield RequestLog
+    if conf.cors.allowed_origin:
+        # Before authentication: a preflight request has no token.
+        yield partial(cors.CORS, conf=conf)
+    # Outside of Faults: a fault, too, has the microversion headers.
+    yield Microversion
+    # For what the middleware below refuses.
+    yield partial(Faults, conf=conf)
+    yield partial(_limit_bodies, conf=conf)
+    yield partial(_authenticate, conf=conf)
+    # For what the application refuses. Inside of authentication: auth_token
+    # adds WWW-Authenticate to every 401 that it sees.
+    yield partial(Faults, conf=conf)
 
 
 def _metrics(conf: cfg.ConfigOpts) -> 'Metrics | None':
-    """Where the figures are kept, if anybody wants them."""
+    """The metrics of this process, if they are enabled."""
     directory = conf.metrics.directory
     if not directory:
         return None
     os.makedirs(directory, exist_ok=True)
-    # prometheus_client wants to know when it is imported.
+    # prometheus_client reads it when it is imported.
     os.environ['PROMETHEUS_MULTIPROC_DIR'] = directory
     from console_svc.api.metrics import Metrics
 
     return Metrics()
 
 
-def authentication(
-    conf: cfg.ConfigOpts, app: 'WSGIApplication'
-) -> 'WSGIApplication':
-    """The middleware that says who is asking."""
+def _limit_bodies(
+    app: WSGIApplication, conf: cfg.ConfigOpts
+) -> WSGIApplication:
+    """Middleware that refuses large request bodies."""
+    limited = sizelimit.RequestBodySizeLimiter(app, conf)
+    return Branch(has_no_body, app, limited)
+
+
+def _authenticate(
+    app: WSGIApplication, conf: cfg.ConfigOpts
+) -> WSGIApplication:
+    """Middleware that identifies the caller, except for public paths."""
     if conf.api.auth_strategy == 'noauth2':
-        return NoAuth2(Context(app))
+        return Branch(is_public, app, NoAuth2(Context(app)))
     for group, options in keystonemiddleware.opts.list_auth_token_opts():
         conf.register_opts(options, group)
     for name, default in _AUTH_TOKEN_DEFAULTS.items():
         conf.set_default(name, default, 'keystone_authtoken')
     callers = CallerCache(
-        # Who has auth_token cache nothing wants nothing cached.
+        # Where auth_token's cache is off, ours is too.
         min(
             conf.api.remember_callers,
             max(0, conf.keystone_authtoken.token_cache_time),
         )
     )
-    middleware = auth_token.AuthProtocol(
+    checked = auth_token.AuthProtocol(
         Context(callers.remembering(app)), {'oslo_config_config': conf}
     )
-    return AuthCache(callers, middleware, app)
+    return Branch(is_public, app, AuthCache(callers, checked, app))
 
 
 class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
-    """Pecan, routing by path and method alone.
+    """Pecan, dispatching by path and method alone.
 
-    Pecan also guesses content types by suffix, negotiates them, reads query
-    and body into arguments and walks attributes by their names. The compute
-    API does none of these: it answers JSON whatever is accepted, and a
-    controller reads a body where there is one to read.
+    Pecan also guesses content types by suffix, negotiates them, parses query
+    and body into arguments and looks attributes up by segments of the path.
+    The compute API does none of this: it answers in JSON whatever the client
+    accepts, and a controller reads the body where there is one to read.
     """
 
     def __init__(self, root: Resource) -> None:
         super().__init__(root, request_cls=Request)
 
     def route(self, req: Request, node: Resource, path: str) -> Resource:
-        """The resource of a path: one segment, one ``_lookup``.
+        """The resource of a path, found segment by segment.
 
-        :raises console_svc.exception.NotFound: there is none
+        :raises console_svc.exception.NotFound: there is no such resource
         """
         *folders, last = path.split('/')[1:] or ['']
         for segment in filter(None, folders):
-            node = node._lookup(segment, req)
-        return node._lookup(last, req)
+            node = node.child_at(segment, req)
+        return node.child_at(last, req)
 
     def find_controller(
         self, state: Any
     ) -> tuple[Any, list[Any], dict[str, Any]]:
         """The function that answers a request, and its arguments.
 
-        :raises console_svc.exception.NotFound: nothing has this path
-        :raises console_svc.exception.MethodNotAllowed: but not this way
+        :raises console_svc.exception.NotFound: no resource has this path
+        :raises console_svc.exception.MethodNotAllowed: the resource does not
+            have this method
         """
         req = state.request
         try:
@@ -162,18 +185,21 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         except UnicodeDecodeError:
             raise exception.NotFound from None
         resource = self.route(req, self.root, path)
-        if resource.index is None:
+        if not resource.methods:
             raise exception.NotFound
         req.environ[RESOURCE] = type(resource)
-        handlers = resource.index._pecan['generic_handlers']
         method = 'GET' if req.method == 'HEAD' else req.method
-        state.controller = handlers.get(method, handlers['DEFAULT'])
-        described = operation.of(state.controller)
+        handler = resource.methods.get(method)
+        described = operation.of(handler)
         if described:
             if described.extension and not resource.has_extensions():
                 raise exception.NotFound
             state.response.status_int = described.status
-        return state.controller, [resource, req, state.response], {}
+        elif method == 'OPTIONS':
+            handler = Resource.options
+        else:
+            raise exception.MethodNotAllowed(req.method, resource.allowed())
+        return handler, [resource, req, state.response], {}
 
     def invoke_controller(
         self,
@@ -184,9 +210,8 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
     ) -> None:
         """Call the function, and render what it returns.
 
-        Pecan would drop arguments of the query that the function doesn't
-        take, for which it looks into its signature each time; find_controller
-        passes none.
+        Pecan inspects the function's signature for each request, to drop
+        query parameters that it does not take. There are none here.
         """
         result = controller(*args)
         state.response.content_type = 'application/json'
@@ -194,4 +219,4 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
             state.response.text = self.render('json', result)
 
     def _handle_empty_response_body(self, state: Any) -> None:
-        """Leave the status alone: an empty 200 is no 204 here."""
+        """Leave the status alone; Pecan makes an empty 200 a 204."""

@@ -1,41 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/metrics, for Prometheus: what all API processes of a host have counted.
+"""Metrics of the API, and /metrics, where Prometheus reads them.
 
-Imported where ``[metrics] directory`` is set, and only then.
+They are those of all API processes of a host. This module is imported where
+``[metrics] directory`` is set, and only there.
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import prometheus_client
 from oslo_config import cfg
 
 from console_svc import addresses, prometheus
 from console_svc.api.middleware.branch import Branch
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
+from console_svc.api.request import RESOURCE
 
 PATH: Final = '/metrics'
 
-#: A look-up takes two milliseconds, a driver that is away its time-out.
+#: Seconds: a look-up takes two milliseconds, a driver that does not answer
+#: its time-out.
 BUCKETS: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1, 2.5, 5, 10, 30),
 )
 
-# With any of these somebody stands between us and whoever asks.
+# Methods with a label of their own. A client can send any word, and each
+# label is kept for ever.
+_METHODS: Final = frozenset({'GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'})
+_OTHER: Final = 'other'
+
+# A request with any of these has come through a proxy.
 _FORWARDED: Final = ('HTTP_FORWARDED', 'HTTP_VIA', 'HTTP_X_REAL_IP')
 
 
 class Metrics:
-    """The figures of this process, which are added to those of the others."""
+    """The metrics of this process."""
 
     def __init__(self) -> None:
         registry = prometheus_client.CollectorRegistry()
@@ -63,29 +66,66 @@ class Metrics:
     def answered(
         self, method: str, route: str, status: str, seconds: float
     ) -> None:
-        """A request was answered.
+        """Count a request.
 
-        :param route: the template of its path, with no id in it
+        :param route: its path, with the names of ids in their place
+        :param status: three digits
         """
         self._requests.labels(method, route, status).inc()
         self._seconds.labels(method, route).observe(seconds)
 
     def event(self, name: str, outcome: str) -> None:
-        """An event of :mod:`console_svc.audit` has happened."""
+        """Count an event of :mod:`console_svc.audit`."""
         self._events.labels(name, outcome).inc()
 
+    def measured(
+        self, app: WSGIApplication, routes: Mapping[Any, str]
+    ) -> WSGIApplication:
+        """The API, with each of its requests counted.
+
+        :param routes: the labels of the classes of resources
+        """
+
+        def measure(
+            environ: WSGIEnvironment, start_response: StartResponse
+        ) -> Iterable[bytes]:
+            started = time.perf_counter()
+
+            def start(
+                status: str,
+                headers: list[tuple[str, str]],
+                exc_info: Any = None,
+            ) -> Any:
+                self.answered(
+                    _method(environ['REQUEST_METHOD']),
+                    # Without a resource: the path leads nowhere, or
+                    # middleware has refused the request.
+                    routes.get(environ.get(RESOURCE), _OTHER),
+                    status[:3],
+                    time.perf_counter() - started,
+                )
+                return start_response(status, headers, exc_info)
+
+            return app(environ, start)
+
+        return measure
+
     @staticmethod
-    def beside(
-        app: 'WSGIApplication', conf: cfg.ConfigOpts
-    ) -> 'WSGIApplication':
-        """The API with /metrics beside it, for those who may read it."""
+    def beside(app: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication:
+        """The API, with /metrics for the sources that may read it."""
         return Branch(_may_read(conf.metrics.allowed_sources), _answer, app)
+
+
+def _method(name: str) -> str:
+    if name == 'HEAD':
+        return 'GET'
+    return name if name in _METHODS else _OTHER
 
 
 def _may_read(
     sources: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network],
-) -> Callable[['WSGIEnvironment'], bool]:
-    def may_read(environ: 'WSGIEnvironment') -> bool:
+) -> Callable[[WSGIEnvironment], bool]:
+    def may_read(environ: WSGIEnvironment) -> bool:
         if environ.get('PATH_INFO') != PATH or any(
             name.startswith('HTTP_X_FORWARDED') or name in _FORWARDED
             for name in environ
@@ -101,7 +141,7 @@ def _may_read(
 
 
 def _answer(
-    environ: 'WSGIEnvironment', start_response: 'StartResponse'
+    environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     body = prometheus.text()
     start_response(

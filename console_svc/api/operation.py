@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a method of a resource is, for the service and for its description."""
+"""The operations of the API: the methods of its resources.
+
+Requests are dispatched by them, and the OpenAPI document is made of them.
+"""
 
 import dataclasses
 import http
@@ -15,12 +18,12 @@ _Handler = TypeVar('_Handler', bound=Any)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Form:
-    """A form of a body.
+    """One schema that a body can have.
 
     :param schema: JSON Schema
     :param since: the first microversion that has it
-    :param before: the first one that no longer has it
-    :param action: the member that tells it from other forms
+    :param before: the first microversion that no longer has it
+    :param action: the member that tells it from the other forms
     """
 
     schema: Mapping[str, Any]
@@ -31,25 +34,29 @@ class Form:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Operation:
-    """Decorates the function that answers a method.
+    """Decorator: makes a function of a resource the handler of a method.
 
-    What is common to all operations is not said here, nor what the path and
-    its ids say: see :mod:`console_svc.api.openapi`.
+    It takes ``req`` and ``resp``; what it returns is the body of the
+    response, rendered as JSON. None leaves ``resp`` as it is.
 
-    :param summary: what it does, as the api-ref's section is called
-    :param status: of an answer that is no fault
-    :param body: the forms of what a request brings
-    :param body_required: whether it must bring that
-    :param answer: the forms of what it is answered; none: an empty body
-    :param raises: faults that are particular to it
+    Neither what all operations have in common nor the ids of a path are
+    described here: see :mod:`console_svc.api.openapi`.
+
+    :param method: in upper case; GET includes HEAD
+    :param summary: the title of its section in the api-ref
+    :param status: of a successful response
+    :param body: the forms of the request body
+    :param body_required: whether a request must have a body
+    :param answer: the forms of the response body; none: it is empty
+    :param raises: errors that are particular to it
     :param since: the first microversion that has it
-    :param before: the first one that no longer has it
+    :param before: the first microversion that no longer has it
     :param extension: it is console-svc's own, and its resource is not
-    :param query: JSON Schemas of the query's parameters, by their names
-    :param links: what can be asked with the answer: operationId -> ids of
-        its path that are not in this one -> where they are in the answer
+    :param links: operations that can follow: operationId -> ids of its path
+        that are not in this one -> where in the response they are
     """
 
+    method: str
     summary: str
     status: http.HTTPStatus = http.HTTPStatus.OK
     body: tuple[Form, ...] = ()
@@ -59,9 +66,6 @@ class Operation:
     since: Version | None = None
     before: Version | None = None
     extension: bool = False
-    query: Mapping[str, Mapping[str, Any]] = dataclasses.field(
-        default_factory=dict
-    )
     links: Mapping[str, Mapping[str, str]] = dataclasses.field(
         default_factory=dict
     )
@@ -72,6 +76,6 @@ class Operation:
 
 
 def of(handler: Any) -> Operation | None:
-    """A handler's operation; None: it answers methods that are none."""
+    """The operation of a function; None: it is not a handler."""
     operation: Operation | None = getattr(handler, 'operation', None)
     return operation

@@ -4,7 +4,7 @@
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 from urllib import parse
 
 import webob
@@ -13,7 +13,10 @@ from console_svc import exception
 from console_svc.api.microversion import ENVIRON_KEY, Version
 from console_svc.context import RequestContext
 
-CALLER = 'console_svc.caller'
+#: Where the environ has the caller's RequestContext.
+CALLER: Final = 'console_svc.caller'
+#: Where the environ has the class of the resource that a request is for.
+RESOURCE: Final = 'console_svc.resource'
 
 _JSON = re.compile(r'|application/(json|[^/]+\+json)')
 

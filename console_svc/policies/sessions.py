@@ -23,8 +23,8 @@ RULES = [
     base.rule(
         UPDATE,
         base.SERVICE_OR_ADMIN,
-        'Keep a session alive or close it, as the console proxy does that '
-        'opened it',
+        'Keep sessions alive or close one, as the console proxy does that '
+        'opened them',
         ('PUT', '/console-sessions'),
         ('DELETE', '/console-sessions/{session_id}'),
     ),

@@ -7,8 +7,10 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import microversion, responses, schemas, views
-from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api import microversion
+from console_svc.api.bodies import remote_consoles as bodies
+from console_svc.api.bodies import schema
+from console_svc.api.controllers.base import ServerResource
 from console_svc.api.controllers.remote_consoles import REFUSALS, issue
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
@@ -17,17 +19,15 @@ from console_svc.api.request import Request
 class ActionController(ServerResource):
     """/servers/{server_id}/action"""
 
-    index = methods()
-
-    @index.when(method='POST', template='json')
     @Operation(
+        'POST',
         'Get a console by action',
         before=microversion.REMOTE_CONSOLES,
         body=tuple(
             Form(validator.schema, action=action)
-            for action, validator in schemas.ACTIONS.items()
+            for action, validator in bodies.ACTIONS.items()
         ),
-        answer=responses.ACTION_CONSOLE,
+        answer=bodies.ACTED,
         raises=REFUSALS,
     )
     def act(self, req: Request, resp: webob.Response) -> dict[str, Any]:
@@ -35,13 +35,13 @@ class ActionController(ServerResource):
         if not isinstance(document, dict) or len(document) != 1:
             raise exception.MalformedBody
         (action,) = document
-        if action not in schemas.ACTIONS:
+        if action not in bodies.ACTIONS:
             raise exception.BadRequest(
                 reason=f'There is no such action: {action}'
             )
         if req.microversion >= microversion.REMOTE_CONSOLES:
             raise exception.NotFound
-        schemas.validate(schemas.ACTIONS[action], document)
+        schema.validate(bodies.ACTIONS[action], document)
         console_type = document[action]['type']
         url = issue(self, req, console_type, (console_type,))
-        return views.action_console(console_type, url)
+        return bodies.acted(console_type, url)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/os-console-auth-tokens/{console_token}: where does this token lead?"""
+"""/os-console-auth-tokens/{console_token}: look up and revoke a token."""
 
 import dataclasses
 import http
@@ -9,8 +9,10 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import microversion, responses, schemas, views
-from console_svc.api.controllers.base import Resource, methods
+from console_svc.api import microversion
+from console_svc.api.bodies import schema
+from console_svc.api.bodies import tokens as bodies
+from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.token_sessions import (
     TokenSessionsController,
 )
@@ -26,20 +28,18 @@ class ConsoleAuthTokenController(Resource):
     """/os-console-auth-tokens/{console_token}"""
 
     extensions = {'sessions': TokenSessionsController}
-    index = methods()
-
     console_token: str
 
-    @index.when(method='GET', template='json')
     @Operation(
+        'GET',
         'Show where a token leads',
-        answer=responses.CONNECT_INFO,
+        answer=bodies.CONNECT_INFO,
         raises=(exception.BadRequest, exception.ConsoleTypeNotAccessible),
     )
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         version = req.microversion
         if version >= microversion.SPICE_DIRECT:
-            schemas.validate(schemas.NO_QUERY, req.query())
+            schema.validate(bodies.NO_QUERY, req.query())
         self.services.policy.authorize(req.caller, policies.SHOW)
         token = self.services.tokens.validate(req.caller, self.console_token)
         if (
@@ -47,10 +47,10 @@ class ConsoleAuthTokenController(Resource):
             and token.console_type != ConsoleType.RDP_HTML5
         ):
             raise exception.ConsoleTypeNotAccessible
-        return views.connect_info(token, version)
+        return bodies.connect_info(token, version)
 
-    @index.when(method='DELETE')
     @Operation(
+        'DELETE',
         'Revoke a token',
         status=http.HTTPStatus.NO_CONTENT,
         extension=True,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/console-gateway/authentications: is this a native console's password?"""
+"""/console-gateway/authentications: log in to a native console."""
 
 import http
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import responses, schemas, views
-from console_svc.api.controllers.base import Resource, methods
+from console_svc.api.bodies import gateway as bodies
+from console_svc.api.bodies import schema, sessions
+from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.policies import console_gateway as policies
@@ -18,14 +19,12 @@ from console_svc.policies import console_gateway as policies
 class AuthenticationsController(Resource):
     """/console-gateway/authentications"""
 
-    index = methods()
-
-    @index.when(method='POST', template='json')
     @Operation(
+        'POST',
         'Log in to a console',
         status=http.HTTPStatus.CREATED,
-        body=(Form(schemas.AUTHENTICATION.schema),),
-        answer=responses.OPENED_SESSION,
+        body=(Form(bodies.LOG_IN.schema),),
+        answer=sessions.OPENED,
         raises=(
             exception.AuthenticationFailed,
             exception.ConsoleLocked,
@@ -37,7 +36,7 @@ class AuthenticationsController(Resource):
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()
-        schemas.validate(schemas.AUTHENTICATION, document, is_secret=True)
+        schema.validate(bodies.LOG_IN, document, is_secret=True)
         self.services.policy.authorize(req.caller, policies.AUTHENTICATE)
         wanted = document['authentication']
         session, info = self.services.login.log_in(
@@ -47,7 +46,7 @@ class AuthenticationsController(Resource):
             bytes.fromhex(wanted['response']),
             wanted.get('client_address'),
         )
-        return views.opened_session(session, info)
+        return sessions.opened(session, info)
 
 
 class ConsoleGatewayController(Resource):

@@ -10,13 +10,13 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import responses, views
-from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api.bodies import consoles as bodies
+from console_svc.api.controllers.base import ServerResource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.policies import consoles as policies
 
-# What a database can count to; larger ids than that were never given.
+# No database assigns a larger id.
 _ID = re.compile(r'[1-9][0-9]{0,17}')
 
 
@@ -25,23 +25,23 @@ class ConsoleController(ServerResource):
     """/servers/{server_id}/consoles/{console_id}"""
 
     console_id: str
-    index = methods()
 
-    @index.when(method='GET', template='json')
     @Operation(
+        'GET',
         'Show a native console',
-        answer=responses.CONSOLE,
+        answer=bodies.SHOWN,
         raises=(exception.PasswordUnreadable,),
         links={'console_delete': {}},
     )
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.SHOW)
-        return views.console(
+        return bodies.shown(
             *self.services.native_consoles.get(server, self._number())
         )
 
-    @index.when(method='DELETE')
-    @Operation('Delete a native console', status=http.HTTPStatus.ACCEPTED)
+    @Operation(
+        'DELETE', 'Delete a native console', status=http.HTTPStatus.ACCEPTED
+    )
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.DELETE)
         self.services.native_consoles.close(req.caller, server, self._number())
@@ -56,12 +56,11 @@ class ConsolesController(ServerResource):
     """/servers/{server_id}/consoles"""
 
     item = ConsoleController
-    index = methods()
 
-    @index.when(method='GET', template='json')
     @Operation(
+        'GET',
         'List native consoles',
-        answer=responses.CONSOLES,
+        answer=bodies.LISTED,
         links={
             operation: {'console_id': '$response.body#/consoles/0/console/id'}
             for operation in ('console_show', 'console_delete')
@@ -69,12 +68,12 @@ class ConsolesController(ServerResource):
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.INDEX)
-        return views.consoles(self.services.native_consoles.list(server))
+        return bodies.listed(self.services.native_consoles.list(server))
 
-    @index.when(method='POST')
     @Operation(
+        'POST',
         'Create a native console',
-        body=(Form({}),),
+        body=(Form(bodies.CREATE.schema),),
         body_required=False,
         raises=(
             exception.ServerNotReady,
@@ -84,6 +83,6 @@ class ConsolesController(ServerResource):
         links={'consoles_list': {}},
     )
     def create(self, req: Request, resp: webob.Response) -> None:
-        req.document()  # any JSON will do, and is ignored
+        req.document()  # refuses what is not JSON
         server = self.authorized_server(req, policies.CREATE)
         self.services.native_consoles.open(req.caller, server)

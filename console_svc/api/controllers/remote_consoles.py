@@ -7,8 +7,10 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api import microversion, responses, schemas, views
-from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api import microversion
+from console_svc.api.bodies import remote_consoles as bodies
+from console_svc.api.bodies import schema
+from console_svc.api.controllers.base import ServerResource
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.consoles import access_url
@@ -35,24 +37,22 @@ REFUSALS = (
 class RemoteConsolesController(ServerResource):
     """/servers/{server_id}/remote-consoles"""
 
-    index = methods()
-
-    @index.when(method='POST', template='json')
     @Operation(
+        'POST',
         'Create a console URL',
         since=microversion.REMOTE_CONSOLES,
-        body=schemas.REMOTE_CONSOLES,
-        answer=responses.REMOTE_CONSOLE,
+        body=bodies.CREATE_FORMS,
+        answer=bodies.CREATED,
         raises=REFUSALS,
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         if req.microversion < microversion.REMOTE_CONSOLES:
             raise exception.NotFound
         document = req.document()
-        schemas.validate(schemas.remote_consoles(req.microversion), document)
+        schema.validate(bodies.create(req.microversion), document)
         wanted = document['remote_console']
         url = issue(self, req, wanted['type'], PROTOCOLS[wanted['protocol']])
-        return views.remote_console(wanted['protocol'], wanted['type'], url)
+        return bodies.created(wanted['protocol'], wanted['type'], url)
 
 
 def issue(

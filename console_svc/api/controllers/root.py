@@ -3,13 +3,14 @@
 """/ and /v2.1: the version documents, and the way to the resources."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import webob
 
 from console_svc import exception
-from console_svc.api import responses, views
-from console_svc.api.controllers.base import Resource, methods
+from console_svc.api.bodies import versions as bodies
+from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.console_auth_tokens import (
     ConsoleAuthTokensController,
 )
@@ -19,6 +20,7 @@ from console_svc.api.controllers.console_gateway import (
 from console_svc.api.controllers.openapi import OpenApiController
 from console_svc.api.controllers.proxy_sessions import ProxySessionsController
 from console_svc.api.controllers.servers import ServersController
+from console_svc.api.openapi import document
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 
@@ -34,15 +36,14 @@ class VersionController(Resource):
         'console-gateway': ConsoleGatewayController,
         'console-sessions': ProxySessionsController,
     }
-    index = methods()
 
-    @index.when(method='GET', template='json')
-    @Operation('Show the version', answer=responses.VERSION)
+    @Operation('GET', 'Show the version', answer=bodies.SHOWN)
     def get(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        return views.version(req.application_url)
+        return bodies.shown(req.application_url)
 
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        _ = req.microversion  # refused here, when the caller is known
+    def child_at(self, segment: str, req: Request) -> Resource:
+        # Refuses a wrong version here: after authentication, as nova does.
+        _ = req.microversion
         if segment == '':
             return self
         return self.child(segment) or ProjectController(self.services, segment)
@@ -50,11 +51,11 @@ class VersionController(Resource):
 
 @dataclasses.dataclass(slots=True)
 class ProjectController(Resource):
-    """/v2.1/{project_id}: the same resources, for clients of old."""
+    """/v2.1/{project_id}: the same resources, in the older form of paths"""
 
     project_id: str
 
-    def _lookup(self, segment: str, req: Request) -> Resource:
+    def child_at(self, segment: str, req: Request) -> Resource:
         resource = VersionController(self.services).child(segment)
         if resource is None or not self.services.policy.can_see(
             req.caller, self.project_id
@@ -64,18 +65,29 @@ class ProjectController(Resource):
 
 
 class RootController(Resource):
-    """/"""
+    """/
+
+    It lives as long as the application; the other resources are made for
+    each request.
+    """
 
     children = {
         'openapi.json': OpenApiController,
         'v2.1': VersionController,
     }
-    index = methods()
 
-    @index.when(method='GET', template='json')
-    @Operation('List versions', answer=responses.VERSIONS)
+    @functools.cached_property
+    def openapi(self) -> str:
+        """The OpenAPI document, in JSON, made when it is first asked for."""
+        return document.render(RootController, self.services.conf)
+
+    @Operation('GET', 'List versions', answer=bodies.LISTED)
     def get(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        return views.versions(req.application_url)
+        return bodies.listed(req.application_url)
 
-    def _lookup(self, segment: str, req: Request) -> Resource:
-        return self if segment == '' else super()._lookup(segment, req)
+    def child_at(self, segment: str, req: Request) -> Resource:
+        if segment == '':
+            return self
+        if segment == 'openapi.json':
+            return OpenApiController(self.services, lambda: self.openapi)
+        return super().child_at(segment, req)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/servers/{server_id}/console-sessions: who is on its consoles now."""
+"""/servers/{server_id}: its console sessions, and all of its tokens."""
 
 import dataclasses
 import http
@@ -8,8 +8,8 @@ from typing import Any
 
 import webob
 
-from console_svc.api import responses, views
-from console_svc.api.controllers.base import ServerResource, methods
+from console_svc.api.bodies import sessions as bodies
+from console_svc.api.controllers.base import ServerResource
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.policies import sessions as policies
@@ -20,10 +20,8 @@ class ServerSessionController(ServerResource):
     """/servers/{server_id}/console-sessions/{session_id}"""
 
     session_id: str
-    index = methods()
 
-    @index.when(method='DELETE')
-    @Operation('End a session', status=http.HTTPStatus.NO_CONTENT)
+    @Operation('DELETE', 'End a session', status=http.HTTPStatus.NO_CONTENT)
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.DELETE)
         self.services.sessions.end(req.caller, server, self.session_id)
@@ -33,12 +31,11 @@ class ServerSessionsController(ServerResource):
     """/servers/{server_id}/console-sessions"""
 
     item = ServerSessionController
-    index = methods()
 
-    @index.when(method='GET', template='json')
     @Operation(
+        'GET',
         "List a server's sessions",
-        answer=responses.SESSIONS,
+        answer=bodies.LISTED,
         links={
             'server_session_delete': {
                 'session_id': '$response.body#/console_sessions/0/id'
@@ -47,16 +44,15 @@ class ServerSessionsController(ServerResource):
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.INDEX)
-        return views.console_sessions(self.services.sessions.list(server))
+        return bodies.listed(self.services.sessions.list(server))
 
 
 class ServerTokensController(ServerResource):
     """/servers/{server_id}/console-auth-tokens"""
 
-    index = methods()
-
-    @index.when(method='DELETE')
-    @Operation("Revoke a server's tokens", status=http.HTTPStatus.NO_CONTENT)
+    @Operation(
+        'DELETE', "Revoke a server's tokens", status=http.HTTPStatus.NO_CONTENT
+    )
     def delete(self, req: Request, resp: webob.Response) -> None:
         server = self.authorized_server(req, policies.REVOKE)
         self.services.tokens.revoke_server(req.caller, server.id)

@@ -6,7 +6,8 @@ import copy
 import hashlib
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import cachetools
 from keystonemiddleware.auth_token import AuthProtocol
@@ -14,13 +15,6 @@ from oslo_utils import timeutils
 
 from console_svc.api.request import CALLER
 from console_svc.context import RequestContext
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
 
 _CALLERS = 10_000
 
@@ -67,11 +61,11 @@ class CallerCache:
         )
         self._lock = threading.Lock()
 
-    def remembering(self, app: 'WSGIApplication') -> 'WSGIApplication':
+    def remembering(self, app: WSGIApplication) -> WSGIApplication:
         """An application behind authentication, whose callers are kept."""
 
         def remember(
-            environ: 'WSGIEnvironment', start_response: 'StartResponse'
+            environ: WSGIEnvironment, start_response: StartResponse
         ) -> Iterable[bytes]:
             self.remember(environ, environ[CALLER])
             return app(environ, start_response)
@@ -79,7 +73,7 @@ class CallerCache:
         return remember
 
     def remember(
-        self, environ: 'WSGIEnvironment', context: RequestContext
+        self, environ: WSGIEnvironment, context: RequestContext
     ) -> None:
         """Keep a caller whom auth_token has just accepted."""
         key = _key(environ)
@@ -90,7 +84,7 @@ class CallerCache:
         with self._lock:
             self._callers[key] = context, expires
 
-    def recall(self, environ: 'WSGIEnvironment') -> RequestContext | None:
+    def recall(self, environ: WSGIEnvironment) -> RequestContext | None:
         """The context of a request with the same token as one before."""
         key = _key(environ)
         if key is None:
@@ -111,14 +105,14 @@ class AuthCache:
         self,
         callers: CallerCache,
         authentication: AuthProtocol,
-        direct: 'WSGIApplication',
+        direct: WSGIApplication,
     ) -> None:
         self._callers = callers
         self._authentication = authentication
         self._direct = direct
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         context = self._callers.recall(environ)
         if context is None:
@@ -144,7 +138,7 @@ class AuthCache:
         return self._direct(environ, start)
 
 
-def _key(environ: 'WSGIEnvironment') -> bytes | None:
+def _key(environ: WSGIEnvironment) -> bytes | None:
     """What a caller is remembered by: not the token itself.
 
     None where a second token makes more, or less, of the first.

@@ -3,14 +3,8 @@
 """Requests that go one way or another."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
+from typing import Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 #: The version documents, and what describes the API: clients read them before
 #: they have a token.
@@ -25,28 +19,28 @@ class Branch:
 
     def __init__(
         self,
-        condition: 'Callable[[WSGIEnvironment], bool]',
-        then: 'WSGIApplication',
-        otherwise: 'WSGIApplication',
+        condition: Callable[[WSGIEnvironment], bool],
+        then: WSGIApplication,
+        otherwise: WSGIApplication,
     ) -> None:
         self._condition = condition
         self._then = then
         self._otherwise = otherwise
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         holds = self._condition(environ)
         app = self._then if holds else self._otherwise
         return app(environ, start_response)
 
 
-def is_public(environ: 'WSGIEnvironment') -> bool:
+def is_public(environ: WSGIEnvironment) -> bool:
     """Whether a request needs no token."""
     return environ.get('PATH_INFO', '') in PUBLIC_PATHS
 
 
-def has_no_body(environ: 'WSGIEnvironment') -> bool:
+def has_no_body(environ: WSGIEnvironment) -> bool:
     """Whether there is nothing that a limit of bodies could look after."""
     # Other methods may have one that ends where the server says so.
     without = environ['REQUEST_METHOD'] in ('GET', 'HEAD')

@@ -3,18 +3,11 @@
 """From identity headers to a RequestContext."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from console_svc import exception
 from console_svc.api.request import CALLER
 from console_svc.context import RequestContext
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
 
 
 class Context:
@@ -24,11 +17,11 @@ class Context:
         pass without being sure (delay_auth_decision); this API never does
     """
 
-    def __init__(self, app: 'WSGIApplication') -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             raise exception.NotAuthenticated

@@ -6,20 +6,14 @@ import http
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from keystoneauth1.exceptions import connection as keystone_connection
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from console_svc import exception
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
 
 LOG = logging.getLogger(__name__)
 
@@ -71,12 +65,12 @@ class Faults:
     Nothing of an unexpected exception reaches the client; the log has it.
     """
 
-    def __init__(self, app: 'WSGIApplication', conf: cfg.ConfigOpts) -> None:
+    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts) -> None:
         self._app = app
         self._retry_after = str(conf.api.retry_after)
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         foreign: list[tuple[int, _Headers]] = []
 
@@ -120,8 +114,8 @@ class Faults:
 
     def _answer(
         self,
-        environ: 'WSGIEnvironment',
-        start_response: 'StartResponse',
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
         code: int,
         message: str,
         details: Mapping[str, str],

@@ -5,14 +5,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 class FirstRequest:
@@ -25,7 +18,7 @@ class FirstRequest:
     """
 
     def __init__(
-        self, app: 'WSGIApplication', start: Callable[[], None]
+        self, app: WSGIApplication, start: Callable[[], None]
     ) -> None:
         self._app = app
         self._start = start
@@ -33,7 +26,7 @@ class FirstRequest:
         self._pid: int | None = None
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         if self._pid != os.getpid():
             with self._lock:

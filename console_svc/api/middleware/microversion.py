@@ -3,17 +3,11 @@
 """Microversion headers."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from console_svc import exception
 from console_svc.api import microversion
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
 
 _VARY = f'{microversion.STANDARD_HEADER}, {microversion.LEGACY_HEADER}'
 
@@ -25,11 +19,11 @@ class Microversion:
     too, asks who the caller is (401) before it says anything else.
     """
 
-    def __init__(self, app: 'WSGIApplication') -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         wanted: object
         try:

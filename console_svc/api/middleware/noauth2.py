@@ -4,16 +4,10 @@
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from console_svc import exception
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
 
 LOG = logging.getLogger(__name__)
 
@@ -43,7 +37,7 @@ class NoAuth2:
     :raises console_svc.exception.NotAuthenticated: no token, or no user in it
     """
 
-    def __init__(self, app: 'WSGIApplication') -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
         LOG.warning(
             '[api] auth_strategy is noauth2: everybody is believed to be '
@@ -51,7 +45,7 @@ class NoAuth2:
         )
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         for name in [key for key in environ if key.startswith(IDENTITY)]:
             del environ[name]

@@ -4,17 +4,11 @@
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from oslo_context import context
 from oslo_middleware import request_id
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
 
 #: oslo.middleware's, and the compute API's older name for it.
 HEADERS: Final = (
@@ -35,11 +29,11 @@ class RequestId:
     took a tenth of a look-up.
     """
 
-    def __init__(self, app: 'WSGIApplication') -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         inbound = environ.get(_KEY, '')
         if re.match(request_id.ID_FORMAT, inbound):

@@ -6,17 +6,11 @@ import logging
 import re
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from console_svc.api.microversion import ENVIRON_KEY
 from console_svc.context import RequestContext
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import (
-        StartResponse,
-        WSGIApplication,
-        WSGIEnvironment,
-    )
 
 LOG = logging.getLogger(__name__)
 
@@ -31,11 +25,11 @@ class RequestLog:
     those of requests that were not authenticated, their request id.
     """
 
-    def __init__(self, app: 'WSGIApplication') -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(
-        self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         started = time.perf_counter()
         RequestContext(request_id=environ.get('openstack.request_id'))
@@ -62,7 +56,7 @@ class RequestLog:
         return self._app(environ, start)
 
 
-def _version(environ: 'WSGIEnvironment') -> str:
+def _version(environ: WSGIEnvironment) -> str:
     """The microversion of a request; not the words of one that has none."""
     version = environ.get(ENVIRON_KEY, '-')
     return '-' if isinstance(version, Exception) else str(version)

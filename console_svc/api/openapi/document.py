@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from oslo_config import cfg
 
-from console_svc.api import microversion
+from console_svc.api import microversion, routes
 from console_svc.api.controllers.base import Resource
-from console_svc.api.openapi import faults, headers, routes
+from console_svc.api.openapi import faults, headers
 from console_svc.api.openapi.paths import path_item
 
 _DESCRIPTION: Final = """\

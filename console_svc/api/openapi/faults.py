@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from console_svc import exception
+from console_svc.api.bodies.schema import record
 from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.api.middleware.faults import name_of
 from console_svc.api.openapi import headers
 from console_svc.api.openapi.ids import IDS
-from console_svc.api.openapi.routes import Route
-from console_svc.api.schemas import record
+from console_svc.api.routes import Route
 
 # Of any request that needs a token.
 _ANY = (

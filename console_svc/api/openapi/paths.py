@@ -9,8 +9,8 @@ from console_svc.api.microversion import Version
 from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.api.openapi import faults, headers
 from console_svc.api.openapi.ids import IDS
-from console_svc.api.openapi.routes import Route
 from console_svc.api.operation import Form
+from console_svc.api.routes import Route
 
 
 def path_item(route: Route, others: Mapping[str, Route]) -> dict[str, Any]:
@@ -48,10 +48,6 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             'schema': IDS[name].schema,
         }
         for name in route.ids
-    ]
-    found += [
-        {'name': name, 'in': 'query', 'schema': schema}
-        for name, schema in route.operation.query.items()
     ]
     if route.path not in PUBLIC_PATHS:
         found += [

@@ -112,14 +112,6 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
-        'console-sessions/session-keep-resp.json',
-        api.request(
-            'PUT',
-            f'{sessions}/{api.ids["session_id"]}',
-            token=fixtures.SERVICE,
-        ),
-    )
-    yield (
         'console-sessions/sessions-keep-resp.json',
         api.request(
             'PUT',

@@ -121,15 +121,15 @@ class PolicyTest(testtools.TestCase):
             )
         )
 
-    def _session(self) -> tuple[str, str]:
-        """The paths of a session that is there: its proxy's, its owner's."""
-        of_token = f'{TOKENS}/{self.api.issue("novnc")}/sessions'
-        answer = self.api.request('POST', of_token, token=fixtures.SERVICE)
-        session_id = answer.json['session']['id']
-        return (
-            f'{of_token}/{session_id}',
-            f'{SERVER}/console-sessions/{session_id}',
+    def _session(self) -> str:
+        """The id of an open session."""
+        answer = self.api.request(
+            'POST',
+            f'{TOKENS}/{self.api.issue("novnc")}/sessions',
+            token=fixtures.SERVICE,
         )
+        session_id: str = answer.json['session']['id']
+        return session_id
 
     def _requests(self, rule: str) -> list[dict[str, Any]]:
         """What the rule guards, as arguments of Api.request."""
@@ -176,13 +176,22 @@ class PolicyTest(testtools.TestCase):
                 }
             ],
             'console_svc:sessions:update': lambda: [
-                {'method': 'PUT', 'path': self._session()[0]}
+                {
+                    'method': 'PUT',
+                    'path': '/v2.1/console-sessions',
+                    'body': json.dumps(
+                        {'console_sessions': {'ids': [self._session()]}}
+                    ),
+                }
             ],
             'console_svc:sessions:index': lambda: [
                 {'method': 'GET', 'path': f'{SERVER}/console-sessions'}
             ],
             'console_svc:sessions:delete': lambda: [
-                {'method': 'DELETE', 'path': self._session()[1]}
+                {
+                    'method': 'DELETE',
+                    'path': f'{SERVER}/console-sessions/{self._session()}',
+                }
             ],
             'console_svc:console-auth-tokens:delete': lambda: [
                 {

@@ -3,10 +3,12 @@
 """oslo's command line tools, through this package's entry points."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
 import testtools
+import yaml
 
 from console_svc import policies
 from console_svc.tests import fixtures
@@ -88,3 +90,32 @@ class ToolsTest(testtools.TestCase):
             '[keystone_authtoken]',
         ):
             self.assertIn(f'\n{line}\n', sample)
+
+
+class WorkersTest(testtools.TestCase):
+    """The workers of the integration tests."""
+
+    folder = ROOT / 'console_svc/tests/integration'
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patterns = [
+            re.compile(pattern)
+            for worker in yaml.safe_load(
+                (self.folder / 'workers.yaml').read_text()
+            )
+            for pattern in worker['worker']
+        ]
+
+    def test_each_module_has_exactly_one(self) -> None:
+        for module in self.folder.glob('test_*.py'):
+            test = f'console_svc.tests.integration.{module.stem}.Test.test_it'
+            matching = [it for it in self.patterns if it.search(test)]
+            self.assertEqual(1, len(matching), module.stem)
+
+    def test_modules_that_are_named_exist(self) -> None:
+        for pattern in self.patterns:
+            (names,) = re.findall(r'\(([a-z_|]+)\)', pattern.pattern)
+            for name in names.split('|'):
+                module = self.folder / f'test_{name}.py'
+                self.assertTrue(module.exists(), module.name)

@@ -29,6 +29,9 @@ connection = sqlite:///{folder}/keystone.sqlite
 key_repository = {folder}/fernet
 [credential]
 key_repository = {folder}/credential
+[identity]
+# The fewest that bcrypt takes: each log-in checks a password.
+password_hash_rounds = 4
 [token]
 expiration = 3600
 [cache]

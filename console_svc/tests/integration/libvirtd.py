@@ -2,6 +2,7 @@
 
 """A real libvirtd with QEMU domains, in a temporary folder."""
 
+import atexit
 import contextlib
 import os
 import pathlib
@@ -96,7 +97,13 @@ class Libvirtd(fixtures.Fixture):
         for name in ('', 'run', 'config', 'config/libvirt', 'cache', 'pki'):
             (self._home / name).mkdir(mode=0o700)
         settings = self._home / 'config/libvirt/qemu.conf'
-        lines = ['stdio_handler = "file"']
+        # Two daemons that look for a free port may find the same.
+        ports = process.display_ports()
+        lines = [
+            'stdio_handler = "file"',
+            f'remote_display_port_min = {ports[0]}',
+            f'remote_display_port_max = {ports[-1]}',
+        ]
         if self._tls:
             certificates.write(self.pki)
             lines += ['vnc_tls = 1', f'vnc_tls_x509_cert_dir = "{self.pki}"']
@@ -134,6 +141,9 @@ class Libvirtd(fixtures.Fixture):
             )
         )
         self._domains: list[str] = []
+        # An interrupted run does not clean up its classes.
+        atexit.register(self._destroy)
+        self.addCleanup(atexit.unregister, self._destroy)
         self.addCleanup(self._destroy)
         self.wait_until_it_answers()
 

@@ -5,6 +5,7 @@
 import atexit
 import contextlib
 import functools
+import itertools
 import os
 import pathlib
 import random
@@ -24,6 +25,9 @@ _Fixture = TypeVar('_Fixture', bound=fixtures.Fixture)
 #: Seconds until something that is started must answer, on a busy machine.
 PATIENCE = 120
 
+_taken: list[socket.socket] = []
+_tried = itertools.count()
+
 
 def program(name: str) -> str:
     """The path of a program: of this environment, or of the machine.
@@ -37,12 +41,38 @@ def program(name: str) -> str:
     return path
 
 
+@functools.cache
+def _ports() -> range:
+    """The ports of this test process.
+
+    No other test process has them, so two that run at the same time never
+    find the same port free. They are below those of outgoing connections.
+    """
+    for first in range(30000, 32500, 250):
+        try:
+            # Other processes try this one, too: it stays taken to the end.
+            _taken.append(socket.create_server(('127.0.0.1', first)))
+        except OSError:
+            continue
+        return range(first + 1, first + 250)
+    raise AssertionError('all ranges of ports are taken by test processes')
+
+
+def display_ports() -> range:
+    """Ports of 127.0.0.1 for the displays of guests."""
+    return _ports()[:20]
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port: int = listener.getsockname()[1]
-        return port
+    ports = _ports()[20:]
+    while True:
+        port = ports[next(_tried) % len(ports)]
+        with (
+            contextlib.suppress(OSError),
+            socket.create_server(('127.0.0.1', port)),
+        ):
+            return port
 
 
 def free_ports(number: int) -> range:
@@ -114,6 +144,9 @@ class Program(fixtures.Fixture):
         self.log = log
 
     def _setUp(self) -> None:
+        # An interrupted run does not clean up its classes.
+        atexit.register(self.stop)
+        self.addCleanup(atexit.unregister, self.stop)
         self.addCleanup(self.stop)
         self.start()
 
@@ -170,10 +203,12 @@ class Program(fixtures.Fixture):
         """End it, and whatever it has started."""
         if self._process.poll() is None:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and whatever it has started."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self.signal_all(signal.SIGKILL)
         self._process.wait()

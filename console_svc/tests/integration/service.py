@@ -133,6 +133,8 @@ class Service(fixtures.Configuration):
         self.process = self.useFixture(
             process.Program(self._server(self.port, self.file), self.log)
         )
+        # uWSGI looks once a second whether its processes have ended.
+        self.addCleanup(self.process.kill)
         self.process.wait_for(self._answers, 'the service')
 
     def _answers(self) -> bool:

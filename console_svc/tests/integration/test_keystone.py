@@ -136,10 +136,13 @@ class PersonasTest(KeystoneTest):
         self.assertEqual(204, revoked.status_code)
         kept = self.service.request(
             'PUT',
-            f'{TOKENS}/{token}/sessions/{session.json()["session"]["id"]}',
+            '/v2.1/console-sessions',
             self.proxy,
+            json={
+                'console_sessions': {'ids': [session.json()['session']['id']]}
+            },
         )
-        self.assertEqual(404, kept.status_code)
+        self.assertEqual([], kept.json()['console_sessions'])
 
     def test_paths_with_a_project_id(self) -> None:
         for token, project, status in (

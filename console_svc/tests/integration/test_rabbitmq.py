@@ -125,9 +125,12 @@ class ListenerTest(testtools.TestCase):
         self.notify('instance.live_migration_post.end')
         self.wait_until_revoked(token)
         kept = self.service.request(
-            'PUT', f'{TOKENS}/{token}/sessions/{session["id"]}', 'admin:admin'
+            'PUT',
+            '/v2.1/console-sessions',
+            'admin:admin',
+            json={'console_sessions': {'ids': [session['id']]}},
         )
-        self.assertEqual(404, kept.status_code)
+        self.assertEqual([], kept.json()['console_sessions'])
         self.assertEqual(200, self.look_up(other))
 
     def test_other_events_and_invalid_messages_are_ignored(self) -> None:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The routes that there are: what the controllers' tree leads to."""
+"""The routes of the API, as the tree of controllers has them."""
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from console_svc.api import operation
 from console_svc.api.controllers.base import Resource
+from console_svc.api.operation import Operation, of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Route:
     method: str
     path: str
     id: str
-    operation: operation.Operation
+    operation: Operation
 
     @property
     def ids(self) -> list[str]:
@@ -32,7 +32,7 @@ class Route:
 def walk(root: type[Resource], extensions: bool) -> list[Route]:
     """All routes, in the order of the tree.
 
-    :param extensions: with console-svc's own
+    :param extensions: whether to include console-svc's own
     """
     return [
         route
@@ -45,8 +45,8 @@ def walk(root: type[Resource], extensions: bool) -> list[Route]:
 def resources(
     resource: type[Resource], extensions: bool, path: str = ''
 ) -> Iterator[tuple[str, type[Resource]]]:
-    """Paths, and what is there."""
-    if resource.index is not None:
+    """The paths below a resource, and the resources there."""
+    if resource.methods:
         yield path or '/', resource
     children = dict(resource.children)
     if extensions:
@@ -54,15 +54,25 @@ def resources(
     for segment, child in children.items():
         yield from resources(child, extensions, f'{path}/{segment}')
     if resource.item is not None:
-        # A class has its own id last.
+        # The id of a resource itself is the last of its fields.
         name = resource.item.__match_args__[-1]
         yield from resources(resource.item, extensions, f'{path}/{{{name}}}')
 
 
+def labels(root: type[Resource]) -> Mapping[type[Resource], str]:
+    """The paths of resources as metrics name them: without /v2.1."""
+    return {
+        resource: path.removeprefix('/v2.1') or path
+        for path, resource in resources(root, extensions=True)
+    }
+
+
 def _routes(path: str, resource: type[Resource]) -> Iterator[Route]:
-    for method, handler in resource.index._pecan['generic_handlers'].items():
-        described = operation.of(handler)
-        if described:
-            name = resource.__name__.removesuffix('Controller')
-            words = re.sub(r'(?<=[a-z])(?=[A-Z])', '_', name).lower()
-            yield Route(method, path, f'{words}_{handler.__name__}', described)
+    name = resource.__name__.removesuffix('Controller')
+    prefix = re.sub(r'(?<=[a-z])(?=[A-Z])', '_', name).lower()
+    for method, handler in resource.methods.items():
+        operation = of(handler)
+        if operation:
+            yield Route(
+                method, path, f'{prefix}_{handler.__name__}', operation
+            )

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Bodies of all resources that are about console sessions."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from console_svc.api.bodies.schema import (
+    ADDRESS,
+    PORT,
+    PORT_OR_NULL,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    TIME_OR_NULL,
+    UUID,
+    list_of,
+    one_of,
+    record,
+    validator,
+)
+from console_svc.api.operation import Form
+from console_svc.objects import (
+    NATIVE_TYPE,
+    ConnectInfo,
+    ConsoleSession,
+    ConsoleType,
+)
+
+# Sessions that one request keeps alive.
+_MAX_IDS: Final = 1000
+
+#: POST /os-console-auth-tokens/{console_token}/sessions
+OPEN: Final = validator(
+    record(
+        session={
+            'type': 'object',
+            'properties': {'client_address': ADDRESS},
+            'additionalProperties': False,
+        }
+    )
+)
+#: PUT /console-sessions
+KEEP: Final = validator(
+    record(
+        console_sessions=record(ids={**list_of(UUID), 'maxItems': _MAX_IDS})
+    )
+)
+
+_SESSION: Final[dict[str, Any]] = {
+    'id': UUID,
+    'instance_uuid': TEXT,
+    'project_id': TEXT,
+    'user_id': TEXT_OR_NULL,
+    'console_type': one_of(*ConsoleType, NATIVE_TYPE),
+    'client_address': TEXT_OR_NULL,
+    'created_at': TIME,
+    'expires': TIME_OR_NULL,
+}
+OPENED: Final = (
+    Form(
+        record(
+            session=record(
+                **_SESSION,
+                host=TEXT,
+                port=PORT,
+                tls_port=PORT_OR_NULL,
+                internal_access_path=TEXT_OR_NULL,
+            )
+        )
+    ),
+)
+KEPT: Final = (
+    Form(
+        record(console_sessions=list_of(record(id=UUID, expires=TIME_OR_NULL)))
+    ),
+)
+LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
+
+
+def opened(session: ConsoleSession, info: ConnectInfo) -> dict[str, Any]:
+    """A session for its console proxy: with the connect info."""
+    return {
+        'session': {
+            **_session(session),
+            'host': info.host,
+            'port': info.port,
+            'tls_port': info.tls_port,
+            'internal_access_path': info.internal_access_path,
+        }
+    }
+
+
+def kept(sessions: Mapping[str, int | None]) -> dict[str, Any]:
+    """The sessions of a console proxy that are still open.
+
+    :param sessions: session id -> when it expires
+    """
+    return {
+        'console_sessions': [
+            {'id': session_id, 'expires': expires}
+            for session_id, expires in sessions.items()
+        ]
+    }
+
+
+def listed(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
+    """A server's sessions."""
+    return {'console_sessions': [_session(session) for session in sessions]}
+
+
+def _session(session: ConsoleSession) -> dict[str, Any]:
+    return {
+        'id': session.id,
+        'instance_uuid': session.server_id,
+        'project_id': session.project_id,
+        'user_id': session.user_id,
+        'console_type': session.console_type,
+        'client_address': session.client_address,
+        'created_at': session.created_at,
+        'expires': session.expires,
+    }

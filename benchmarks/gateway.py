@@ -29,10 +29,10 @@ from console_svc.protocols import rfb
 from console_svc.proxy.handshakes import Answers, perform
 from console_svc.proxy.streams import TCPStream
 from console_svc.tests import fixtures
-from console_svc.tests.integration import certificates, process
-from console_svc.tests.integration.gateway import by_target
 from console_svc.tests.integration.keystone import PASSWORD
-from console_svc.tests.integration.proxy import Proxy
+from console_svc.tests.programs import certificates, process
+from console_svc.tests.programs.gateway import by_target
+from console_svc.tests.programs.proxy import Proxy
 
 _MIB = 2**20
 _SET_UPS = 200

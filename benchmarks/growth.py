@@ -12,7 +12,7 @@ import pymysql
 import sqlalchemy as sa
 
 from benchmarks import load, targets
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 _CHUNK = 500_000
 

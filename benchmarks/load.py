@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 from collections.abc import Mapping
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 _TICKS = os.sysconf('SC_CLK_TCK')
 _REPORT = pathlib.Path(__file__).with_name('report.lua')

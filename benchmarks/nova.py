@@ -7,8 +7,8 @@ import requests
 from benchmarks.load import Request, Server
 from benchmarks.targets import Stage, Subject
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.nova import Nova
+from console_svc.tests.programs import process
 
 
 def target(stage: Stage, subject: Subject) -> tuple[Server, Request]:

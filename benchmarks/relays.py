@@ -23,9 +23,9 @@ from websockets.asyncio import client
 
 from benchmarks.load import Server
 from console_svc.tests import fixtures
-from console_svc.tests.integration import certificates, process
-from console_svc.tests.integration.proxy import Proxy
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import certificates, process
+from console_svc.tests.programs.proxy import Proxy
 
 _MIB = 2**20
 _ECHOED = 50 * _MIB

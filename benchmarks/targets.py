@@ -13,7 +13,6 @@ from typing import Any
 import console_svc
 from benchmarks.load import Request, Server
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import Keystone
 from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.service import (
@@ -22,6 +21,7 @@ from console_svc.tests.integration.service import (
     authtoken,
     uwsgi,
 )
+from console_svc.tests.programs import process
 
 #: This checkout.
 HERE = pathlib.Path(console_svc.__file__).parents[1]

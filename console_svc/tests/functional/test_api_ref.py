@@ -3,7 +3,7 @@
 """The api-ref, and the OpenAPI document, say what the code does."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import fixtures as fixtures_
@@ -106,32 +106,44 @@ class RoutesTest(testtools.TestCase):
         self.assertEqual(changes - ends, api_ref.microversions())
 
 
-class StatusesTest(testtools.TestCase):
-    """Each operation, with everything that may be wrong."""
+class StatusesCase(testtools.TestCase):
+    """Each operation of some files, with everything that may be wrong.
+
+    A class takes seconds, and test workers share classes.
+    """
+
+    FILES: ClassVar[tuple[str, ...]]
 
     def setUp(self) -> None:
         super().setUp()
         self.useFixture(fixtures_.FakeLogger())
 
-    def test_every_status_of_a_request(self) -> None:
+    def check_statuses(self) -> None:
+        """Check that a request gets the documented statuses and no other."""
         document = Document(self.useFixture(ReadyApi()))
-        for operation in OPERATIONS:
-            got = set()
-            for answer in self.answers(operation):
-                got.add(answer.status_int)
-                document.check(operation, answer)
-                if answer.status_int < 300:
-                    self.assertEqual(
-                        bool(operation.response.parameters),
-                        bool(answer.body),
-                        f'{operation}: the body of its answer',
-                    )
-            self.assertEqual(set(operation.statuses), got, str(operation))
-            self.assertEqual(
-                got | self.general(operation),
-                document.statuses(operation),
-                str(operation),
-            )
+        for file in self.FILES:
+            for operation in api_ref.read_file(file):
+                self.check_operation(document, operation)
+
+    def check_operation(
+        self, document: Document, operation: Operation
+    ) -> None:
+        got = set()
+        for answer in self.answers(operation):
+            got.add(answer.status_int)
+            document.check(operation, answer)
+            if answer.status_int < 300:
+                self.assertEqual(
+                    bool(operation.response.parameters),
+                    bool(answer.body),
+                    f'{operation}: the body of its answer',
+                )
+        self.assertEqual(set(operation.statuses), got, str(operation))
+        self.assertEqual(
+            got | self.general(operation),
+            document.statuses(operation),
+            str(operation),
+        )
 
     def general(self, operation: Operation) -> set[int]:
         """What is said of any request, but not for other methods."""
@@ -170,6 +182,53 @@ class StatusesTest(testtools.TestCase):
             yield api.send(operation, version=version)
             tables.metadata.drop_all(api.database.engine)
             yield api.send(operation, version=version)
+
+
+class ConsolesStatusesTest(StatusesCase):
+    FILES = (
+        'os-consoles.inc',
+        'os-remote-consoles.inc',
+        'servers-action-console.inc',
+    )
+
+    def test_every_status_of_a_request(self) -> None:
+        self.check_statuses()
+
+
+class SessionsStatusesTest(StatusesCase):
+    FILES = ('sessions.inc',)
+
+    def test_every_status_of_a_request(self) -> None:
+        self.check_statuses()
+
+
+class OtherStatusesTest(StatusesCase):
+    FILES = (
+        'console-gateway.inc',
+        'openapi.inc',
+        'os-console-auth-tokens.inc',
+        'versions.inc',
+    )
+
+    def test_every_status_of_a_request(self) -> None:
+        self.check_statuses()
+
+
+class StatusesTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(fixtures_.FakeLogger())
+
+    def test_every_file_has_a_test_of_its_statuses(self) -> None:
+        tested = [
+            file
+            for case in StatusesCase.__subclasses__()
+            for file in case.FILES
+        ]
+        self.assertEqual(
+            sorted(file.name for file in api_ref.SOURCE.glob('*.inc')),
+            sorted(tested),
+        )
 
     def test_what_any_request_may_get(self) -> None:
         documented = set(api_ref.general_statuses())

@@ -8,9 +8,9 @@ import requests
 import testtools
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import Keystone
 from console_svc.tests.integration.service import Service, authtoken, uwsgi
+from console_svc.tests.programs import process
 
 CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
 TOKENS = '/v2.1/os-console-auth-tokens'

@@ -8,7 +8,6 @@ import subprocess
 
 import testtools
 
-from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import PASSWORD, Keystone
 from console_svc.tests.integration.service import (
     MODULE,
@@ -16,6 +15,7 @@ from console_svc.tests.integration.service import (
     authtoken,
     uwsgi,
 )
+from console_svc.tests.programs import process
 
 FRONT = 'console_svc.tests.integration.front:application'
 

@@ -9,9 +9,9 @@ from typing import Any
 import fixtures
 
 from console_svc.tests.fixtures import Configuration
-from console_svc.tests.integration import process
 from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.postgresql import PostgreSQL
+from console_svc.tests.programs import process
 
 
 class OnDatabase:

@@ -13,7 +13,7 @@ from typing import Any
 import fixtures
 import pymysql
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 NODES = 3
 DATABASE = 'console_svc'

@@ -15,7 +15,7 @@ import fixtures
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 #: The password of every user. Distinctive, so that logs can be searched.
 PASSWORD = 'keystones-users-have-this-one'

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import fixtures
 import libvirt
 
-from console_svc.tests.integration import certificates, process
+from console_svc.tests.programs import certificates, process
 
 _BUILD = pathlib.Path(__file__).parents[3] / 'tools/guest.sh'
 

@@ -10,7 +10,7 @@ import subprocess
 import fixtures
 import pymysql
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 
 class MariaDB(fixtures.Fixture):

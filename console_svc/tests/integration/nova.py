@@ -12,12 +12,12 @@ import fixtures
 import requests
 import yaml
 
-from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import Keystone
 from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.rabbitmq import RabbitMQ
 from console_svc.tests.integration.service import MODULE, authtoken, uwsgi
 from console_svc.tests.integration.stub import Answer, Stub
+from console_svc.tests.programs import process
 
 _CONFIGURATION = """\
 [DEFAULT]

@@ -11,7 +11,7 @@ import subprocess
 import fixtures
 import psycopg2
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 
 class PostgreSQL(fixtures.Fixture):

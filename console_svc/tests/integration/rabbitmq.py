@@ -8,7 +8,7 @@ import pathlib
 
 import fixtures
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 _SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
 # Erlang's distribution listens on all addresses by default.

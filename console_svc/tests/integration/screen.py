@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import fixtures
 
-from console_svc.tests.integration import process
+from console_svc.tests.programs import process
 
 SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
 

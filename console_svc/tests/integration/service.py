@@ -11,12 +11,11 @@ from typing import Any
 import requests
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.keystone import PASSWORD, Keystone
+from console_svc.tests.programs import process
+from console_svc.tests.programs.service import BaseService
 
 MODULE = 'console_svc.wsgi.api:application'
-# Tokens and passwords in answers.
-_SECRETS = re.compile(r'(?:token%3D|token=|"password": ")([A-Za-z0-9_-]{8,})')
 
 # The log line of a request: time, process, request and status.
 _REQUEST = re.compile(r'^\S+ \S+ (\d+) INFO .*"(\S+ \S+)" status: (\d+)')
@@ -100,7 +99,7 @@ def command_token(file: pathlib.Path, console_type: str = 'novnc') -> str:
     ).strip()
 
 
-class Service(fixtures.Configuration):
+class Service(BaseService):
     """The service and its commands.
 
     :param server: :func:`uwsgi` or :func:`gunicorn`
@@ -126,10 +125,8 @@ class Service(fixtures.Configuration):
             server['project_id'] = self._projects.get(project, project)
         self.write_inventory(document)
         self.port = process.free_port()
-        self.url = f'http://127.0.0.1:{self.port}'
         self.log: pathlib.Path = self.folder / 'service.log'
-        #: Secrets of requests and answers, which the log must not contain.
-        self.secrets: set[str] = {PASSWORD}
+        self.secrets.add(PASSWORD)
         self.process = self.useFixture(
             process.Program(self._server(self.port, self.file), self.log)
         )
@@ -143,38 +140,6 @@ class Service(fixtures.Configuration):
         except requests.ConnectionError:
             return False
         return answer.status_code == 200
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        token: str | None = None,
-        version: str | None = None,
-        **arguments: Any,
-    ) -> requests.Response:
-        """Send a request to the API.
-
-        :param path: relative to the service's URL
-        """
-        headers = arguments.pop('headers', {})
-        if token is not None:
-            headers['X-Auth-Token'] = token
-        if version is not None:
-            headers['OpenStack-API-Version'] = f'compute {version}'
-        answer = requests.request(
-            method,
-            f'{self.url}{path}',
-            headers=headers,
-            timeout=process.PATIENCE,
-            **arguments,
-        )
-        self.secrets.update(
-            headers[name]
-            for name in ('X-Auth-Token', 'X-Service-Token')
-            if name in headers
-        )
-        self.secrets.update(_SECRETS.findall(answer.text))
-        return answer
 
     def processes(
         self, request: str, status: int = 200, since: int = 0

@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import libvirtd, process
+from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.base import KeystoneTest
 from console_svc.tests.integration.clients import front
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.libvirtd import Libvirtd
-from console_svc.tests.integration.proxy import Proxy
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
+from console_svc.tests.programs.proxy import Proxy
 
 SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
 SESSIONS = f'/v2.1/servers/{fixtures.SERVER}/console-sessions'

@@ -24,13 +24,13 @@ from console_svc.db import api as db
 from console_svc.db import migration, tables
 from console_svc.db.database import Database
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.databases import (
     OnDatabase,
     OnMariaDB,
     OnPostgreSQL,
     OnSQLite,
 )
+from console_svc.tests.programs import process
 
 NOW = 1_000_000
 

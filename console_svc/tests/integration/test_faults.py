@@ -15,11 +15,11 @@ import requests
 import testtools
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.postgresql import PostgreSQL
 from console_svc.tests.integration.relay import Relay
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
 
 CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
 REMOTE = f'/v2.1/servers/{fixtures.SERVER}/remote-consoles'

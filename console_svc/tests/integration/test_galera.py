@@ -16,9 +16,9 @@ import testtools
 
 from console_svc.consoles.tokens import hash_of
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.galera import DATABASE, Galera
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
 
 TOKENS = '/v2.1/os-console-auth-tokens'
 WANTED = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}

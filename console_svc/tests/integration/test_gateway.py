@@ -3,14 +3,13 @@
 """Native VNC clients, the gateway, and the screens they see.
 
 TigerVNC's viewer, a library's client, and one of a few lines; QEMU under
-libvirt, and a VNC server that is no hypervisor.
+libvirt. The functional tests have more, with a VNC server's stub.
 """
 
 import asyncio
 import functools
 import pathlib
 import time
-from concurrent import futures
 from typing import Any, ClassVar
 
 import asyncvnc
@@ -20,15 +19,17 @@ from playwright.sync_api import sync_playwright
 from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
-from console_svc.tests.integration import consoles, libvirtd, process
-from console_svc.tests.integration.gateway import (
+from console_svc.tests.integration import libvirtd
+from console_svc.tests.integration.libvirtd import Libvirtd
+from console_svc.tests.integration.screen import Display
+from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
+from console_svc.tests.programs.gateway import (
     Gateway,
     GatewayTest,
     by_target,
     desktop,
 )
-from console_svc.tests.integration.libvirtd import Libvirtd
-from console_svc.tests.integration.screen import Display
 
 # What tools/guest.s makes of keys.
 COLOURS = {'1': (0, 0, 168), '2': (0, 168, 0), '4': (168, 0, 0)}
@@ -73,6 +74,7 @@ class GuestTest(GatewayTest):
                 'timeout': 20,
             },
             proxy={'workers': 2},
+            kind=Service,
         )
         cls.gateway.setUp()
         cls.addClassCleanup(cls.gateway.cleanUp)
@@ -277,180 +279,3 @@ class GuestTest(GatewayTest):
             pass
         # The console stays.
         self.log_in(self.console['port'], self.console['password'])
-
-
-class StaticTest(GatewayTest):
-    """A VNC server that is no hypervisor."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
-        self.port = process.free_port()
-        server = self.useFixture(
-            process.Program(
-                [
-                    *(
-                        'Xtigervnc',
-                        f':{self.port}',
-                        '-rfbport',
-                        str(self.port),
-                    ),
-                    *('-SecurityTypes', 'None', '-localhost'),
-                    *('-geometry', '640x480', '-nolisten', 'tcp'),
-                ],
-                folder / 'xtigervnc.log',
-            )
-        )
-        server.wait_for(lambda: process.listens(self.port), 'Xtigervnc')
-
-    def start(self, **options: Any) -> None:
-        self.gateway = self.useFixture(Gateway(self.port, **options))
-        self.console = self.gateway.open()
-
-    def in_(self, *types: int) -> None:
-        _, line = self.log_in(
-            self.console['port'], self.console['password'], *types
-        )
-        self.assertEqual((640, 480), desktop(line))
-
-    def refused(self, reason: str) -> None:
-        self.check_refused(
-            reason, self.console['port'], self.console['password']
-        )
-
-    def counted(self, outcomes: dict[str, float]) -> None:
-        """The client may hear of its outcome first."""
-        process.wait_for(
-            lambda: self.gateway.outcomes() == outcomes,
-            f'{outcomes} in the metrics',
-        )
-
-    def test_in_and_out(self) -> None:
-        self.start()
-        self.in_()
-        self.in_(rfb.VENCRYPT)
-        self.assertEqual({'accepted': 2}, self.gateway.outcomes())
-        self.gateway.close(self.console)
-        self.refused('Authentication failed.')
-
-    def test_without_a_certificate(self) -> None:
-        self.start(tls=False)
-        self.in_()
-        self.check_refused(
-            'it offers security types [2] alone',
-            self.console['port'],
-            self.console['password'],
-            rfb.VENCRYPT,
-        )
-
-    def test_only_with_tls(self) -> None:
-        self.start(rfb_options={'require_tls': True})
-        self.in_(rfb.VENCRYPT)
-        self.refused('it offers security types [19] alone')
-
-    def test_a_console_for_a_single_use(self) -> None:
-        self.start(consoles={'native_max_uses': 1})
-        self.in_()
-        self.refused('Console is used up.')
-
-    def test_a_console_for_a_time(self) -> None:
-        self.start(consoles={'native_ttl': 3})
-        self.in_()
-        time.sleep(3)
-        self.refused('Authentication failed.')
-
-    def test_a_console_of_somebody_elsewhere(self) -> None:
-        self.start(
-            consoles={'bind_to_client_address': True},
-            oslo_middleware={'enable_proxy_headers_parsing': True},
-        )
-        self.in_()
-        self.gateway.close(self.console)
-        self.gateway.service.request(
-            'POST',
-            f'/v2.1/servers/{fixtures.SERVER}/consoles',
-            fixtures.MEMBER,
-            headers={'X-Forwarded-For': '192.0.2.1'},
-        )
-        self.console = self.gateway.open()
-        self.refused('Authentication failed.')
-
-    def test_who_guesses_waits_and_is_locked_out(self) -> None:
-        self.start(rfb_options={'max_failures': 3, 'lock_time': 4})
-        waited = []
-        for _ in range(2):
-            began = time.monotonic()
-            self.check_refused(
-                'Authentication failed.', self.console['port'], 'guess'
-            )
-            waited.append(time.monotonic() - began)
-        self.assertLess(waited[0] + 0.5, waited[1])
-        locked = 'Too many wrong passwords. Try again later.'
-        began = time.monotonic()
-        with futures.ThreadPoolExecutor(1) as pool:
-            guess = pool.submit(
-                self.check_refused, locked, self.console['port'], 'guess'
-            )
-            time.sleep(1)
-            self.refused(locked)
-            guess.result()
-        # Who guesses on gains nothing by it.
-        self.assertLess(3, time.monotonic() - began)
-        self.assertEqual({'failed': 2, 'locked': 2}, self.gateway.outcomes())
-        log = self.gateway.service.log.read_text()
-        self.assertIn('console_gateway.authenticate', log)
-        self.in_()
-
-    def test_no_vnc_server_behind_it(self) -> None:
-        self.port = process.free_port()
-        self.start()
-        self.refused('The hypervisor does not answer.')
-        self.counted({'refused': 1})
-
-    def test_a_server_that_has_stopped(self) -> None:
-        self.start()
-        self.gateway.service.write_inventory({'servers': []})
-        self.refused('The console is not available.')
-        self.counted({'refused': 1})
-        self.assertIn(
-            'A native client cannot log in: Console for instance '
-            f'{fixtures.SERVER} could not',
-            self.gateway.proxy.log.read_text(),
-        )
-
-    def test_what_is_offered_first(self) -> None:
-        """Of all clients noVNC alone knows xvp, and takes the first."""
-        self.start()
-        for port, types in (
-            (self.console['port'], [rfb.VENCRYPT, rfb.VNC]),
-            (self.gateway.shared_port, [rfb.XVP, rfb.VENCRYPT]),
-        ):
-            with self.connect(port) as stream:
-                stream.sendall(b'RFB 003.008\n')
-                said = consoles.heard(stream, bytes([len(types), *types]))
-                self.assertTrue(said.endswith(bytes([len(types), *types])))
-
-    def test_the_service_is_away(self) -> None:
-        self.start()
-        stream, line = self.log_in(
-            self.console['port'], self.console['password']
-        )
-        self.gateway.service.process.stop()
-        self.refused('The console service is unavailable. Try again later.')
-        # Who is in, stays.
-        self.assertEqual((640, 480), desktop(line))
-        stream.close()
-
-    def test_a_port_that_is_nobodys(self) -> None:
-        self.start()
-        self.check_refused(
-            'Authentication failed.',
-            next(
-                port
-                for port in range(
-                    self.gateway.shared_port + 1, self.gateway.shared_port + 9
-                )
-                if port != self.console['port']
-            ),
-            self.console['password'],
-        )

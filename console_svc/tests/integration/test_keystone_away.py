@@ -7,10 +7,10 @@ import signal
 import pymemcache
 import requests
 
-from console_svc.tests.integration import process
 from console_svc.tests.integration.base import CONSOLES, KeystoneTest
 from console_svc.tests.integration.keystone import Keystone
 from console_svc.tests.integration.service import gunicorn
+from console_svc.tests.programs import process
 
 
 class UnavailableTestCase(KeystoneTest):

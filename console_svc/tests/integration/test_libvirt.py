@@ -14,10 +14,11 @@ import testtools
 
 from console_svc.compute.libvirt.hosts import Hosts
 from console_svc.tests import fixtures
-from console_svc.tests.integration import libvirtd, process
+from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.libvirtd import Libvirtd
 from console_svc.tests.integration.relay import Relay
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
 
 BARE = fixtures.BARE
 MAPPED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c005'

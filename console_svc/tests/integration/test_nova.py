@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import requests
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.base import CONSOLES, TOKENS, KeystoneTest
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.nova import Nova
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
 
 DOOMED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c005'
 UNSCHEDULED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c006'

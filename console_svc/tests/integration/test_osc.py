@@ -12,10 +12,10 @@ import fixtures as fixture
 import yaml
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.clients import ClientsTestCase
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.service import Service, authtoken
+from console_svc.tests.programs import process
 
 COMMANDS = (
     'console auth token revoke',

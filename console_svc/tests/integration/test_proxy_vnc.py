@@ -8,58 +8,17 @@ from typing import Any, ClassVar
 
 import testtools
 from websockets.exceptions import ConnectionClosed
-from websockets.sync import client
 
-from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
-from console_svc.tests.integration import (
-    certificates,
-    libvirtd,
-    process,
-)
-from console_svc.tests.integration.consoles import TCPConsole
+from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.libvirtd import Libvirtd
-from console_svc.tests.integration.proxy import Proxy
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import certificates, process
+from console_svc.tests.programs.browser import Browser
+from console_svc.tests.programs.proxy import Proxy
 
 PASSWORD = fixtures.BARE
-
-
-class Browser(Connection):
-    """RFB over a websocket, as noVNC speaks it."""
-
-    def __init__(self, url: str, password: str = '') -> None:
-        self.connection = client.connect(
-            url,
-            subprotocols=['binary'],  # type: ignore[list-item]
-            open_timeout=process.PATIENCE,
-            close_timeout=1,
-        )
-        self._rest = b''
-        super().__init__(self, password)  # type: ignore[arg-type]
-
-    def recv(self, number: int) -> bytes:
-        while not self._rest:
-            try:
-                self._rest = self.connection.recv(process.PATIENCE)  # type: ignore[assignment]
-            except ConnectionClosed:
-                return b''
-        data, self._rest = self._rest[:number], self._rest[number:]
-        return data
-
-    def sendall(self, data: bytes) -> None:
-        self.connection.send(data)
-
-    def desktop(self) -> tuple[int, int]:
-        """ClientInit, and what ServerInit says of the screen's size."""
-        self.sendall(b'\x01')
-
-        def read() -> Any:
-            return (yield rfb.Read(4))
-
-        data = self.perform(read())
-        return int.from_bytes(data[:2], 'big'), int.from_bytes(data[2:], 'big')
 
 
 class VncTest(testtools.TestCase):
@@ -173,38 +132,6 @@ class PlainTest(VncTest):
             vencrypt_ca_certs=folder / 'ca-cert.pem',
         )
         self.check_refused(self.browser(), 'offers security types')
-
-    def test_what_is_no_vnc_server(self) -> None:
-        self.start()
-        for serve, reason in (
-            (
-                lambda connection: connection.sendall(
-                    b'SSH-2.0-OpenSSH_9\r\n'
-                ),
-                'not an RFB server',
-            ),
-            (lambda connection: None, 'does not answer'),
-        ):
-            console = self.useFixture(TCPConsole(serve))
-            service = self.useFixture(Service())
-            document = fixtures.inventory()
-            document['servers'][0]['consoles'][0].update(
-                host='127.0.0.1', port=console.port
-            )
-            service.write_inventory(document)
-            proxy = self.useFixture(Proxy(service, handshake_timeout=2))
-            browser = Browser(f'{proxy.url}?token={service.issue("novnc")}')
-            self.addCleanup(browser.connection.close)
-            self.check_refused(browser, reason)
-            self.assertNotIn('Traceback', proxy.log.read_text())
-
-    def test_what_is_no_vnc_client(self) -> None:
-        self.start()
-        browser = self.browser()
-        browser.sendall(b'GET / HTTP/1.1\r\n\r\n')
-        while browser.recv(100):
-            pass
-        self.assertEqual(1002, browser.connection.close_code)
 
 
 class TlsTest(VncTest):

@@ -14,9 +14,9 @@ import testtools
 from oslo_config import cfg
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.rabbitmq import RabbitMQ
 from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
 
 RABBITMQ = RabbitMQ()
 

@@ -11,8 +11,8 @@ import fixtures as fixtures_
 import testtools
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
 from console_svc.tests.integration.service import Service, gunicorn, uwsgi
+from console_svc.tests.programs import process
 
 CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
 

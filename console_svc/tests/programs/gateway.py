@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The gateway for native clients, in front of a service."""
+"""The gateway for native clients, and a client of a few lines."""
 
 import pathlib
 import socket
@@ -12,18 +12,21 @@ import testtools
 from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
-from console_svc.tests.integration import certificates, process
-from console_svc.tests.integration.proxy import Proxy
-from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import certificates, process
+from console_svc.tests.programs.proxy import Proxy
+from console_svc.tests.programs.service import BaseService, Service
 
 
 class Gateway(fixtures_.Fixture):
-    """A service whose native consoles are the gateway's, and the gateway.
+    """A service whose native consoles are on the gateway, and a gateway.
 
-    :param port: of a VNC server, where the driver ``static`` is used
-    :param rfb_options: of [rfb]
+    :param port: of the VNC server that all consoles lead to; None: the
+        compute driver knows where they are
+    :param rfb_options: options of [rfb]
     :param consoles: options of [consoles]
     :param proxy: options of [proxy]
+    :param tls: whether the gateway has a certificate
+    :param kind: how the service is run
     :param groups: other options of the service
     """
 
@@ -34,6 +37,7 @@ class Gateway(fixtures_.Fixture):
         consoles: dict[str, Any] | None = None,
         proxy: dict[str, Any] | None = None,
         tls: bool = True,
+        kind: type[BaseService] = Service,
         **groups: dict[str, Any],
     ) -> None:
         self._vnc_port = port
@@ -41,6 +45,7 @@ class Gateway(fixtures_.Fixture):
         self._consoles = consoles or {}
         self._proxy = proxy or {}
         self._tls = tls
+        self._kind = kind
         self._groups = groups
 
     def _setUp(self) -> None:
@@ -52,7 +57,7 @@ class Gateway(fixtures_.Fixture):
         ports = f'{own[0]}-{own[-1]}'
         options = {'listen_port': self.shared_port, **self._rfb}
         self.service = self.useFixture(
-            Service(
+            self._kind(
                 consoles={
                     'mode': 'gateway',
                     'public_hostname': '127.0.0.1',
@@ -86,7 +91,7 @@ class Gateway(fixtures_.Fixture):
     def open(
         self, server: str = fixtures.SERVER, member: str = fixtures.MEMBER
     ) -> dict[str, Any]:
-        """Open a server's console; what it is."""
+        """Open a server's native console and show it."""
         path = f'/v2.1/servers/{server}/consoles'
         opened = self.service.request('POST', path, member)
         assert opened.status_code == 200, opened.text
@@ -100,7 +105,7 @@ class Gateway(fixtures_.Fixture):
     def close(
         self, console: dict[str, Any], server: str = fixtures.SERVER
     ) -> None:
-        """Delete a console."""
+        """Delete a native console."""
         answer = self.service.request(
             'DELETE',
             f'/v2.1/servers/{server}/consoles/{console["id"]}',
@@ -109,14 +114,14 @@ class Gateway(fixtures_.Fixture):
         assert answer.status_code == 202, answer.text
 
     def sessions(self, server: str = fixtures.SERVER) -> list[dict[str, Any]]:
-        """Who is on a server's consoles."""
+        """A server's sessions, as the API lists them."""
         found: list[dict[str, Any]] = self.service.request(
             'GET', f'/v2.1/servers/{server}/console-sessions', fixtures.MEMBER
         ).json()['console_sessions']
         return found
 
     def outcomes(self) -> dict[str, float]:
-        """What became of connections, by the proxy's metrics."""
+        """Outcomes of connections, from the proxy's metrics."""
         prefix = 'console_svc_proxy_native_clients_total{outcome="'
         return {
             name.removeprefix(prefix).rstrip('"}'): value
@@ -126,12 +131,12 @@ class Gateway(fixtures_.Fixture):
 
 
 class GatewayTest(testtools.TestCase):
-    """With a client of a few lines, which does what a test wants."""
+    """Tests of a gateway with a client that goes step by step."""
 
     gateway: Gateway
 
     def connect(self, port: int) -> socket.socket:
-        """A connection, ended with the test."""
+        """A connection that is closed at the test's end."""
         stream = socket.create_connection(
             ('127.0.0.1', port), process.PATIENCE
         )
@@ -143,7 +148,7 @@ class GatewayTest(testtools.TestCase):
     ) -> tuple[socket.socket, Connection]:
         """Log in on a console's own port.
 
-        :param types: security types that will do
+        :param types: security types that the client accepts
         :raises console_svc.protocols.rfb.RFBError: the gateway refuses
         """
         stream = self.connect(port)
@@ -154,7 +159,7 @@ class GatewayTest(testtools.TestCase):
     def check_refused(
         self, reason: str, port: int, password: str, *types: int
     ) -> None:
-        """See that a login is refused, and why."""
+        """Check that a log-in is refused with a reason."""
         error = self.assertRaises(
             rfb.RFBError, self.log_in, port, password, *types
         )
@@ -162,7 +167,7 @@ class GatewayTest(testtools.TestCase):
 
 
 def desktop(line: Connection) -> tuple[int, int]:
-    """ClientInit, and what ServerInit says of the screen's size."""
+    """Send ClientInit; the size of the screen in ServerInit."""
 
     def ask() -> Any:
         yield rfb.Write(b'\x01')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Programs that tests start, and stop again."""
+"""Programs that tests start and stop."""
 
 import atexit
 import contextlib
@@ -8,7 +8,6 @@ import functools
 import itertools
 import os
 import pathlib
-import random
 import shutil
 import signal
 import socket
@@ -48,7 +47,7 @@ def _ports() -> range:
     No other test process has them, so two that run at the same time never
     find the same port free. They are below those of outgoing connections.
     """
-    for first in range(30000, 32500, 250):
+    for first in range(20000, 32500, 250):
         try:
             # Other processes try this one, too: it stays taken to the end.
             _taken.append(socket.create_server(('127.0.0.1', first)))
@@ -65,31 +64,27 @@ def display_ports() -> range:
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
-    ports = _ports()[20:]
-    while True:
-        port = ports[next(_tried) % len(ports)]
-        with (
-            contextlib.suppress(OSError),
-            socket.create_server(('127.0.0.1', port)),
-        ):
-            return port
+    return free_ports(1)[0]
 
 
 def free_ports(number: int) -> range:
     """Ports of 127.0.0.1 in a row that nobody listens on."""
+    ports = _ports()[20:]
     while True:
-        # Below those that connections get.
-        first = random.randrange(20000, 30000)
-        ports = range(first, first + number)
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in ports:
-                    stack.enter_context(
-                        socket.create_server(('127.0.0.1', port))
-                    )
-            except OSError:
-                continue
-        return ports
+        # Ports are not given twice before all others have been given.
+        first, *_ = itertools.islice(_tried, number)
+        first %= len(ports)
+        found = ports[first : first + number]
+        if len(found) == number and all(map(_is_free, found)):
+            return found
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(('127.0.0.1', port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -97,7 +92,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f'waited in vain for {what}')
+            raise AssertionError(f'timed out waiting for {what}')
         time.sleep(0.05)
 
 

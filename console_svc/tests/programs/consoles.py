@@ -1,19 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Consoles that do what a test wants: TCP servers of a few lines."""
+"""Consoles that tests define: TCP servers of a few lines."""
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Callable
 
 import fixtures
 
+from console_svc.compute.libvirt.vnc import Connection
+from console_svc.protocols import rfb
+
+#: Width and height of the screen of :func:`vnc`.
+SCREEN = (640, 480)
+
+# A pixel format of 16 bytes that no test looks at, and a name.
+_SERVER_INIT = struct.pack('>HH16xI', *SCREEN, 4) + b'stub'
+
 
 class TCPConsole(fixtures.Fixture):
-    """Listens on 127.0.0.1, a thread a connection.
+    """A TCP server on 127.0.0.1 with a thread per connection.
 
-    :param serve: is called with each connection
+    :param serve: called with each connection
     """
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
@@ -47,19 +57,35 @@ class TCPConsole(fixtures.Fixture):
 
 
 def echo(connection: socket.socket) -> None:
-    """What comes, goes back."""
+    """Send back what is received."""
     while data := connection.recv(65536):
         connection.sendall(data)
 
 
+def vnc(connection: socket.socket) -> None:
+    """A VNC server without authentication; after ServerInit an echo."""
+    line = Connection(connection)
+    with contextlib.suppress(rfb.RFBError):
+        minor = line.perform(rfb.offer(rfb.NONE))
+        line.perform(rfb.welcome(minor, rfb.NONE))
+        screen(connection)
+
+
+def screen(connection: socket.socket) -> None:
+    """What a VNC server does after the log-in: ServerInit, then an echo."""
+    if connection.recv(1):
+        connection.sendall(_SERVER_INIT)
+        echo(connection)
+
+
 def hang(connection: socket.socket) -> None:
-    """Takes everything, and says nothing."""
+    """Read everything and send nothing."""
     while connection.recv(65536):
         pass
 
 
 def heard(connection: socket.socket, end: bytes) -> bytes:
-    """What comes, up to an end."""
+    """What is received up to and including ``end``."""
     data = b''
     while not data.endswith(end):
         more = connection.recv(1)

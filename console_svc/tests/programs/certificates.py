@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A certificate authority, and a certificate for 127.0.0.1."""
+"""A certificate authority and a certificate for 127.0.0.1."""
 
 import datetime
 import ipaddress
@@ -13,7 +13,10 @@ from cryptography.x509.oid import NameOID
 
 
 def write(folder: pathlib.Path) -> None:
-    """Write the files that QEMU reads: ca-cert, server-cert, server-key."""
+    """Write ca-cert.pem, server-cert.pem and server-key.pem.
+
+    The names are those that QEMU expects.
+    """
     authority = _key()
     issuer = _name('console-svc tests')
     (folder / 'ca-cert.pem').write_bytes(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The console proxy, as it is deployed."""
+"""The console proxy as a program."""
 
 import pathlib
 from typing import Any
@@ -9,24 +9,24 @@ import fixtures as fixtures_
 import requests
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import process
-from console_svc.tests.integration.service import Service
+from console_svc.tests.programs import process
+from console_svc.tests.programs.service import BaseService
 
 
 class Proxy(fixtures_.Fixture):
-    """In front of a service.
+    """A console proxy of a service.
 
-    :param console_api: how it finds the service, and who it is there
+    :param console_api: options of [console_api]; None: those for the service
     :param vnc: options of [vnc]
-    :param rfb: options of [rfb]; with any it lets native clients in
-    :param port_range: ports of their own for these
-    :param port: where it listens; None: where nobody does
-    :param options: others of [proxy]
+    :param rfb: options of [rfb]; None: no native clients
+    :param port_range: [consoles] port_range
+    :param port: where browsers connect; None: a free port
+    :param options: other options of [proxy]
     """
 
     def __init__(
         self,
-        service: Service,
+        service: BaseService,
         console_api: dict[str, Any] | None = None,
         vnc: dict[str, Any] | None = None,
         port: int | None = None,
@@ -78,18 +78,18 @@ class Proxy(fixtures_.Fixture):
 
     @property
     def url(self) -> str:
-        """Where browsers connect to."""
+        """Where browsers connect."""
         return f'ws{"s" if self.is_tls else ""}://127.0.0.1:{self.port}/'
 
     def local(self, path: str) -> requests.Response:
-        """/healthcheck or /metrics."""
+        """Get /healthcheck or /metrics."""
         return requests.get(
             f'http://127.0.0.1:{self.local_port}{path}',
             timeout=process.PATIENCE,
         )
 
     def metrics(self) -> dict[str, float]:
-        """What /metrics tells, by name and labels."""
+        """The values of /metrics by name and labels."""
         return {
             name: float(value)
             for name, _, value in (
@@ -100,10 +100,10 @@ class Proxy(fixtures_.Fixture):
         }
 
     def descriptors(self) -> int:
-        """That its worker has open."""
+        """The number of file descriptors that its worker has open."""
         (worker,) = process.children(self.process.pid)
         return len(list(pathlib.Path(f'/proc/{worker}/fd').iterdir()))
 
     def tasks(self) -> float:
-        """That its worker has."""
+        """The number of tasks of its worker."""
         return self.metrics()['console_svc_proxy_tasks']

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Malformed, slow and broken connections of websocket clients."""
+
+import contextlib
+import re
+import socket
+import struct
+import time
+from collections.abc import Sequence
+
+import requests
+from websockets.frames import Frame, Opcode
+
+from console_svc.tests.functional.proxy.base import ProxyTest
+from console_svc.tests.programs import bad_input, consoles, process
+from console_svc.tests.programs.bad_input import UPGRADE
+
+
+class BadInputTest(ProxyTest):
+    def raw(self, data: bytes = b'') -> socket.socket:
+        """A connection on which something is sent."""
+        stream = bad_input.connect(self.proxy.port, data)
+        self.addCleanup(stream.close)
+        return stream
+
+    def upgraded(self, target: str | None = None) -> socket.socket:
+        """A websocket whose bytes the test sends itself."""
+        target = target or f'/?token={self.token()}'
+        stream = self.raw(UPGRADE.format(target=target).encode())
+        answer = consoles.heard(stream, b'\r\n\r\n')
+        self.assertIn(b' 101 ', answer)
+        return stream
+
+    def received(self, stream: socket.socket) -> bytes:
+        """All that comes until the proxy closes the connection."""
+        data = b''
+        with contextlib.suppress(ConnectionResetError):
+            while more := stream.recv(65536):
+                data += more
+        return data
+
+    def close_code(self, stream: socket.socket) -> int:
+        """The code of the close frame."""
+        data = b''
+        while not (found := re.search(rb'\x88.(..)', data, re.DOTALL)):
+            more = stream.recv(65536)
+            self.assertTrue(more, f'no close frame: {data!r}')
+            data += more
+        return int(struct.unpack('>H', found[1])[0])
+
+
+class FrameTest(BadInputTest):
+    def test_bad_frames_close_the_websocket(self) -> None:
+        self.console()
+
+        def frame(opcode: Opcode, data: bytes) -> bytes:
+            return Frame(opcode, data).serialize(mask=True)
+
+        for data, code in (
+            (frame(Opcode.TEXT, b'hello'), 1003),
+            (frame(Opcode.TEXT, b'\xff'), 1007),
+            (frame(Opcode.BINARY, bytes(300_000)), 1009),
+            (b'\x82\xff' + b'\x7f' + b'\xff' * 7 + bytes(4), 1009),
+            # Neither masked nor of a known kind.
+            (Frame(Opcode.BINARY, b'x').serialize(mask=False), 1002),
+            (b'\x83\x80' + bytes(4), 1002),
+            (b'\xf2\x80' + bytes(4), 1002),
+            (frame(Opcode.CONT, b'x'), 1002),
+            (frame(Opcode.CLOSE, b'\x03'), 1002),
+            (frame(Opcode.CLOSE, b'\x03\xe8bye'), 1000),
+        ):
+            stream = self.upgraded()
+            stream.sendall(data)
+            self.assertEqual(code, self.close_code(stream), data[:10])
+            stream.close()
+        self.wait_for_no_session()
+
+
+class PingTest(BadInputTest):
+    PROXY = {'ping_interval': 1}
+
+    def test_client_that_answers_no_pings_times_out(self) -> None:
+        self.console()
+        self.upgraded()
+        process.wait_for(self.sessions, 'the session')
+        self.wait_for_no_session()
+
+
+class HandshakeTest(BadInputTest):
+    PROXY = {'handshake_timeout': 2}
+
+    def test_malformed_handshakes_are_refused(self) -> None:
+        for stream in [self.raw(data) for data in bad_input.MALFORMED]:
+            answer = self.received(stream)
+            self.assertNotIn(b' 101 ', answer)
+            self.assertNotIn(b'Traceback', answer)
+        for data in bad_input.STRANGE:
+            self.assertEqual(1008, self.close_code(self.raw(data)))
+        self.console()
+        self.check_echo(self.connect())
+
+    def test_slow_handshakes_time_out(self) -> None:
+        silent = self.raw()
+        slow = self.raw(b'GET / HTTP/1.1\r\nX: ')
+        # A byte at a time does not extend the time.
+        process.wait_for(
+            lambda: is_closed(slow, b'y'), 'the slow one to time out'
+        )
+        self.assertEqual(b'', self.received(silent))
+
+
+class CrowdTest(BadInputTest):
+    PROXY = {'max_sessions': 1, 'handshake_timeout': 3}
+
+    def test_silent_connections_leave_room_for_others(self) -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(700):
+                stack.enter_context(bad_input.connect(self.proxy.port, b''))
+            process.wait_for(
+                lambda: self.proxy.descriptors() < 600, 'some to be closed'
+            )
+        process.wait_for(
+            lambda: self.proxy.descriptors() < 100, 'the others to be closed'
+        )
+        self.console()
+        self.check_echo(self.connect())
+        page = requests.get(
+            f'http://127.0.0.1:{self.proxy.port}/', timeout=process.PATIENCE
+        )
+        self.assertEqual(404, page.status_code)
+
+
+class LeakTest(BadInputTest):
+    """An integration test has one with more connections."""
+
+    PROXY = {'handshake_timeout': 2}
+    NUMBER = 500
+
+    def test_bad_connections_leave_nothing_behind(self) -> None:
+        self.console()
+        self.check_echo(self.connect())
+        bad = bad_input.websockets(self.token())
+        self.storm(bad, len(bad))
+        before = self.settled()
+        self.storm(bad, self.NUMBER)
+        # The connections to the API are kept for the next requests.
+        process.wait_for(
+            lambda: (
+                self.proxy.descriptors() <= before[0] + 16
+                and self.proxy.tasks() <= before[1]
+            ),
+            f'no more than {before}',
+        )
+        self.check_echo(self.connect())
+        self.assertEqual(200, self.proxy.local('/healthcheck').status_code)
+
+    def storm(self, bad: Sequence[tuple[bytes, bool]], number: int) -> None:
+        """Open bad connections, and wait for the end of their sessions."""
+        bad_input.storm([self.proxy.port], bad, number)
+        process.wait_for(
+            lambda: len(self.sessions()) == 1, 'the sessions to end'
+        )
+
+    def settled(self) -> tuple[int, float]:
+        """Descriptors and tasks, once the metrics are up to date."""
+        time.sleep(2)
+        return self.proxy.descriptors(), self.proxy.tasks()
+
+
+def is_closed(stream: socket.socket, data: bytes) -> bool:
+    """Whether a connection has no more use for data."""
+    try:
+        stream.sendall(data)
+    except OSError:
+        return True
+    return False

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Limits of native clients: TLS, passwords, failures and addresses."""
+
+import contextlib
+import logging
+import socket
+import time
+from concurrent import futures
+
+import fixtures as fixtures_
+
+from console_svc.protocols import rfb
+from console_svc.tests import fixtures
+from console_svc.tests.functional.proxy.native import (
+    FAILED,
+    NativeClientsTest,
+)
+from console_svc.tests.programs import process
+
+
+class WithoutCertificateTest(NativeClientsTest):
+    GATEWAY = {'tls': False}
+
+    def test_tls_is_not_offered(self) -> None:
+        self.check_accepted()
+        self.refused('it offers security types [2] alone', rfb.VENCRYPT)
+
+
+class RequiredTLSTest(NativeClientsTest):
+    GATEWAY = {'rfb_options': {'require_tls': True}}
+
+    def test_clients_without_tls_are_refused(self) -> None:
+        self.check_accepted(rfb.VENCRYPT)
+        self.refused('it offers security types [19] alone')
+
+
+class SingleUseTest(NativeClientsTest):
+    GATEWAY = {'consoles': {'native_max_uses': 1}}
+
+    def test_used_up_console_refuses_its_password(self) -> None:
+        self.check_accepted()
+        self.refused('Console is used up.')
+
+
+class BoundConsoleTest(NativeClientsTest):
+    GATEWAY = {
+        'consoles': {'bind_to_client_address': True},
+        'oslo_middleware': {'enable_proxy_headers_parsing': True},
+    }
+
+    def test_password_is_good_for_one_address_only(self) -> None:
+        self.check_accepted()
+        self.gateway.close(self.console)
+        self.gateway.service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/consoles',
+            fixtures.MEMBER,
+            headers={'X-Forwarded-For': '192.0.2.1'},
+        )
+        self.console = self.gateway.open()
+        self.refused(FAILED)
+
+
+class ExpiringConsoleTest(NativeClientsTest):
+    GATEWAY = {'consoles': {'native_ttl': 4}}
+
+    def test_expired_console_refuses_its_password(self) -> None:
+        self.check_accepted()
+        time.sleep(4)
+        self.refused(FAILED)
+
+
+class LockTest(NativeClientsTest):
+    GATEWAY = {'rfb_options': {'max_failures': 3, 'lock_time': 5}}
+
+    def test_wrong_passwords_delay_and_lock(self) -> None:
+        events = self.useFixture(
+            fixtures_.FakeLogger('console_svc.audit', level=logging.INFO)
+        )
+        # Seconds at least: each answer is delayed twice as long.
+        for delay in 1, 2:
+            began = time.monotonic()
+            self.check_refused(FAILED, self.console['port'], 'guess')
+            self.assertGreaterEqual(time.monotonic() - began, delay)
+        locked = 'Too many wrong passwords. Try again later.'
+        began = time.monotonic()
+        with futures.ThreadPoolExecutor(1) as pool:
+            guess = pool.submit(
+                self.check_refused, locked, self.console['port'], 'guess'
+            )
+            self.wait_for_outcomes(failed=2, locked=1)
+            self.refused(locked)
+            guess.result()
+        # The answers come with the end of the lock.
+        self.assertGreaterEqual(time.monotonic() - began, 3)
+        self.assertEqual({'failed': 2, 'locked': 2}, self.gateway.outcomes())
+        self.assertIn('console_gateway.authenticate', events.output)
+        self.check_accepted()
+
+
+class AddressLimitTest(NativeClientsTest):
+    GATEWAY = {'rfb_options': {'max_connections_per_address': 3}}
+
+    def test_connections_beyond_the_limit_are_closed(self) -> None:
+        def version(stream: socket.socket) -> bytes:
+            """What the gateway says first; nothing if it is crowded."""
+            with contextlib.suppress(ConnectionResetError):
+                return stream.recv(12)
+            return b''
+
+        port = self.console['port']
+        streams = [self.connect(port) for _ in range(3)]
+        for stream in streams:
+            self.assertEqual(b'RFB 003.008\n', version(stream))
+        self.assertEqual(b'', version(self.connect(port)))
+        # The limit holds for all ports together.
+        self.assertEqual(b'', version(self.connect(self.gateway.shared_port)))
+        self.wait_for_outcomes(crowded=2)
+        streams.pop().close()
+        self.wait_for_outcomes(broken=1)
+        process.wait_for(
+            lambda: version(self.connect(port)), 'room for one more'
+        )

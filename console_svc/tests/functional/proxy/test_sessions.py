@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Sessions: relayed, kept alive, ended and limited."""
+
+import sqlalchemy as sa
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from console_svc.db import tables
+from console_svc.tests import fixtures
+from console_svc.tests.functional.proxy.base import (
+    LAPSE,
+    SERVER,
+    ProxyTest,
+)
+from console_svc.tests.programs import process
+
+ENDED = (1008, 'The session was ended.')
+
+
+class SessionTest(ProxyTest):
+    def alive_until(self) -> int:
+        """When the only session lapses, unless it is kept alive."""
+        with self.service.database.engine.connect() as connection:
+            found: int = connection.execute(
+                sa.select(tables.console_sessions.c.alive_until)
+            ).scalar_one()
+        return found
+
+    def test_bytes_pass_both_ways(self) -> None:
+        self.console()
+        connection = self.connect()
+        self.assertEqual('binary', connection.subprotocol)
+        self.check_echo(connection, bytes(range(256)) * 4096)
+        connection.send(b'')
+        self.check_echo(connection)
+
+    def test_session_is_listed_and_kept_alive(self) -> None:
+        self.console()
+        connection = self.connect()
+        self.check_echo(connection)
+        (session,) = self.sessions()
+        self.assertEqual('127.0.0.1', session['client_address'])
+        self.assertEqual('serial', session['console_type'])
+        first = self.alive_until()
+        process.wait_for(
+            lambda: self.alive_until() > first + LAPSE, 'keep-alive requests'
+        )
+        self.assertEqual([session], self.sessions())
+        connection.close()
+        self.wait_for_no_session()
+
+    def test_console_that_closes_ends_the_session(self) -> None:
+        self.console(lambda connection: connection.sendall(b'bye'))
+        connection = self.connect()
+        self.assertEqual(b'bye', connection.recv(process.PATIENCE))
+        self.assertEqual(
+            (1000, 'The console has ended.'), self.closed(connection)
+        )
+        self.wait_for_no_session()
+
+    def test_ending_a_session_closes_its_websocket(self) -> None:
+        self.console()
+        connection = self.connect()
+        self.check_echo(connection)
+        (session,) = self.sessions()
+        other = self.connect()
+        self.check_echo(other)
+        self.end(session)
+        self.assertEqual(ENDED, self.closed(connection))
+        self.check_echo(other)
+
+    def test_revoking_a_token_ends_its_sessions(self) -> None:
+        self.console()
+        connection = self.connect()
+        self.check_echo(connection)
+        self.service.request(
+            'DELETE', f'{SERVER}/console-auth-tokens', fixtures.MEMBER
+        )
+        self.assertEqual(ENDED, self.closed(connection))
+
+    def test_forwarded_address_is_ignored_by_default(self) -> None:
+        self.console()
+        connection = self.connect(
+            additional_headers={'X-Forwarded-For': '198.51.100.9'}
+        )
+        self.check_echo(connection)
+        (session,) = self.sessions()
+        self.assertEqual('127.0.0.1', session['client_address'])
+
+    def test_channels_of_a_spice_page_are_sessions_of_one_token(self) -> None:
+        self.console(kind='spice-html5')
+        target = f'?token={self.token("spice", "spice-html5")}'
+        channels = [self.connect(target) for _ in range(4)]
+        for channel in channels:
+            self.check_echo(channel)
+        self.assertEqual(
+            [('spice-html5', '127.0.0.1')] * 4,
+            [
+                (it['console_type'], it['client_address'])
+                for it in self.sessions()
+            ],
+        )
+        channels.pop().close()
+        process.wait_for(lambda: len(self.sessions()) == 3, 'one to end')
+        self.check_echo(channels[0])
+
+
+class ExpiryTest(ProxyTest):
+    CONSOLEAUTH = {'token_ttl': 5, 'enforce_session_timeout': True}
+
+    def test_session_expires_with_its_token(self) -> None:
+        self.console()
+        connection = self.connect()
+        self.check_echo(connection)
+        self.assertEqual(
+            (1008, 'The session has expired.'), self.closed(connection)
+        )
+
+
+class IdleTest(ProxyTest):
+    PROXY = {'idle_timeout': 2}
+
+    def test_only_idle_sessions_time_out(self) -> None:
+        self.console()
+        busy, idle = self.connect(), self.connect()
+        self.check_echo(idle)
+        process.wait_for(
+            lambda: self.check_echo(busy) or self.is_closed(idle),
+            'the time-out',
+        )
+        timed_out = (1008, 'The session was idle for too long.')
+        self.assertEqual(timed_out, self.closed(idle))
+        self.check_echo(busy)
+        self.assertEqual(timed_out, self.closed(busy))
+
+    def is_closed(self, connection: ClientConnection) -> bool:
+        try:
+            connection.recv(0.05)
+        except TimeoutError:
+            return False
+        except ConnectionClosed:
+            return True
+        raise AssertionError('an idle console sends nothing')
+
+
+class LimitTest(ProxyTest):
+    PROXY = {'max_sessions': 2}
+
+    def test_sessions_beyond_the_limit_are_refused(self) -> None:
+        self.console()
+        first, second = self.connect(), self.connect()
+        self.check_echo(first)
+        self.check_echo(second)
+        full = (1013, 'This console proxy has too many sessions.')
+        self.assertEqual(full, self.closed(self.connect()))
+        first.close()
+        process.wait_for(lambda: len(self.sessions()) == 1, 'room')
+        self.check_echo(self.connect())
+
+
+class UnavailableApiTest(ProxyTest):
+    def test_sessions_survive_an_unavailable_api(self) -> None:
+        """They are listed again once the API is back."""
+        self.console()
+        connection = self.connect()
+        self.check_echo(connection)
+        before = self.sessions()
+        self.service.stop()
+        self.assertEqual(
+            (1013, 'The console service is unavailable. Try again later.'),
+            self.refused('?token=some-token'),
+        )
+        # A failure a second: by then the session has lapsed.
+        process.wait_for(
+            lambda: self.failures() > LAPSE, 'failed keep-alive requests'
+        )
+        self.check_echo(connection)
+        self.service.start()
+        process.wait_for(lambda: self.sessions() == before, 'the session')
+        self.check_echo(connection)
+
+    def failures(self) -> float:
+        metrics = self.proxy.metrics()
+        return metrics['console_svc_proxy_api_failures_total']

@@ -227,7 +227,7 @@ class NativeConsoles(Queries):
     def test_servers_with_consoles_are_paginated(self) -> None:
         for server in ('a', 'b', 'c', 'd'):
             self.create(server)
-        self.create('b', server_host='compute-2')
+        self.create('a', server_host='compute-2')
         last = ''
         for page in (['a', 'b'], ['c', 'd'], []):
             self.assertEqual(page, self.queries.list_servers(last, 2))

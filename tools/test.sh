@@ -11,7 +11,7 @@
 # kept below .test, the output of each part in .test/output. The last line is
 # "N passed, N failed".
 set -uo pipefail
-# Each job in the background is a process group, which stop() can signal.
+# Each background job gets a process group, which stop() signals.
 set -m
 cd "$(dirname "$0")/.." || exit 1
 . tools/python.sh
@@ -22,7 +22,7 @@ parts=("$@")
 for part in "${parts[@]}"; do
     case " ${all[*]} " in
         *" $part "*) ;;
-        *) sed -n '2,13s/^# \?//p' "$0" >&2; exit 2 ;;
+        *) sed -n '2,12s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
 done
 
@@ -58,7 +58,7 @@ install_packages() {
         RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
 }
 
-# What integration needs, installed while other parts run.
+# Installs what integration needs, while other parts run.
 prepare() {
     install_packages && tox_run integration --notest
 }
@@ -151,8 +151,8 @@ finish() {
     esac
 }
 
-# Ends what runs. Test runners get the time to end the programs that they
-# have started, which are in sessions of their own.
+# Ends the parts that run. The programs that tests start have sessions of their
+# own; the test runners end them, and get 30 seconds for it.
 stop() {
     local pid
     trap "" HUP INT TERM

@@ -50,15 +50,14 @@ class Metrics:
         )
         self._seconds = prometheus_client.Histogram(
             'console_svc_api_request_seconds',
-            'From a request to its answer.',
+            'Seconds from a request to its response.',
             ['method', 'route'],
             buckets=BUCKETS,
             registry=registry,
         )
         self._events = prometheus_client.Counter(
             'console_svc_api_events',
-            'What was done with tokens and sessions, or refused: the events '
-            'of the audit, and look-ups that succeed.',
+            'Events of the audit, and successful token look-ups.',
             ['event', 'outcome'],
             registry=registry,
         )
@@ -98,8 +97,8 @@ class Metrics:
             ) -> Any:
                 self.answered(
                     _method(environ['REQUEST_METHOD']),
-                    # Without a resource: the path leads nowhere, or
-                    # middleware has refused the request.
+                    # No resource: the path is unknown, or middleware has
+                    # refused the request.
                     routes.get(environ.get(RESOURCE), _OTHER),
                     status[:3],
                     time.perf_counter() - started,

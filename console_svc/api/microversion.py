@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The microversions: the only place that knows the range.
+"""The microversions, and their range.
 
-Numbers and meanings are the compute API's. Most change nothing here; those
-that do have a name.
+Numbers and meanings are the compute API's. Only those that change something
+here have a name.
 """
 
 import re
@@ -18,7 +18,7 @@ SERVICE_TYPE: Final = 'compute'
 STANDARD_HEADER: Final = 'OpenStack-API-Version'
 LEGACY_HEADER: Final = 'X-OpenStack-Nova-API-Version'
 
-#: Where a request's environ holds its version, or the error that is in it.
+#: Where the environ has the requested version, or the error in it.
 ENVIRON_KEY: Final = 'console_svc.microversion'
 
 Version = microversion_parse.Version
@@ -34,7 +34,7 @@ ALL_TOKEN_TYPES: Final = Version(2, 31)
 SPICE_DIRECT: Final = Version(2, 99)
 MAX: Final = Version(2, 104)
 
-#: What can be asked for.
+#: The versions that a request can name.
 SUPPORTED: Final[Mapping[str, Version]] = {
     f'2.{minor}': Version(2, minor)
     for minor in range(MIN.minor, MAX.minor + 1)
@@ -44,11 +44,10 @@ _FORMAT = re.compile(r'[1-9][0-9]*\.(0|[1-9][0-9]*)')
 
 
 def requested(environ: MutableMapping[str, Any]) -> Version:
-    """The version that a request asks for; 2.1 where it names none.
+    """The version that a request names; by default 2.1.
 
-    :param environ: WSGI's
-    :raises console_svc.exception.InvalidVersion: it is no version
-    :raises console_svc.exception.UnsupportedVersion: it is none of ours
+    :raises console_svc.exception.InvalidVersion: it is malformed
+    :raises console_svc.exception.UnsupportedVersion: it is out of range
     """
     text = microversion_parse.get_version(
         microversion_parse.headers_from_wsgi_environ(environ),

@@ -22,28 +22,28 @@ _JSON = re.compile(r'|application/(json|[^/]+\+json)')
 
 
 class Request(webob.Request):  # type: ignore[misc]
-    """WebOb's, with what the middleware has found out."""
+    """A WebOb request, with what the middleware has added."""
 
     @property
     def caller(self) -> RequestContext:
-        """Who is asking."""
+        """The caller, as authentication has identified it."""
         context: RequestContext = self.environ[CALLER]
         return context
 
     @property
     def microversion(self) -> Version:
-        """The microversion that the caller wants.
+        """The requested microversion.
 
-        :raises console_svc.exception.InvalidVersion: it is no version
-        :raises console_svc.exception.UnsupportedVersion: it is none of ours
+        :raises console_svc.exception.InvalidVersion: it is malformed
+        :raises console_svc.exception.UnsupportedVersion: it is out of range
         """
-        wanted: Version | Exception = self.environ[ENVIRON_KEY]
-        if isinstance(wanted, Exception):
-            raise wanted
-        return wanted
+        version: Version | Exception = self.environ[ENVIRON_KEY]
+        if isinstance(version, Exception):
+            raise version
+        return version
 
     def query(self) -> dict[str, str]:
-        """The query's parameters; of repeated ones the last value."""
+        """The query parameters; of a repeated one the last value."""
         return dict(
             parse.parse_qsl(
                 self.environ.get('QUERY_STRING', ''), keep_blank_values=True
@@ -51,11 +51,11 @@ class Request(webob.Request):  # type: ignore[misc]
         )
 
     def document(self) -> Any:
-        """The body, parsed; None where there is none.
+        """The parsed body; None if it is empty.
 
-        :raises console_svc.exception.UnsupportedMediaType: it says that it
-            is no JSON
-        :raises console_svc.exception.MalformedBody: it is no JSON
+        :raises console_svc.exception.UnsupportedMediaType: its
+            Content-Type is not JSON
+        :raises console_svc.exception.MalformedBody: it is not JSON
         """
         try:
             body = self.body
@@ -72,5 +72,5 @@ class Request(webob.Request):  # type: ignore[misc]
 
 
 def _refuse(constant: str) -> NoReturn:
-    """NaN and Infinity are Python's, not JSON's (RFC 8259, section 6)."""
+    """NaN and Infinity are not JSON (RFC 8259, section 6)."""
     raise ValueError(constant)

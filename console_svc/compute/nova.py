@@ -220,7 +220,7 @@ class NovaDriver(base.Driver):
             return document
         if (
             answer.status_code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
-            # A refusal: nova does not support the request.
+            # 501 is a refusal: nova does not support the request.
             and answer.status_code != http.HTTPStatus.NOT_IMPLEMENTED
         ):
             raise _unavailable(f'it answers {answer.status_code}')

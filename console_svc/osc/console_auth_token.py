@@ -14,7 +14,7 @@ from console_svc.osc.base import ConsoleCommand, call_each, show
 
 
 class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):
-    """Show the connection information of a console token
+    """Show the connection information of a console token.
 
     By default, only administrators and console proxies may use this command.
     It does not count as a use of the token.
@@ -38,7 +38,7 @@ class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):
 
 
 class RevokeConsoleAuthToken(ConsoleCommand):
-    """Revoke console token(s) and end their sessions"""
+    """Revoke console token(s) and end their sessions."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)

@@ -37,7 +37,7 @@ class _Time(columns.FormattableColumn[int]):
 
 
 class ListConsoleSession(ServerCommand, command.Lister):
-    """List open console sessions of a server"""
+    """List open console sessions of a server."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -61,7 +61,7 @@ class ListConsoleSession(ServerCommand, command.Lister):
 
 
 class EndConsoleSession(ServerCommand):
-    """End console session(s) of a server
+    """End console session(s) of a server.
 
     The console proxy closes the connection at its next keep-alive request.
     """

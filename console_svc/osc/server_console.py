@@ -15,7 +15,7 @@ from console_svc.osc.client import Client
 
 
 class ListServerConsole(ServerCommand, command.Lister):
-    """List open native consoles of a server"""
+    """List open native consoles of a server."""
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -28,7 +28,7 @@ class ListServerConsole(ServerCommand, command.Lister):
 
 
 class CreateServerConsole(ServerCommand, command.ShowOne):
-    """Open the native console of a server and show it
+    """Open the native console of a server and show it.
 
     If the console is already open, it is shown with its existing password.
     """
@@ -43,7 +43,7 @@ class CreateServerConsole(ServerCommand, command.ShowOne):
 
 
 class ShowServerConsole(ServerCommand, command.ShowOne):
-    """Show the address and the password of a native console of a server"""
+    """Show the address and the password of a native console of a server."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -66,7 +66,7 @@ class ShowServerConsole(ServerCommand, command.ShowOne):
 
 
 class DeleteServerConsole(ServerCommand):
-    """Close native console(s) of a server
+    """Close native console(s) of a server.
 
     Their passwords become invalid immediately.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Policy as code: one file a resource."""
+"""The policy rules, one module for each resource."""
 
 import itertools
 

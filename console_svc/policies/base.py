@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The personas that the other rules are made of.
+"""The personas on which the other rules are based.
 
-They follow OpenStack's secure RBAC. Member is named beside reader because
-some clouds have roles that don't imply each other. Who asks most often
-stands first: a check ends with the first part that holds.
+They follow OpenStack's secure RBAC. Reader rules also name member, as some
+clouds have no implied roles. The most frequent callers come first: a check
+ends with the first part that is true.
 """
 
 from oslo_policy import policy
@@ -18,7 +18,7 @@ RULES = [
     policy.RuleDefault(
         'context_is_admin',
         'role:admin',
-        'Who sees and manages the consoles of every project.',
+        'Administrators: they manage the consoles of every project.',
     ),
     policy.RuleDefault(
         'project_reader_or_admin',
@@ -42,7 +42,7 @@ def rule(
     :param name: the rule's name in policy.yaml
     :param check: its default
     :param description: what it allows, for operators
-    :param operations: method and path of what it guards
+    :param operations: the methods and paths that it guards
     """
     return policy.DocumentedRuleDefault(
         name=name,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rule of the token look-up."""
+"""The rule of the token look-up."""
 
 from console_svc.policies import base
 
@@ -10,7 +10,7 @@ RULES = [
     base.rule(
         SHOW,
         base.SERVICE_OR_ADMIN,
-        'Show where a console token leads',
+        'Look up a console token: show where its console is',
         ('GET', '/os-console-auth-tokens/{console_token}'),
     ),
 ]

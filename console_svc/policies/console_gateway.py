@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rule of the gateway for native clients: console-svc's own."""
+"""The rule of the gateway for native clients: console-svc's own."""
 
 from console_svc.policies import base
 
@@ -10,8 +10,8 @@ RULES = [
     base.rule(
         AUTHENTICATE,
         base.SERVICE_OR_ADMIN,
-        'Check who logs in to a native console, and open a session, as the '
-        'gateway does',
+        'Log a native client in to its console, and open a session; for the '
+        'gateway',
         ('POST', '/console-gateway/authentications'),
     ),
 ]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules of /servers/{server_id}/consoles."""
+"""The rules of native consoles."""
 
 from console_svc.policies import base
 
@@ -28,7 +28,7 @@ RULES = [
     base.rule(
         SHOW,
         base.PROJECT_MEMBER_OR_ADMIN,
-        'Show where a native console is, and its password',
+        'Show a native console: where it is, and its password',
         ('GET', RESOURCE),
     ),
     base.rule(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rule of what issues console tokens."""
+"""The rule of issuing console tokens."""
 
 from console_svc.policies import base
 
@@ -12,7 +12,7 @@ RULES = [
     base.rule(
         CREATE,
         base.PROJECT_MEMBER_OR_ADMIN,
-        "Get a URL, with a token, of a server's console",
+        "Issue a console token: get the URL of a server's console",
         ('POST', '/servers/{server_id}/remote-consoles'),
         ('POST', f'{ACTION} (os-getVNCConsole)'),
         ('POST', f'{ACTION} (os-getSPICEConsole)'),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules of console sessions, and of revoking tokens: console-svc's own."""
+"""The rules of sessions and of revoking tokens: console-svc's own."""
 
 from console_svc.policies import base
 
@@ -17,21 +17,21 @@ RULES = [
     base.rule(
         CREATE,
         base.SERVICE_OR_ADMIN,
-        'Use a console token: open a session, as a console proxy does',
+        'Open a session with a console token; for console proxies',
         ('POST', f'{_OF_TOKEN}/sessions'),
     ),
     base.rule(
         UPDATE,
         base.SERVICE_OR_ADMIN,
-        'Keep sessions alive or close one, as the console proxy does that '
-        'opened them',
+        'Keep sessions alive or close one; for the console proxy that opened '
+        'them',
         ('PUT', '/console-sessions'),
         ('DELETE', '/console-sessions/{session_id}'),
     ),
     base.rule(
         INDEX,
         base.PROJECT_READER_OR_ADMIN,
-        "List who is on a server's consoles now",
+        "List the sessions on a server's consoles",
         ('GET', _OF_SERVER),
     ),
     base.rule(

@@ -38,13 +38,13 @@ class AuthenticationsController(Resource):
         document = req.document()
         schema.validate(bodies.LOG_IN, document, is_secret=True)
         self.services.policy.authorize(req.caller, policies.AUTHENTICATE)
-        wanted = document['authentication']
+        body = document['authentication']
         session, info = self.services.login.log_in(
             req.caller,
-            int(wanted['port']) if 'port' in wanted else wanted['user_name'],
-            bytes.fromhex(wanted['challenge']),
-            bytes.fromhex(wanted['response']),
-            wanted.get('client_address'),
+            int(body['port']) if 'port' in body else body['user_name'],
+            bytes.fromhex(body['challenge']),
+            bytes.fromhex(body['response']),
+            body.get('client_address'),
         )
         return sessions.opened(session, info)
 

@@ -16,7 +16,7 @@ from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.policies import consoles as policies
 
-# No database assigns a larger id.
+# More digits do not fit into the database's integers.
 _ID = re.compile(r'[1-9][0-9]{0,17}')
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/servers/{server_id}/remote-consoles: a token, and the URL to use it."""
+"""/servers/{server_id}/remote-consoles: issue a token, and its URL."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from console_svc.consoles import access_url
 from console_svc.objects import ConsoleType
 from console_svc.policies import remote_consoles as policies
 
-#: Which types a protocol has.
+#: The console types of each protocol.
 PROTOCOLS = {
     'vnc': (ConsoleType.NOVNC, ConsoleType.XVPVNC),
     'spice': (ConsoleType.SPICE_HTML5, ConsoleType.SPICE_DIRECT),
@@ -26,7 +26,7 @@ PROTOCOLS = {
     'mks': (ConsoleType.WEBMKS,),
 }
 
-#: What :func:`issue` may say besides that there is no such server.
+#: Errors of :func:`issue`, besides those of the server.
 REFUSALS = (
     exception.InvalidConsoleType,
     exception.ConsoleTypeUnavailable,
@@ -50,9 +50,9 @@ class RemoteConsolesController(ServerResource):
             raise exception.NotFound
         document = req.document()
         schema.validate(bodies.create(req.microversion), document)
-        wanted = document['remote_console']
-        url = issue(self, req, wanted['type'], PROTOCOLS[wanted['protocol']])
-        return bodies.created(wanted['protocol'], wanted['type'], url)
+        body = document['remote_console']
+        url = issue(self, req, body['type'], PROTOCOLS[body['protocol']])
+        return bodies.created(body['protocol'], body['type'], url)
 
 
 def issue(
@@ -61,11 +61,12 @@ def issue(
     console_type: str,
     possible: tuple[str, ...],
 ) -> str:
-    """Issue a token, for whichever form of request.
+    """Issue a token.
 
-    :param possible: the types that go with what was asked for
-    :returns: the URL to use it
-    :raises console_svc.exception.InvalidConsoleType: the type does not
+    :param possible: the console types that the request can ask for
+    :returns: the URL that uses the token
+    :raises console_svc.exception.InvalidConsoleType: the type is not among
+        them
     """
     server = resource.authorized_server(req, policies.CREATE)
     if console_type not in possible:
@@ -77,7 +78,6 @@ def issue(
     except exception.ConsoleTypeUnavailable:
         if console_type != ConsoleType.XVPVNC:
             raise
-        # The compute API has forgotten this type, and says so where it is
-        # not to be had.
+        # As nova answers, which has removed this type.
         raise exception.InvalidConsoleType(console_type=console_type) from None
     return access_url.build(resource.services.conf, console_type, token)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/ and /v2.1: the version documents, and the way to the resources."""
+"""/ and /v2.1: the version documents; they lead to all resources."""
 
 import dataclasses
 import functools

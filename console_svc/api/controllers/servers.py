@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/servers/{server_id}: the way to a server's consoles."""
+"""/servers/{server_id}: leads to a server's consoles."""
 
 from console_svc.api.controllers.actions import ActionController
 from console_svc.api.controllers.base import Resource, ServerResource

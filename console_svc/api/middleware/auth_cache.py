@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Callers that auth_token has accepted a moment ago."""
+"""A cache of callers, in front of auth_token."""
 
 import copy
 import hashlib
@@ -18,9 +18,8 @@ from console_svc.context import RequestContext
 
 _CALLERS = 10_000
 
-# What keystone says of a token that is good for any request. Another field
-# may restrict it to some (access rules, binding): that, auth_token checks
-# each time.
+# The fields of a token that is valid for every request. Any other field can
+# restrict it (access rules, binding); auth_token checks that each time.
 _PLAIN: Final = frozenset(
     {
         'audit_ids',
@@ -35,7 +34,7 @@ _PLAIN: Final = frozenset(
         'roles',
         'system',
         'user',
-        # keystoneauth's own.
+        # Added by keystoneauth.
         'auth_token',
         'version',
     }
@@ -43,12 +42,13 @@ _PLAIN: Final = frozenset(
 
 
 class CallerCache:
-    """Who has come with which token within the last seconds.
+    """The callers that auth_token has accepted, by their token.
 
-    A console proxy asks with one token again and again. To read it from its
-    cache, take it apart and write it into headers is a third of a look-up.
+    A console proxy sends the same token each time. Reading it from the cache
+    of auth_token, parsing it and writing its headers takes a third of a
+    look-up.
 
-    :param seconds: how long auth_token is believed; 0: never
+    :param seconds: how long a caller is kept; 0: the cache is off
     """
 
     def __init__(self, seconds: int) -> None:
@@ -62,7 +62,7 @@ class CallerCache:
         self._lock = threading.Lock()
 
     def remembering(self, app: WSGIApplication) -> WSGIApplication:
-        """An application behind authentication, whose callers are kept."""
+        """Middleware behind authentication that keeps each caller."""
 
         def remember(
             environ: WSGIEnvironment, start_response: StartResponse
@@ -75,7 +75,7 @@ class CallerCache:
     def remember(
         self, environ: WSGIEnvironment, context: RequestContext
     ) -> None:
-        """Keep a caller whom auth_token has just accepted."""
+        """Keep a caller that auth_token has just accepted."""
         key = _key(environ)
         token = environ.get('keystone.token_info', {}).get('token', {})
         if key is None or not token or not token.keys() <= _PLAIN:
@@ -85,7 +85,7 @@ class CallerCache:
             self._callers[key] = context, expires
 
     def recall(self, environ: WSGIEnvironment) -> RequestContext | None:
-        """The context of a request with the same token as one before."""
+        """The context of a request whose caller is known, by its token."""
         key = _key(environ)
         if key is None:
             return None
@@ -95,10 +95,11 @@ class CallerCache:
 
 
 class AuthCache:
-    """Sends the requests of recent callers past authentication.
+    """Lets the requests of known callers bypass authentication.
 
-    :param authentication: the way of all others
-    :param direct: reads nothing of the caller but the context
+    :param authentication: for all other requests
+    :param direct: for known callers; it may read the context alone, as
+        auth_token's headers are missing
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class AuthCache:
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
             if status.startswith('401'):
-                # As auth_token does, which was not asked.
+                # auth_token, which adds it, was bypassed.
                 uri = self._authentication.www_authenticate_uri
                 headers.append(('WWW-Authenticate', f'Keystone uri="{uri}"'))
             return start_response(status, headers, exc_info)
@@ -139,9 +140,10 @@ class AuthCache:
 
 
 def _key(environ: WSGIEnvironment) -> bytes | None:
-    """What a caller is remembered by: not the token itself.
+    """The key of a caller: a hash, so that the cache holds no tokens.
 
-    None where a second token makes more, or less, of the first.
+    None if the request cannot be cached: a service token changes what the
+    caller may do.
     """
     token: str = environ.get('HTTP_X_AUTH_TOKEN', '')
     if not token or 'HTTP_X_SERVICE_TOKEN' in environ:

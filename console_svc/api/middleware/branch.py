@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Requests that go one way or another."""
+"""Dispatch requests by a condition."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-#: The version documents, and what describes the API: clients read them before
+#: The version documents and the OpenAPI document: clients read them before
 #: they have a token.
 PUBLIC_PATHS: Final = frozenset({'', '/', '/openapi.json', '/v2.1', '/v2.1/'})
 
 
 class Branch:
-    """Sends a request one way where a condition holds, else the other.
+    """Sends a request to one of two applications.
 
-    :param condition: asked of each request
+    :param then: for requests of which the condition is true
+    :param otherwise: for all others
     """
 
     def __init__(
@@ -41,7 +42,7 @@ def is_public(environ: WSGIEnvironment) -> bool:
 
 
 def has_no_body(environ: WSGIEnvironment) -> bool:
-    """Whether there is nothing that a limit of bodies could look after."""
-    # Other methods may have one that ends where the server says so.
+    """Whether a request certainly has no body."""
+    # A chunked body has no Content-Length: check GET and HEAD alone.
     without = environ['REQUEST_METHOD'] in ('GET', 'HEAD')
     return without and not environ.get('CONTENT_LENGTH')

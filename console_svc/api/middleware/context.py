@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""From identity headers to a RequestContext."""
+"""The RequestContext of a request, from its identity headers."""
 
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -11,10 +11,10 @@ from console_svc.context import RequestContext
 
 
 class Context:
-    """Makes the context that controllers and log lines see.
+    """Makes the context that controllers and log lines use.
 
-    :raises console_svc.exception.NotAuthenticated: auth_token let somebody
-        pass without being sure (delay_auth_decision); this API never does
+    :raises console_svc.exception.NotAuthenticated: auth_token has passed on a
+        request that it did not authenticate, as with delay_auth_decision
     """
 
     def __init__(self, app: WSGIApplication) -> None:

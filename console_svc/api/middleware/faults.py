@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every error becomes a JSON fault here, and nowhere else."""
+"""Errors as JSON faults: the only place that renders them."""
 
 import http
 import json
@@ -17,7 +17,7 @@ from console_svc import exception
 
 LOG = logging.getLogger(__name__)
 
-# The compute API's names; any other status is a computeFault.
+# Names of the compute API. A status without one is a computeFault.
 _NAMES: Final = {
     400: 'badRequest',
     401: 'unauthorized',
@@ -32,7 +32,7 @@ _NAMES: Final = {
     503: 'serviceUnavailable',
 }
 
-# What is said where a library has refused in a format of its own.
+# Messages for the error responses of libraries.
 _MESSAGES = {
     400: 'The server could not comply with the request since it is either '
     'malformed or otherwise incorrect.',
@@ -41,28 +41,28 @@ _MESSAGES = {
     503: 'The service is unavailable for now.',
 }
 
-# Headers of such a refusal that still hold when its body is ours.
+# Their headers that stay when the body is replaced.
 _KEPT = frozenset({'allow', 'retry-after', 'www-authenticate'})
 
-_TELLING_TO_WAIT: Final = frozenset(
+_WITH_RETRY_AFTER: Final = frozenset(
     {http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE}
 )
 
-# That a fault is ours; one further in has it from here, too.
+# Set once a fault was sent, so that the outer Faults passes it through.
 _ANSWERED: Final = 'console_svc.fault'
 
 _Headers = list[tuple[str, str]]
 
 
 def name_of(code: int) -> str:
-    """What the compute API calls the faults of a status."""
+    """The compute API's name for faults of a status."""
     return _NAMES.get(code, 'computeFault')
 
 
 class Faults:
-    """Turns exceptions and foreign error pages into JSON faults.
+    """Turns exceptions and the error responses of libraries into JSON faults.
 
-    Nothing of an unexpected exception reaches the client; the log has it.
+    An unexpected exception is logged, and not shown to the client.
     """
 
     def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts) -> None:
@@ -129,7 +129,7 @@ class Faults:
             'Content-Length': str(len(body)),
             **headers,
         }
-        if code in _TELLING_TO_WAIT:
+        if code in _WITH_RETRY_AFTER:
             all_headers.setdefault('Retry-After', self._retry_after)
         status = f'{int(code)} {http.HTTPStatus(code).phrase}'
         start_response(status, list(all_headers.items()))
@@ -137,30 +137,32 @@ class Faults:
 
 
 def _domain_error(error: Exception) -> exception.ConsoleSvcError:
-    """What to say of an exception."""
+    """The error to answer with; logs the exception."""
     if isinstance(error, exception.ServiceUnavailable):
-        LOG.warning('Answered with a 503: %s', error, exc_info=error.__cause__)
+        LOG.warning(
+            'The request got a 503: %s', error, exc_info=error.__cause__
+        )
         return error
     if isinstance(error, exception.ConsoleSvcError):
-        # Its words may be those of whoever asked.
-        LOG.debug('%r', str(error))
+        # Escaped: it may contain text from the request.
+        LOG.debug('The request was refused: %r', str(error))
         return error
     if isinstance(error, db_exception.DBError):
-        LOG.error('The database failed, answered with a 503: %s', error)
+        LOG.error('The database failed; the request got a 503: %s', error)
         return exception.ServiceUnavailable('The database is unavailable.')
     if isinstance(error, keystone_connection.ConnectionError):
-        # auth_token answers for a keystone that refuses connections, but not
-        # for one that takes them and says nothing.
-        LOG.error('Keystone failed, answered with a 503: %s', error)
+        # auth_token handles a keystone that refuses connections, but not one
+        # that accepts them and does not answer.
+        LOG.error('Keystone does not answer; the request got a 503: %s', error)
         return exception.ServiceUnavailable('Keystone is unavailable.')
-    LOG.error('Unexpected error, answered with a 500', exc_info=error)
+    LOG.error('Unexpected error; the request got a 500', exc_info=error)
     return exception.ConsoleSvcError()
 
 
 def _is_keystones(code: int, headers: _Headers) -> bool:
-    """Whether keystonemiddleware says 401, whose body clients know.
+    """Whether this is a 401 of keystonemiddleware, whose body clients know.
 
-    Any other JSON is WebOb's, which it sends to whoever accepts JSON.
+    Any other JSON is that of WebOb, for clients that accept JSON.
     """
     return code == http.HTTPStatus.UNAUTHORIZED and any(
         name.lower() == 'content-type' and value.startswith('application/json')

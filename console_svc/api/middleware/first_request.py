@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Work beside the requests."""
+"""Background work of a process, started with its first request."""
 
 import os
 import threading
@@ -9,12 +9,12 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 class FirstRequest:
-    """Starts something once in each process, with its first request.
+    """Calls a function once in each process, with its first request.
 
-    Not when the application is made: a server that forks its processes
-    afterwards would leave the thread behind.
+    Not when the application is built: a thread does not survive the fork of
+    a server that loads the application first.
 
-    :param start: starts it, and returns
+    :param start: starts the work, and returns
     """
 
     def __init__(

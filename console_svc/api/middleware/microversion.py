@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Microversion headers."""
+"""The microversion headers of requests and responses."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,10 +13,10 @@ _VARY = f'{microversion.STANDARD_HEADER}, {microversion.LEGACY_HEADER}'
 
 
 class Microversion:
-    """Reads the wanted version, and says in every answer which it was.
+    """Reads the requested version, and adds it to the response.
 
-    A version that can't be served is kept for the router to refuse: nova,
-    too, asks who the caller is (401) before it says anything else.
+    An error in it is left to the controllers: like nova, the API checks
+    authentication (401) first.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -25,23 +25,23 @@ class Microversion:
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        wanted: object
+        version: object
         try:
-            wanted = microversion.requested(environ)
-            told = str(wanted)
+            version = microversion.requested(environ)
+            text = str(version)
         except exception.UnsupportedVersion as error:
-            wanted, told = error, error.version
+            version, text = error, error.version
         except exception.InvalidVersion as error:
-            wanted, told = error, str(microversion.MIN)
-        environ[microversion.ENVIRON_KEY] = wanted
+            version, text = error, str(microversion.MIN)
+        environ[microversion.ENVIRON_KEY] = version
         service = microversion.SERVICE_TYPE
 
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
             headers += [
-                (microversion.STANDARD_HEADER, f'{service} {told}'),
-                (microversion.LEGACY_HEADER, told),
+                (microversion.STANDARD_HEADER, f'{service} {text}'),
+                (microversion.LEGACY_HEADER, text),
                 ('Vary', _VARY),
             ]
             return start_response(status, headers, exc_info)

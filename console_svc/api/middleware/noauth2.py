@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Authentication for development: the token is believed as it stands."""
+"""Authentication for development: any token is accepted."""
 
 import logging
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ LOG = logging.getLogger(__name__)
 _ADMIN_ROLES = 'admin,member,reader'
 _USER_ROLES = 'member,reader'
 
-#: What keystonemiddleware would have taken from a client's request.
+#: Prefixes of the headers that keystonemiddleware removes from requests.
 IDENTITY = (
     'HTTP_OPENSTACK_SYSTEM_SCOPE',
     'HTTP_X_DOMAIN_',
@@ -31,17 +31,18 @@ IDENTITY = (
 class NoAuth2:
     """Reads ``X-Auth-Token: USER:PROJECT[:ROLE,ROLE...]``.
 
-    Without a project it is the user's name. Without roles, the user admin
-    has admin, member and reader; anybody else member and reader.
+    The project defaults to the user's name. The roles default to admin,
+    member and reader for the user admin, and to member and reader for others.
 
-    :raises console_svc.exception.NotAuthenticated: no token, or no user in it
+    :raises console_svc.exception.NotAuthenticated: the request has no
+        token, or the token no user
     """
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
         LOG.warning(
-            '[api] auth_strategy is noauth2: everybody is believed to be '
-            'whoever they say. For development only.'
+            '[api] auth_strategy is noauth2: clients choose their own user '
+            'and roles, without a password. Use it for development only.'
         )
 
     def __call__(
@@ -65,7 +66,7 @@ class NoAuth2:
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
             if status.startswith('401'):
-                # As auth_token does: RFC 9110, section 11.6.1.
+                # As auth_token does (RFC 9110, section 11.6.1).
                 headers += exception.NotAuthenticated().headers.items()
             return start_response(status, headers, exc_info)
 

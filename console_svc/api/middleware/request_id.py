@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every request has an id, and so has its answer."""
+"""The id of a request, in its environ and its response."""
 
 import re
 from collections.abc import Iterable
@@ -10,23 +10,23 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from oslo_context import context
 from oslo_middleware import request_id
 
-#: oslo.middleware's, and the compute API's older name for it.
+#: The header of oslo.middleware, and the compute API's older one.
 HEADERS: Final = (
     request_id.HTTP_RESP_HEADER_REQUEST_ID,
     'x-compute-request-id',
 )
 
-#: Where callers say their own.
+#: The header with the caller's own id.
 INBOUND: Final = 'X-OpenStack-Request-ID'
 
 _KEY: Final = 'HTTP_X_OPENSTACK_REQUEST_ID'
 
 
 class RequestId:
-    """What oslo.middleware's RequestId does, without its objects.
+    """Does what oslo.middleware's RequestId does, without WebOb.
 
-    That makes a request and a response of WebOb's to add two headers, which
-    took a tenth of a look-up.
+    That one makes a request and a response object to add two headers, which
+    takes a tenth of a look-up.
     """
 
     def __init__(self, app: WSGIApplication) -> None:

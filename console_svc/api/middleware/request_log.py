@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""One log line a request."""
+"""The request log: one line for each request."""
 
 import logging
 import re
@@ -20,9 +20,9 @@ _TOKEN = re.compile(r'(/os-console-auth-tokens/+)[^/]+')
 class RequestLog:
     """Logs method, path, status, length, microversion and seconds.
 
-    Console tokens in paths are masked, and queries, where somebody may have
-    put one, are left out. The context that it makes gives the line, and
-    those of requests that were not authenticated, their request id.
+    Console tokens in paths are masked. Queries are left out, as they can
+    contain one. The context that it makes gives log lines their request id
+    before authentication.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -33,7 +33,7 @@ class RequestLog:
     ) -> Iterable[bytes]:
         started = time.perf_counter()
         RequestContext(request_id=environ.get('openstack.request_id'))
-        # Middleware further in may change the path.
+        # Middleware below may change the path.
         path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
 
         def start(
@@ -57,11 +57,11 @@ class RequestLog:
 
 
 def _version(environ: WSGIEnvironment) -> str:
-    """The microversion of a request; not the words of one that has none."""
+    """The microversion of a request; no text of an invalid one."""
     version = environ.get(ENVIRON_KEY, '-')
     return '-' if isinstance(version, Exception) else str(version)
 
 
 def _printable(text: str) -> str:
-    """No line breaks or control characters: a path must not forge a line."""
+    """Escape control characters: a path must not forge a log line."""
     return text.encode('unicode_escape').decode('ascii')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The OpenAPI document: made of the controllers and their schemas."""
+"""The OpenAPI document, made from the controllers and their bodies."""
 
 import json
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from console_svc.api.openapi import faults, headers
 from console_svc.api.openapi.paths import path_item
 
 _DESCRIPTION: Final = """\
-Server consoles: the part of the compute API that is about them, and
-console-svc's own. Paths below /v2.1 may have the caller's project id after
-it; both forms are the same resource. HEAD works wherever GET does, and
-OPTIONS tells the methods of a resource. Where servers are nova's, what nova
-refuses is refused with its status, which may be another 4xx, or 501.
+Server consoles: the routes of the compute API that are about consoles, and
+console-svc's own. After /v2.1 a path can have the caller's project id; both
+forms are the same resource. HEAD works wherever GET does. OPTIONS returns the
+methods of a resource. With servers of nova, a request that nova refuses gets
+nova's status, which can be another 4xx, or 501.
 """
 
 _TOKENS: Final = {
-    'keystone': 'A token of keystone.',
+    'keystone': 'A keystone token.',
     'noauth2': 'For development: USER:PROJECT[:ROLE,ROLE...]',
 }
 
@@ -30,13 +30,13 @@ _TOKENS: Final = {
 def render(root: type[Resource], conf: cfg.ConfigOpts) -> str:
     """The document, in JSON.
 
-    :param root: where the tree of controllers begins
+    :param root: the root of the tree of controllers
     """
     return json.dumps(build(root, conf))
 
 
 def build(root: type[Resource], conf: cfg.ConfigOpts) -> dict[str, Any]:
-    """The document of what this configuration serves."""
+    """The document of the routes that this configuration serves."""
     strategy = conf.api.auth_strategy
     paths: dict[str, dict[str, Any]] = {}
     by_id = {it.id: it for it in routes.walk(root, conf.api.extensions)}
@@ -46,7 +46,7 @@ def build(root: type[Resource], conf: cfg.ConfigOpts) -> dict[str, Any]:
         'openapi': '3.1.0',
         'info': {
             'title': 'console-svc',
-            # Of this document, not of the code: that is nobody's business.
+            # Of the API, not of the code: clients need not know that.
             'version': str(microversion.MAX),
             'description': _DESCRIPTION,
             'license': {'name': 'Apache 2.0', 'identifier': 'Apache-2.0'},
@@ -75,7 +75,7 @@ def build(root: type[Resource], conf: cfg.ConfigOpts) -> dict[str, Any]:
 
 
 def _faults(paths: Mapping[str, Mapping[str, Any]]) -> list[int]:
-    """The statuses above 400 that the paths know of."""
+    """The statuses of faults in these paths."""
     return sorted(
         {
             int(status)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The faults that a route may be answered."""
+"""The faults of a route."""
 
 import inspect
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from console_svc.api.openapi import headers
 from console_svc.api.openapi.ids import IDS
 from console_svc.api.routes import Route
 
-# Of any request that needs a token.
+# Of every route that needs a token.
 _ANY = (
     exception.InvalidVersion,
     exception.NotAuthenticated,
@@ -24,31 +24,31 @@ _ANY = (
 )
 _BODY = (exception.BadRequest, exception.UnsupportedMediaType)
 
-# Of those that are no exceptions with a meaning of their own.
+# Faults that no exception describes.
 _TEXTS = {
-    413: 'The body is too large.',
-    500: 'Something failed that should not.',
+    413: 'The request body is too large.',
+    500: 'The request failed unexpectedly.',
 }
 
 
 def responses(route: Route) -> dict[str, Any]:
-    """Status -> Response Object."""
+    """The Response Objects of a route's faults, by status."""
     if route.path in PUBLIC_PATHS:
         return {}
     texts = {status: [text] for status, text in _TEXTS.items()}
-    telling_to_wait = set()
+    with_retry_after = set()
     for error in _errors(route):
         if issubclass(error, exception.AuthenticationFailed):
-            telling_to_wait.add(int(error.status))
-        words = inspect.getdoc(error) or error.status.phrase
-        text = words.partition('\n\n')[0]
+            with_retry_after.add(int(error.status))
+        described = inspect.getdoc(error) or error.status.phrase
+        text = described.partition('\n\n')[0]
         found = texts.setdefault(int(error.status), [])
         if text not in found:
             found.append(text)
     return {
         str(status): {
             'description': ' '.join(texts[status]),
-            'headers': headers.of_answer(status, status in telling_to_wait),
+            'headers': headers.of_answer(status, status in with_retry_after),
             'content': {
                 'application/json': {
                     'schema': {'$ref': f'#/components/schemas/fault_{status}'}
@@ -70,9 +70,10 @@ def _errors(route: Route) -> Iterator[type[exception.ConsoleSvcError]]:
 
 
 def schema(status: int, keystone: bool) -> dict[str, Any]:
-    """The body of a fault.
+    """The JSON Schema of a fault.
 
-    :param keystone: keystone's middleware may answer in its own words
+    :param keystone: whether a 401 can be that of keystonemiddleware, which
+        has another form
     """
     text = {'type': 'string'}
     fields: dict[str, Any] = {'code': {'const': status}, 'message': text}

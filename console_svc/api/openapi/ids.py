@@ -11,10 +11,10 @@ from console_svc import exception
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Id:
-    """What stands for something in a path.
+    """An id in a path.
 
     :param schema: JSON Schema
-    :param absent: what is said where it stands for nothing
+    :param absent: the error if it identifies nothing
     """
 
     schema: Mapping[str, Any]

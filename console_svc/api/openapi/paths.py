@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Routes as OpenAPI's Path Item Objects."""
+"""Routes as Path Item Objects of OpenAPI."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +14,9 @@ from console_svc.api.routes import Route
 
 
 def path_item(route: Route, others: Mapping[str, Route]) -> dict[str, Any]:
-    """What there is to say of a method of a path.
+    """The Path Item Object of a route.
 
-    :param others: all there are, by their operationIds
+    :param others: all routes, by operationId
     """
     operation = route.operation
     item: dict[str, Any] = {
@@ -85,10 +85,10 @@ def _link(
 
 
 def _content(forms: Sequence[Form]) -> dict[str, Any]:
-    """A Media Type Object of all forms.
+    """The Media Type Object of a body.
 
-    What tells them apart stands in fields named x-openstack, as in the
-    documents of OpenStack's other services.
+    Fields named x-openstack tell its forms apart, as in the documents of
+    other OpenStack services.
     """
     schema: Mapping[str, Any]
     if len(forms) == 1:
@@ -110,7 +110,7 @@ def _form(form: Form) -> dict[str, Any]:
 
 
 def _versions(since: Version | None, before: Version | None) -> dict[str, Any]:
-    """A range of microversions, for people and for machines."""
+    """A range of microversions, as a description and as x-openstack."""
     machines, people = {}, []
     if since:
         machines['min-ver'] = str(since)

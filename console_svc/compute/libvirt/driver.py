@@ -176,8 +176,8 @@ class LibvirtDriver(base.Driver):
         """Invalidate the password and end all connections.
 
         A new password does not affect established connections. QEMU closes
-        those when a client connects that does not share the desktop. So this
-        method does, with a password that only it knows.
+        them when a client requests exclusive access, so this method does
+        that, with a password that it does not disclose.
         """
         password = rfb.generate_password()
         self._set_password(host, domain, password)

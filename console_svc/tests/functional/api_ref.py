@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The api-ref's sources, and requests as they describe them."""
+"""The sources of the api-ref, and the requests that they describe."""
 
 import dataclasses
 import json
@@ -35,13 +35,13 @@ STATUS: Mapping[int, Mapping[str, str]] = yaml.safe_load(
 # '   - name: key', a line of a rest_parameters or rest_status_code.
 _ITEM = r'^   - ([\w-]+)(?:: (\w+))?$'
 
-# A title, and what follows it directly in every section.
+# A title, and the directive that follows it in every section.
 _SECTION = r'^(.+)\n=+\n\n\.\. rest_method:: '
 
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """What is said of a request, or of its answer.
+    """The description of a request, or of its response.
 
     :param parameters: names, and their keys in parameters.yaml
     :param samples: files below SAMPLES
@@ -51,7 +51,7 @@ class Message:
     samples: Sequence[str]
 
     def described(self, place: str) -> Mapping[str, Sequence[Any]]:
-        """Name -> descriptions of what is in the path, body or query."""
+        """The parameters in the path, body or query: name -> descriptions."""
         found: dict[str, list[Any]] = {}
         for name, key in self.parameters:
             if PARAMETERS[key]['in'] == place:
@@ -61,7 +61,7 @@ class Message:
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """A section: what ``rest_method`` begins."""
+    """A section, which starts with ``rest_method``."""
 
     title: str
     method: str
@@ -85,7 +85,7 @@ class Operation:
 
 
 class ReadyApi(fixtures.Api):
-    """An API with every type of console, and one of all that has an id."""
+    """An API with every type of console, and one of each resource."""
 
     def __init__(self, **options: dict[str, Any]) -> None:
         gateway = {
@@ -134,7 +134,7 @@ class ReadyApi(fixtures.Api):
     def send(
         self, operation: Operation, query: str = '', **request: Any
     ) -> webob.Response:
-        """Do it as an administrator, with the sample's body."""
+        """Send it as an administrator, with the body of its sample."""
         ids = {name: request.pop(name) for name in self.ids if name in request}
         if operation.request.samples:
             request.setdefault('body', sample(operation.request.samples[0]))
@@ -144,12 +144,12 @@ class ReadyApi(fixtures.Api):
 
 
 def sample(name: str) -> str:
-    """A file of samples."""
+    """The text of a sample."""
     return (SAMPLES / name).read_text()
 
 
 def document(name: str) -> Any:
-    """The same, parsed."""
+    """A sample, parsed."""
     return json.loads(sample(name))
 
 
@@ -173,12 +173,12 @@ def read_file(name: str) -> Sequence[Operation]:
 
 
 def general_statuses() -> Mapping[int, str]:
-    """What any request may be answered with."""
+    """The statuses that any request can get."""
     return _statuses((SOURCE / 'index.rst').read_text())
 
 
 def general_headers(section: str) -> set[str]:
-    """Those of any request, or answer, as the introduction lists them.
+    """The headers of any request or response, from the introduction.
 
     :param section: ``Requests`` or ``Answers``
     """
@@ -189,7 +189,7 @@ def general_headers(section: str) -> set[str]:
 
 
 def microversions() -> set[str]:
-    """Those that change something, as the introduction lists them."""
+    """The microversions that change something, from the introduction."""
     text = (SOURCE / 'index.rst').read_text()
     return set(re.findall(r'^(2\.\d+) ', text, re.M))
 
@@ -226,5 +226,5 @@ def _statuses(text: str) -> Mapping[int, str]:
 
 
 def _blocks(text: str, directive: str) -> Sequence[str]:
-    """What is indented below each directive of this name."""
+    """The content of each directive of this name."""
     return re.findall(rf'^\.\. {directive}::.*\n((?:\n|   .*\n)*)', text, re.M)

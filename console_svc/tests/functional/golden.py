@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Recorded answers of nova 34, asked of console-svc.
+"""Recorded requests, sent to console-svc; it answers as nova 34 did.
 
-Raw WSGI requests, not gabbi's: its client would mend what some records are
-about. Every deliberate difference stands in a test's table; anything else
-that differs fails.
+They are raw WSGI requests: gabbi's client would correct the errors in some of
+them. Each deliberate difference is in the table of a test. Any other
+difference fails.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ _TOKEN = re.compile(r'(token(?:=|%3D))[\w-]+')
 
 @dataclasses.dataclass(frozen=True)
 class Differs:
-    """What we answer instead, and why."""
+    """The response of console-svc where it differs, and why."""
 
     why: str
     status: int
@@ -43,7 +43,7 @@ def load(name: str) -> list[dict[str, Any]]:
 
 
 class ReplayTest(testtools.TestCase):
-    """One test a record, on a service in the state that was recorded."""
+    """One test for each record, with the service in the recorded state."""
 
     DIFFERENCES: ClassVar[Mapping[str, Differs]] = {}
 
@@ -53,7 +53,7 @@ class ReplayTest(testtools.TestCase):
 
     @classmethod
     def add_tests(cls, records: Iterable[dict[str, Any]]) -> None:
-        """Make a test of each record."""
+        """Add a test for each record."""
         for number, record in enumerate(records, 1):
 
             def test(
@@ -65,7 +65,7 @@ class ReplayTest(testtools.TestCase):
             setattr(cls, f'test_{number:03}_{words}', test)
 
     def replay(self, record: dict[str, Any]) -> None:
-        """Ask what was asked, and hold the answer against the record."""
+        """Send the recorded request, and compare the response."""
         request = webob.Request.blank(
             record['path'],
             method=record['method'],
@@ -93,7 +93,7 @@ class ReplayTest(testtools.TestCase):
                 if answer.status_int >= 400:
                     value += '; charset=UTF-8'
             self.assertEqual(value, answer.headers.get(name), name)
-        # nova leaves these out of some answers; we never do.
+        # nova leaves these out of some responses; console-svc does not.
         for name in (
             'OpenStack-API-Version',
             'X-OpenStack-Nova-API-Version',
@@ -105,5 +105,5 @@ class ReplayTest(testtools.TestCase):
 
 
 def _masked(answer: Any) -> Any:
-    """An answer without what is random in it: tokens in URLs."""
+    """A response body without its tokens, which are random."""
     return json.loads(_TOKEN.sub(r'\1*', json.dumps(answer)))

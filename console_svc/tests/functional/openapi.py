@@ -13,9 +13,9 @@ from console_svc.tests.functional import api_ref
 
 
 class Document:
-    """What an API says of itself.
+    """The document of an API.
 
-    :param api: which is asked, without a token
+    :param api: it is requested without a token
     """
 
     def __init__(self, api: fixtures.Api) -> None:
@@ -35,19 +35,19 @@ class Document:
         }
 
     def operation(self, section: api_ref.Operation) -> Mapping[str, Any]:
-        """What is called so in the api-ref."""
+        """The operation that a section of the api-ref describes."""
         item: Mapping[str, Any] = self.content['paths'][section.template]
         operation: Mapping[str, Any] = item[section.method.lower()]
         return operation
 
     def statuses(self, section: api_ref.Operation) -> set[int]:
-        """Of all answers."""
+        """The statuses of all responses."""
         return {int(it) for it in self.operation(section)['responses']}
 
     def parameters_of(
         self, section: api_ref.Operation, place: str
     ) -> set[str]:
-        """Names of what is in the path, the query or the headers."""
+        """The names of the parameters in the path, query or headers."""
         found = [
             self.parameters[it['$ref'].rpartition('/')[2]]
             if '$ref' in it
@@ -65,17 +65,17 @@ class Document:
     def answer_forms(
         self, section: api_ref.Operation
     ) -> Sequence[Mapping[str, Any]]:
-        """The schemas of the body of an answer that is no fault."""
+        """The schemas of the body of a successful response."""
         responses = self.operation(section)['responses']
         return _forms(next(it for at, it in responses.items() if at < '300'))
 
     def check(
         self, section: api_ref.Operation, answer: webob.Response
     ) -> None:
-        """See that an answer is one of those described.
+        """Check that a response is as described.
 
-        :raises AssertionError: it is none
-        :raises jsonschema.ValidationError: its body is not as it says
+        :raises AssertionError: its status or headers are not
+        :raises jsonschema.ValidationError: its body is not
         """
         responses = self.operation(section)['responses']
         described = responses[str(answer.status_int)]
@@ -97,7 +97,7 @@ class Document:
         (schema,) = [
             media['schema'] for media in described['content'].values()
         ]
-        # Not jsonschema.validate: it checks the whole schema each time.
+        # jsonschema.validate would check the whole schema each time.
         jsonschema.Draft202012Validator(
             {**schema, 'components': self.content['components']},
             format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The api-ref, and the OpenAPI document, say what the code does."""
+"""The api-ref and the OpenAPI document match the code."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ from console_svc.tests.functional.openapi import Document
 
 OPERATIONS = api_ref.read()
 
-# A request, and what is wrong with it; the last one with nothing.
+# Changes that make a request fail; the last one makes none.
 _WRONG: list[dict[str, Any]] = [
     {'token': None},
     {'token': 'nina:demo:'},
@@ -43,7 +43,7 @@ _WRONG_BODY: list[dict[str, Any]] = [
 
 
 class RoutesTest(testtools.TestCase):
-    def test_every_method_of_a_path_is_documented_and_no_other(self) -> None:
+    def test_exactly_the_methods_of_each_path_are_documented(self) -> None:
         api = self.useFixture(ReadyApi())
         for documented in OPERATIONS:
             answer = api.request(
@@ -59,7 +59,7 @@ class RoutesTest(testtools.TestCase):
                 documented.path,
             )
 
-    def test_every_controller_has_a_path(self) -> None:
+    def test_every_controller_is_documented(self) -> None:
         api = self.useFixture(ReadyApi())
         reached = set()
         route = app.Application.route
@@ -77,26 +77,26 @@ class RoutesTest(testtools.TestCase):
                 _name(controller)
                 for controller in _below(base.Resource)
                 if controller.methods
-                # Other tests have some of their own.
+                # Other tests define some.
                 and controller.__module__.startswith('console_svc.api.')
             },
             reached,
         )
 
-    def test_the_document_has_the_same(self) -> None:
+    def test_the_openapi_document_has_the_same_operations(self) -> None:
         self.assertEqual(
             {(it.method, it.template) for it in OPERATIONS},
             Document(self.useFixture(ReadyApi())).operations(),
         )
 
-    def test_the_document_calls_them_the_same(self) -> None:
+    def test_the_openapi_document_has_the_same_titles(self) -> None:
         document = Document(self.useFixture(ReadyApi()))
         for operation in OPERATIONS:
             self.assertEqual(
                 operation.title, document.operation(operation)['summary']
             )
 
-    def test_every_microversion_that_changes_something(self) -> None:
+    def test_every_named_microversion_is_documented(self) -> None:
         changes = {
             str(value)
             for value in vars(microversion).values()
@@ -107,9 +107,9 @@ class RoutesTest(testtools.TestCase):
 
 
 class StatusesCase(testtools.TestCase):
-    """Each operation of some files, with everything that may be wrong.
+    """Sends each operation of some files in every way that can fail.
 
-    A class takes seconds, and test workers share classes.
+    One class for all files would keep one test worker busy for long.
     """
 
     FILES: ClassVar[tuple[str, ...]]
@@ -136,7 +136,7 @@ class StatusesCase(testtools.TestCase):
                 self.assertEqual(
                     bool(operation.response.parameters),
                     bool(answer.body),
-                    f'{operation}: the body of its answer',
+                    f'{operation}: whether its response has a body',
                 )
         self.assertEqual(set(operation.statuses), got, str(operation))
         self.assertEqual(
@@ -146,13 +146,13 @@ class StatusesCase(testtools.TestCase):
         )
 
     def general(self, operation: Operation) -> set[int]:
-        """What is said of any request, but not for other methods."""
+        """The documented statuses of any request, but 405."""
         if operation.is_public:
             return set()
         return set(api_ref.general_statuses()) - {405}
 
     def answers(self, operation: Operation) -> Iterator[webob.Response]:
-        """By the oldest and by the newest microversion."""
+        """Responses at the oldest and at the newest microversion."""
         wrong = _WRONG
         if operation.method == 'POST' or operation.request.samples:
             wrong = _WRONG_BODY + _WRONG
@@ -163,7 +163,7 @@ class StatusesCase(testtools.TestCase):
             )
             for request in wrong:
                 yield api.send(operation, **request, version=version)
-            # From here on the request is not to blame.
+            # The following failures are not caused by the request.
             servers = api.inventory.read_bytes()
             api.write_inventory({'servers': []})
             yield api.send(operation, version=version)
@@ -171,7 +171,7 @@ class StatusesCase(testtools.TestCase):
             api.key_file.unlink()
             vault.create_key_file(api.key_file)
             yield api.send(operation, version=version)
-            # A log-in has another password now, and locks the console.
+            # Log in with a wrong password, which locks the console.
             encrypted = vault.Vault(api.conf).encrypt('another')
             with api.database.writing() as connection:
                 connection.execute(
@@ -191,14 +191,14 @@ class ConsolesStatusesTest(StatusesCase):
         'servers-action-console.inc',
     )
 
-    def test_every_status_of_a_request(self) -> None:
+    def test_each_operation_documents_its_statuses(self) -> None:
         self.check_statuses()
 
 
 class SessionsStatusesTest(StatusesCase):
     FILES = ('sessions.inc',)
 
-    def test_every_status_of_a_request(self) -> None:
+    def test_each_operation_documents_its_statuses(self) -> None:
         self.check_statuses()
 
 
@@ -210,7 +210,7 @@ class OtherStatusesTest(StatusesCase):
         'versions.inc',
     )
 
-    def test_every_status_of_a_request(self) -> None:
+    def test_each_operation_documents_its_statuses(self) -> None:
         self.check_statuses()
 
 
@@ -258,7 +258,7 @@ class StatusesTest(testtools.TestCase):
                 if answer.status_int != 405:
                     document.check(operation, answer)
 
-    def test_every_text_is_used(self) -> None:
+    def test_every_description_of_a_status_is_used(self) -> None:
         used = [operation.statuses for operation in OPERATIONS]
         used.append(api_ref.general_statuses())
         self.assertEqual(
@@ -277,6 +277,6 @@ def _name(controller: type[Any]) -> str:
 
 
 def _below(parent: type[Any]) -> set[type[Any]]:
-    """The subclasses, and theirs."""
+    """All subclasses, at any depth."""
     children = set(parent.__subclasses__())
     return children.union(*map(_below, children))

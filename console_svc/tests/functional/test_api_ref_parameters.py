@@ -18,7 +18,7 @@ from console_svc.tests.functional.openapi import Document
 
 OPERATIONS = api_ref.read()
 
-# In answers, but not the API's.
+# Headers of responses that are not the API's.
 _HTTP = {'content-length', 'content-type'}
 
 
@@ -37,14 +37,14 @@ class BodiesTest(testtools.TestCase):
         }
         self.assertEqual(set(api_ref.PARAMETERS), used)
 
-    def test_of_a_request(self) -> None:
+    def test_parameters_of_requests(self) -> None:
         for operation in OPERATIONS:
             forms = self.document.request_forms(operation)
             self.described(operation, operation.request, forms)
             for sample in operation.request.samples:
                 self.valid(sample, forms)
 
-    def test_of_an_answer(self) -> None:
+    def test_parameters_of_responses(self) -> None:
         for operation in OPERATIONS:
             forms = self.document.answer_forms(operation)
             self.described(operation, operation.response, forms)
@@ -57,7 +57,7 @@ class BodiesTest(testtools.TestCase):
         message: api_ref.Message,
         forms: Sequence[Mapping[str, Any]],
     ) -> None:
-        """A body's parameters are those that its schemas have."""
+        """The documented parameters of a body are those of its schemas."""
         described = message.described('body')
         found: dict[str, list[tuple[bool, Any]]] = {}
         for form in forms:
@@ -76,7 +76,7 @@ class BodiesTest(testtools.TestCase):
         found: Sequence[tuple[bool, Mapping[str, Any]]],
         forms: int,
     ) -> None:
-        """A parameter is described as a schema has it."""
+        """The description of a parameter matches its schemas."""
         required = len(found) >= forms and all(it for it, _ in found)
         self.assertEqual(required, documented['required'], what)
         text = documented['description']
@@ -91,12 +91,12 @@ class BodiesTest(testtools.TestCase):
             self.assertIn(f'``{value}``', text, what)
 
     def valid(self, sample: str, forms: Sequence[Mapping[str, Any]]) -> None:
-        """A sample has one of these forms."""
+        """A sample matches one of these forms."""
         jsonschema.validate(api_ref.document(sample), {'anyOf': forms})
 
 
 class PathsTest(testtools.TestCase):
-    def test_ids(self) -> None:
+    def test_ids_in_paths(self) -> None:
         document = Document(self.useFixture(ReadyApi()))
         for operation in OPERATIONS:
             names = set(re.findall(r'{(\w+)}', operation.path))
@@ -111,7 +111,7 @@ class PathsTest(testtools.TestCase):
 
 
 class ReadTest(testtools.TestCase):
-    """What the code reads of a request's query and headers is documented."""
+    """The query parameters and headers that the code reads are documented."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -122,7 +122,7 @@ class ReadTest(testtools.TestCase):
         self.api.app = lambda environ, start: application(
             _Environ(environ, self.read), start
         )
-        # WebOb insists on a dict that is no more than that.
+        # WebOb accepts the type dict alone, no subclass.
         self.useFixture(
             fixtures_.MockPatch(
                 'webob.request.type',
@@ -132,7 +132,7 @@ class ReadTest(testtools.TestCase):
         )
 
     def send(self, operation: Operation) -> None:
-        """By the newest microversion, which is asked for in both ways."""
+        """Send it at the newest microversion, with both version headers."""
         self.read.clear()
         answer = self.api.send(
             operation, version='latest', X_OpenStack_Nova_API_Version='2.1'
@@ -159,12 +159,12 @@ class ReadTest(testtools.TestCase):
             self.assertEqual({}, operation.request.described('header'))
 
     def headers(self) -> set[str]:
-        """All that the document knows."""
+        """The names of all headers in the OpenAPI document."""
         return {it['name'] for it in self.document.parameters.values()} | {
             it['name'] for it in self.document.security.values()
         }
 
-    def test_the_query(self) -> None:
+    def test_query_parameters(self) -> None:
         for operation in OPERATIONS:
             self.send(operation)
             described = set(operation.request.described('query'))
@@ -178,7 +178,7 @@ class ReadTest(testtools.TestCase):
                 f'{operation}: whether it reads its query',
             )
 
-    def test_microversions_of_a_request(self) -> None:
+    def test_both_microversion_headers_are_read(self) -> None:
         for headers in (
             {'OpenStack_API_Version': 'compute 2.31'},
             {'X_OpenStack_Nova_API_Version': '2.31'},
@@ -190,13 +190,13 @@ class ReadTest(testtools.TestCase):
 
 
 class AnsweredTest(testtools.TestCase):
-    """Headers of answers are documented."""
+    """The headers of responses are documented."""
 
     def test_headers(self) -> None:
         api = self.useFixture(ReadyApi())
         document = Document(api)
         documented = {it.lower() for it in api_ref.general_headers('Answers')}
-        # Of methods that are no operations.
+        # Allow is for methods that are not operations.
         self.assertEqual(
             documented - {'allow'}, {it.lower() for it in document.headers}
         )
@@ -215,9 +215,9 @@ class AnsweredTest(testtools.TestCase):
 
 
 class _Environ(dict[str, Any]):
-    """WSGI's, which notes what is read of it.
+    """A WSGI environ that records which keys are read.
 
-    :param read: where to
+    :param read: the keys
     """
 
     def __init__(self, environ: Mapping[str, Any], read: set[str]) -> None:
@@ -240,9 +240,9 @@ class _Environ(dict[str, Any]):
 def _properties(
     schema: Mapping[str, Any],
 ) -> Iterator[tuple[str, tuple[bool, Mapping[str, Any]]]]:
-    """Names, whether it is required, and its rules; nested ones too.
+    """The properties of a schema, at any depth: name, required, rules.
 
-    Links and media types are not taken apart.
+    Those of links and media types are left out.
     """
     for name, rules in schema.get('properties', {}).items():
         yield name, (name in schema.get('required', ()), rules)

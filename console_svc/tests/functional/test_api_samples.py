@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The api-ref's samples are real answers."""
+"""The samples of the api-ref are real responses."""
 
 import json
 import os
@@ -17,9 +17,9 @@ from console_svc.tests.functional.api_ref import SERVER, TOKENS, ReadyApi
 
 
 class SamplesTest(testtools.TestCase):
-    """UPDATE_SAMPLES=1 writes the files of answers first."""
+    """UPDATE_SAMPLES=1 rewrites the samples of responses first."""
 
-    def test_every_file_is_shown(self) -> None:
+    def test_every_sample_is_in_the_api_ref(self) -> None:
         shown = {
             name
             for operation in api_ref.read()
@@ -32,7 +32,7 @@ class SamplesTest(testtools.TestCase):
         }
         self.assertEqual(shown, there)
 
-    def test_every_answer_is_the_sample(self) -> None:
+    def test_samples_are_real_responses(self) -> None:
         answered = dict(answers(self.useFixture(ReadyApi())))
         self.assertEqual(
             {
@@ -53,7 +53,7 @@ class SamplesTest(testtools.TestCase):
 
 
 def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
-    """The name of each sample, and the answer that it shows."""
+    """The name of each sample, and the response that it shows."""
     yield 'versions/versions-get-resp.json', api.request('GET', '/')
     yield 'versions/v21-version-get-resp.json', api.request('GET', '/v2.1')
     consoles = f'{SERVER}/consoles'
@@ -135,7 +135,7 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
     )
 
 
-#: What differs from one answer to the next.
+#: Fixed values for fields that differ from one response to the next.
 _RANDOM = {
     'created_at': 1795521600,
 }
@@ -144,7 +144,7 @@ _TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
 
 
 def _settled(document: Any) -> Any:
-    """An answer with what is random in it replaced."""
+    """A response body with fixed values in place of random ones."""
     if isinstance(document, dict):
         return {
             key: _RANDOM[key] if key in _RANDOM else _settled(value)

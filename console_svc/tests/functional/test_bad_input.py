@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whatever is sent, the answer is a JSON fault: no 500, no traceback."""
+"""Bad input gets a JSON fault: never a 500, never a traceback."""
 
 import io
 import json
@@ -18,7 +18,7 @@ CONSOLES = f'{SERVER}/consoles'
 REMOTE = f'{SERVER}/remote-consoles'
 TOKENS = '/v2.1/os-console-auth-tokens'
 
-#: In a segment of a path; each leads nowhere.
+#: Path segments that match no resource.
 SEGMENTS = (
     '%00',
     'a%00b',
@@ -41,7 +41,7 @@ SEGMENTS = (
     '{server_id}',
 )
 
-#: As ids of consoles, where 1 is there.
+#: Ids of consoles that do not exist; 1 does.
 NUMBERS = (
     '0',
     '-1',
@@ -62,7 +62,7 @@ NUMBERS = (
     '9' * 5000,
 )
 
-#: Bodies that are no JSON, whatever they say.
+#: Bodies that are not JSON.
 BODIES = (
     b'{',
     b'\x00',
@@ -78,7 +78,7 @@ BODIES = (
 
 
 class BadInputTest(testtools.TestCase):
-    """Sends it, on every route it fits."""
+    """Sends bad input to every route that takes it."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -87,7 +87,7 @@ class BadInputTest(testtools.TestCase):
         self.api.request('POST', CONSOLES)
 
     def refused(self, answer: webob.Response, *statuses: int) -> None:
-        """It is a fault of one of these statuses."""
+        """Check that a response is a fault with one of these statuses."""
         self.assertIn(answer.status_int, statuses, answer.text)
         self.assertEqual('application/json', answer.content_type)
         ((_, fault),) = answer.json.items()
@@ -97,7 +97,7 @@ class BadInputTest(testtools.TestCase):
         for text in (answer.text, self.log.output):
             self.assertNotIn('Traceback', text)
 
-    def test_paths(self) -> None:
+    def test_unknown_paths_are_a_404(self) -> None:
         for prefix in (
             '/',
             '/v2.1/',
@@ -119,7 +119,7 @@ class BadInputTest(testtools.TestCase):
                     )
                     self.refused(answer, 404)
 
-    def test_console_ids(self) -> None:
+    def test_console_ids_that_do_not_exist_are_a_404(self) -> None:
         for method in ('GET', 'DELETE'):
             for number in NUMBERS:
                 answer = self.api.request(method, f'{CONSOLES}/{number}')
@@ -133,7 +133,7 @@ class BadInputTest(testtools.TestCase):
             200, self.api.request('GET', f'{CONSOLES}/1').status_int
         )
 
-    def test_bodies(self) -> None:
+    def test_bodies_that_are_not_json_are_a_400(self) -> None:
         for path in (CONSOLES, REMOTE, f'{SERVER}/action'):
             for body in BODIES:
                 answer = self.api.request(
@@ -145,7 +145,7 @@ class BadInputTest(testtools.TestCase):
                     answer.json['badRequest']['message'],
                 )
 
-    def test_wrong_types(self) -> None:
+    def test_bodies_of_wrong_types_are_a_400(self) -> None:
         for document in (
             None,
             1,
@@ -168,7 +168,7 @@ class BadInputTest(testtools.TestCase):
                 self.api.request('POST', f'{SERVER}/action', body=body), 400
             )
 
-    def test_log_ins(self) -> None:
+    def test_invalid_log_ins_are_refused_without_repeating_them(self) -> None:
         block = '0123456789abcdefABCDEF0123456789'
         good = {'port': 5901, 'challenge': block, 'response': block}
         self.refused(self._log_in(good), 403)
@@ -211,7 +211,7 @@ class BadInputTest(testtools.TestCase):
             body=json.dumps({'authentication': authentication}),
         )
 
-    def test_content_types(self) -> None:
+    def test_only_json_content_types_are_accepted(self) -> None:
         for content_type in ('text/plain', 'application/xml', 'json'):
             answer = self.api.request(
                 'POST', CONSOLES, body='{}', Content_Type=content_type
@@ -227,7 +227,7 @@ class BadInputTest(testtools.TestCase):
             )
             self.assertEqual(200, answer.status_int)
 
-    def test_a_body_that_is_too_large(self) -> None:
+    def test_a_large_body_is_a_413(self) -> None:
         body = b'"' + b'x' * 114688 + b'"'
         for accepted in ('*/*', 'application/json', 'text/html'):
             answer = self.api.request(
@@ -236,7 +236,7 @@ class BadInputTest(testtools.TestCase):
             self.refused(answer, 413)
             self.assertIn('overLimit', answer.json)
 
-    def test_a_chunked_body_that_is_too_large(self) -> None:
+    def test_a_large_chunked_body_is_a_413(self) -> None:
         request = webob.Request.blank(
             CONSOLES, method='POST', headers={'X-Auth-Token': fixtures.MEMBER}
         )
@@ -245,7 +245,7 @@ class BadInputTest(testtools.TestCase):
         request.environ.pop('CONTENT_LENGTH', None)
         self.refused(request.get_response(self.api.app), 413)
 
-    def test_queries(self) -> None:
+    def test_strange_queries_are_ignored_or_refused(self) -> None:
         token = self.api.issue('novnc')
         for query in (
             'x=1',
@@ -268,7 +268,7 @@ class BadInputTest(testtools.TestCase):
             else:
                 self.refused(answer, 400)
 
-    def test_headers(self) -> None:
+    def test_strange_headers_are_ignored_or_refused(self) -> None:
         for version in ('2', '2.1.1', '2.-1', '٢.٣', '9' * 9000, '2.' * 4000):
             answer = self.api.request(
                 'GET', CONSOLES, version=version.encode().decode('latin-1')
@@ -282,13 +282,13 @@ class BadInputTest(testtools.TestCase):
             200, self.api.request('GET', CONSOLES, **flood).status_int
         )
 
-    def test_tokens_of_noauth2(self) -> None:
+    def test_noauth2_tokens_without_a_user_are_a_401(self) -> None:
         for token in ('', ' ', ':', ':demo', '::admin'):
             answer = self.api.request('GET', CONSOLES, token=token)
             self.refused(answer, 401)
             self.assertIn('WWW-Authenticate', answer.headers)
 
-    def test_identity_headers_of_a_client_are_not_believed(self) -> None:
+    def test_identity_headers_of_clients_are_removed(self) -> None:
         answer = self.api.request(
             'GET',
             f'{TOKENS}/nope',
@@ -301,12 +301,12 @@ class BadInputTest(testtools.TestCase):
             Openstack_System_Scope='all',
         )
         self.refused(answer, 403)
-        # Were the scope believed, policy would refuse it.
+        # With this scope, policy would refuse the request.
         listed = self.api.request(
             'GET', CONSOLES, Openstack_System_Scope='all'
         )
         self.assertEqual(200, listed.status_int)
 
-    def test_a_forged_log_line(self) -> None:
+    def test_paths_cannot_forge_log_lines(self) -> None:
         self.api.request('GET', '/v2.1/x%0aERROR forged')
         self.assertNotIn('\nERROR forged', self.log.output)

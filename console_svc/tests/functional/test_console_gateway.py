@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Consoles on the gateway: opened, logged in to, guessed at, closed."""
+"""Native consoles on the gateway: open, log in, guess, close."""
 
 import json
 import logging
-import threading
 from typing import Any
 
 import fixtures as fixtures_
@@ -53,7 +52,7 @@ class GatewayApi(fixtures.Api):
         ).json['console']
 
     def log_in(self, password: str, **target: Any) -> webob.Response:
-        """Log in, as the gateway does for somebody."""
+        """Log in, as the gateway does for its client."""
         document = fixtures.authentication(
             password, **{'client_address': ADDRESS, **target}
         )
@@ -78,14 +77,14 @@ class GatewayTest(testtools.TestCase):
             answer.headers.get('Retry-After'),
         )
 
-    def test_show_leads_to_the_gateway(self) -> None:
+    def test_show_has_the_gateways_address(self) -> None:
         console = self.api().open()
         self.assertEqual('gateway.test', console['host'])
         self.assertIn(console['port'], (5901, 5902, 5903))
         self.assertEqual('vnc', console['console_type'])
         self.assertEqual('instance-00000001', console['instance_name'])
 
-    def test_without_a_range_all_share_a_port(self) -> None:
+    def test_without_a_port_range_consoles_share_a_port(self) -> None:
         api = self.useFixture(
             fixtures.Api(
                 consoles={'mode': 'gateway'}, rfb={'listen_port': 5999}
@@ -95,7 +94,7 @@ class GatewayTest(testtools.TestCase):
         shown = api.request('GET', f'{CONSOLES}/1').json['console']
         self.assertEqual(5999, shown['port'])
 
-    def test_without_any_port_there_is_no_console(self) -> None:
+    def test_without_a_port_no_console_is_opened(self) -> None:
         api = self.useFixture(
             fixtures.Api(consoles={'mode': 'gateway'}, rfb={'listen_port': 0})
         )
@@ -123,7 +122,7 @@ class GatewayTest(testtools.TestCase):
         listed = api.request('GET', SESSIONS).json['console_sessions']
         self.assertEqual(['vnc'] * 3, [it['console_type'] for it in listed])
 
-    def test_a_session_is_closed_by_its_id_alone(self) -> None:
+    def test_the_proxy_closes_a_session_once(self) -> None:
         api = self.api()
         console = api.open()
         answer = api.log_in(console['password'], port=console['port'])
@@ -136,7 +135,7 @@ class GatewayTest(testtools.TestCase):
             closed = api.request('DELETE', path, token=token)
             self.assertEqual(status, closed.status_int)
 
-    def test_guesses_wait_and_lock(self) -> None:
+    def test_wrong_passwords_delay_and_then_lock(self) -> None:
         api = self.api(rfb={'max_failures': 4, 'lock_time': 77})
         console = api.open()
         for delay in '1', '2', '4':
@@ -157,7 +156,7 @@ class GatewayTest(testtools.TestCase):
             api.log_in(console['password'], port=console['port']).status_int,
         )
 
-    def test_what_there_is_not_is_a_wrong_password(self) -> None:
+    def test_unknown_targets_look_like_wrong_passwords(self) -> None:
         api = self.api()
         console = api.open()
         for target in (
@@ -173,7 +172,7 @@ class GatewayTest(testtools.TestCase):
                 self.refused(api.log_in(console['password'], **target)),
             )
 
-    def test_delete_ends_what_is_open(self) -> None:
+    def test_delete_ends_sessions_and_log_ins(self) -> None:
         events = self.useFixture(
             fixtures_.FakeLogger('console_svc.audit', level=logging.INFO)
         )
@@ -208,7 +207,7 @@ class GatewayTest(testtools.TestCase):
         )
         self.assertNotIn(console['password'], events.output)
 
-    def test_so_does_revoking_all_of_the_server(self) -> None:
+    def test_revoking_the_servers_tokens_closes_its_console(self) -> None:
         api = self.api()
         console = api.open()
         api.request(
@@ -218,7 +217,7 @@ class GatewayTest(testtools.TestCase):
         answer = api.log_in(console['password'], port=console['port'])
         self.assertEqual(403, answer.status_int)
 
-    def test_ports_of_their_own_until_there_are_none(self) -> None:
+    def test_consoles_get_own_ports_while_any_are_free(self) -> None:
         api = self.api(consoles={'port_range': '5900-5901'})
         mine = api.open()
         self.assertEqual(5901, mine['port'])
@@ -231,7 +230,7 @@ class GatewayTest(testtools.TestCase):
         api.request('DELETE', f'{CONSOLES}/{mine["id"]}')
         self.assertEqual(5901, api.open(fixtures.OTHERS)['port'])
 
-    def test_a_password_for_a_single_use(self) -> None:
+    def test_a_single_use_password_is_used_up(self) -> None:
         api = self.api(consoles={'native_max_uses': 1})
         console = api.open()
         for status in (201, 409):
@@ -242,7 +241,7 @@ class GatewayTest(testtools.TestCase):
             answer.json['conflictingRequest']['message'],
         )
 
-    def test_only_from_where_it_was_asked_for(self) -> None:
+    def test_log_ins_from_another_address_are_refused(self) -> None:
         api = self.api(
             consoles={'bind_to_client_address': True},
             oslo_middleware={'enable_proxy_headers_parsing': True},
@@ -257,7 +256,7 @@ class GatewayTest(testtools.TestCase):
             self.assertEqual(status, answer.status_int)
         self.assertIn('Authentication failed', answer.text)
 
-    def test_a_server_without_vnc_has_none(self) -> None:
+    def test_a_server_without_vnc_has_no_native_console(self) -> None:
         path = f'/v2.1/servers/{fixtures.BARE}/consoles'
         answer = self.api().request('POST', path)
         self.assertEqual(
@@ -265,7 +264,7 @@ class GatewayTest(testtools.TestCase):
             answer.json['conflictingRequest']['message'],
         )
 
-    def test_a_session_leads_to_where_the_console_is_now(self) -> None:
+    def test_connect_info_is_current(self) -> None:
         api = self.api()
         console = api.open()
         document = fixtures.inventory()
@@ -280,7 +279,7 @@ class GatewayTest(testtools.TestCase):
             answer = api.log_in(console['password'], port=console['port'])
             self.assertEqual(404, answer.status_int)
 
-    def test_a_row_stays_what_it_was(self) -> None:
+    def test_consoles_stay_where_they_were_opened(self) -> None:
         api = self.api()
         console = api.open()
         by_driver = self.useFixture(
@@ -301,51 +300,3 @@ class GatewayTest(testtools.TestCase):
         self.assertEqual(('192.0.2.10', 5999), (shown['host'], shown['port']))
         answer = api.log_in(shown['password'], user_name=fixtures.SERVER)
         self.assertEqual(403, answer.status_int)
-
-
-class RacesTest(testtools.TestCase):
-    """Over threads, on a file of SQLite."""
-
-    def together(self, function: Any, number: int) -> list[Any]:
-        came: list[Any] = []
-        start = threading.Barrier(number)
-
-        def run(index: int) -> None:
-            start.wait(20)
-            came.append(function(index))
-
-        threads = [
-            threading.Thread(target=run, args=(index,))
-            for index in range(number)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return came
-
-    def test_guesses_at_once_are_no_more_than_may_be(self) -> None:
-        api = self.useFixture(GatewayApi(rfb={'max_failures': 5}))
-        console = api.open()
-        came = self.together(
-            lambda _: api.log_in('guess', port=console['port']).status_int, 16
-        )
-        self.assertEqual([403] * 4 + [429] * 12, sorted(came))
-
-    def test_creates_never_share_a_port(self) -> None:
-        api = self.useFixture(GatewayApi(consoles={'port_range': '5901-5906'}))
-        servers = [f'00000000-0000-4000-8000-{n:012}' for n in range(8)]
-        document = fixtures.inventory()
-        document['servers'] = [
-            {**document['servers'][0], 'id': server} for server in servers
-        ]
-        api.write_inventory(document)
-
-        def create(index: int) -> int:
-            path = f'/v2.1/servers/{servers[index // 2]}/consoles'
-            return api.request('POST', path).status_int
-
-        came = self.together(create, 16)
-        self.assertEqual([200] * 12 + [503] * 4, sorted(came))
-        ports = [it.port for it in api.database.native_consoles.list_ports()]
-        self.assertEqual(list(range(5901, 5907)), sorted(ports))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What README, docs and units name is there, options and routes too."""
+"""The options, rules, commands, files and routes in the docs exist."""
 
 import argparse
 import contextlib
@@ -28,12 +28,12 @@ PAGES = [
     *sorted((ROOT / 'etc/console_svc/systemd').iterdir()),
 ]
 
-#: Of a service as a whole: beside nova, nova's.
+#: Paths of a whole service: with nova, they are nova's.
 _NOT_SENT = ('/', '/v2.1', '/openapi.json')
 
 _BIN = pathlib.Path(sys.executable).parent
 
-#: Nova's, whatever is behind its paths.
+#: Paths that stay with nova.
 _OF_NOVA = [
     '/v2.1',
     '/v2.1/',
@@ -51,7 +51,7 @@ _OF_NOVA = [
 
 
 def mentions(text: str) -> Iterator[tuple[str, str]]:
-    """Group and name of the options that a page names or sets."""
+    """The options that a page names or sets: group and name."""
     yield from re.findall(r'``\[(\w+)\]\s+(\w+)``', text)
     group = None
     for line in text.splitlines():
@@ -65,14 +65,14 @@ def mentions(text: str) -> Iterator[tuple[str, str]]:
 
 class DocsTest(testtools.TestCase):
     def everywhere(self, pattern: str) -> set[str]:
-        """What a pattern finds in any of the pages."""
+        """The matches of a pattern in all pages."""
         return {
             found
             for page in PAGES
             for found in re.findall(pattern, page.read_text())
         }
 
-    def test_options(self) -> None:
+    def test_named_options_exist(self) -> None:
         sample = subprocess.run(
             [
                 *(_BIN / 'oslo-config-generator', '--config-file'),
@@ -90,18 +90,18 @@ class DocsTest(testtools.TestCase):
                 names = known.setdefault(line.strip('[]'), set())
             elif found := re.match(r'#([a-z_]+) = ?', line):
                 names.add(found[1])
-        # A plugin's, and not in the sample of keystonemiddleware.
+        # Options of a plugin are not in keystonemiddleware's sample.
         known['keystone_authtoken'] |= {
             option.dest
             for option in loading.get_auth_plugin_conf_options('password')
         }
         for page in PAGES:
             for group, name in mentions(page.read_text()):
-                # Other groups are other programs'.
+                # Other groups belong to other programs.
                 if group in known:
                     self.assertIn(name, known[group], (page.name, group))
 
-    def test_each_option_and_rule_says_what_it_is_for(self) -> None:
+    def test_each_option_and_rule_has_a_help_text(self) -> None:
         for group, options in opts.list_opts():
             for option in options:
                 self.assertTrue(option.help, (group, option.name))
@@ -114,11 +114,11 @@ class DocsTest(testtools.TestCase):
         }
         for rule in policies.list_rules():
             for guarded in getattr(rule, 'operations', ()):
-                # Of an action, its name stands behind the path.
+                # An action's name follows the path.
                 path = guarded['path'].partition(' ')[0]
                 self.assertIn((guarded['method'], path), existing, rule.name)
 
-    def test_commands(self) -> None:
+    def test_named_commands_exist(self) -> None:
         scripts = {
             script.name
             for script in metadata.entry_points(group='console_scripts')
@@ -137,7 +137,7 @@ class DocsTest(testtools.TestCase):
                 )
             self.assertIn('usage', said.getvalue(), text)
 
-    def test_files(self) -> None:
+    def test_named_files_exist(self) -> None:
         named = self.everywhere(
             r'``((?:api-ref|benchmarks|console_svc|doc|etc|tools)/[\w/.-]+)'
         )
@@ -149,7 +149,7 @@ class DocsTest(testtools.TestCase):
         missing = {name for name in named if not (ROOT / name).exists()}
         self.assertEqual(set(), missing)
 
-    def test_what_haproxy_sends_here(self) -> None:
+    def test_the_rule_for_haproxy_matches_exactly_our_paths(self) -> None:
         # The same everywhere.
         (rule,) = self.everywhere(r'acl console path_reg (\S+)')
         for operation in api_ref.read():

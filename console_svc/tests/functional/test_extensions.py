@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Routes outside of the compute API's numbering, and their options."""
+"""console-svc's own routes, and the options of tokens and sessions."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 
 
 class ExtensionsOffTest(testtools.TestCase):
-    def test_they_are_a_404(self) -> None:
+    def test_extensions_that_are_off_are_a_404(self) -> None:
         api = self.useFixture(fixtures.Api(api={'extensions': False}))
         token = api.issue('novnc')
         for method, path in (
@@ -49,7 +49,7 @@ class RecheckTest(testtools.TestCase):
             'GET', f'{TOKENS}/{token}', token=fixtures.SERVICE, version='2.31'
         ).status_int
 
-    def test_a_console_that_moved_is_not_found_there(self) -> None:
+    def test_the_token_of_a_moved_console_is_not_found(self) -> None:
         api = self.useFixture(fixtures.Api())
         token = api.issue('novnc')
         document = fixtures.inventory()
@@ -58,13 +58,13 @@ class RecheckTest(testtools.TestCase):
         self.assertEqual(404, self.lookup(api, token))
         self.assertEqual(200, self.lookup(api, api.issue('serial')))
 
-    def test_nor_that_of_a_server_that_is_gone(self) -> None:
+    def test_the_token_of_a_deleted_server_is_not_found(self) -> None:
         api = self.useFixture(fixtures.Api())
         token = api.issue('novnc')
         api.write_inventory({'servers': []})
         self.assertEqual(404, self.lookup(api, token))
 
-    def test_a_driver_that_is_away_is_a_503(self) -> None:
+    def test_an_unavailable_driver_is_a_503(self) -> None:
         api = self.useFixture(fixtures.Api())
         other = fixtures.Api(
             database={
@@ -76,7 +76,7 @@ class RecheckTest(testtools.TestCase):
         other.inventory.unlink()
         self.assertEqual(503, self.lookup(other, token))
 
-    def test_off(self) -> None:
+    def test_recheck_target_can_be_turned_off(self) -> None:
         api = self.useFixture(
             fixtures.Api(consoleauth={'recheck_target': False})
         )
@@ -114,18 +114,18 @@ class AddressTest(testtools.TestCase):
             body=json.dumps({'session': session}),
         ).status_int
 
-    def test_the_address_that_asked(self) -> None:
+    def test_the_address_that_requested_the_token_can_use_it(self) -> None:
         self.assertEqual(201, self.open('198.51.100.7', '198.51.100.7'))
         self.assertEqual(201, self.open('198.51.100.7', '::ffff:198.51.100.7'))
         self.assertEqual(201, self.open('2001:db8::1', '2001:DB8:0::1'))
 
-    def test_another_address(self) -> None:
+    def test_another_address_cannot_use_the_token(self) -> None:
         self.assertEqual(403, self.open('198.51.100.7', '198.51.100.8'))
         self.assertEqual(403, self.open('198.51.100.7', None))
 
 
 class BackgroundPurgeTest(testtools.TestCase):
-    def test_what_is_over_goes(self) -> None:
+    def test_expired_tokens_are_deleted(self) -> None:
         api = self.useFixture(
             fixtures.Api(consoleauth={'purge_interval': 1, 'token_ttl': 1})
         )
@@ -156,7 +156,7 @@ class AuditTest(testtools.TestCase):
     def events(self) -> list[dict]:
         return [json.loads(line) for line in self.log.output.splitlines()]
 
-    def test_a_tokens_life(self) -> None:
+    def test_each_step_of_a_tokens_life_is_recorded(self) -> None:
         api = self.useFixture(fixtures.Api(consoleauth={'max_uses': 1}))
         token = api.issue('novnc')
         sessions = f'{TOKENS}/{token}/sessions'
@@ -197,7 +197,7 @@ class AuditTest(testtools.TestCase):
     def assertMatches(self, text: str, pattern: str) -> None:
         self.assertThat(text, testtools.matchers.MatchesRegex(pattern))
 
-    def test_a_refused_issue(self) -> None:
+    def test_a_refused_issue_is_recorded(self) -> None:
         api = self.useFixture(fixtures.Api())
         api.request(
             'POST',

@@ -14,7 +14,7 @@ from console_svc.tests import fixtures
 
 
 class ApiFixture(fixture.GabbiFixture):
-    """A service of its own for each file."""
+    """A new service for each file."""
 
     current: fixtures.Api
 
@@ -30,9 +30,9 @@ class ApiFixture(fixture.GabbiFixture):
 
 
 class GatewayFixture(fixture.GabbiFixture):
-    """A service whose consoles are on the gateway; one is open.
+    """A service with one open console on the gateway.
 
-    CHALLENGE and RESPONSE are what the gateway would have of its owner.
+    CHALLENGE and RESPONSE are those of a log-in with its password.
     """
 
     def start_fixture(self) -> None:
@@ -57,14 +57,14 @@ class GatewayFixture(fixture.GabbiFixture):
 
 
 def _application() -> Any:
-    """Asked for when tests are loaded, called when they run."""
+    """The application: called when tests run, not when they are loaded."""
     return lambda *request: ApiFixture.current.app(*request)
 
 
 def load_tests(
     loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: str | None
 ) -> unittest.TestSuite:
-    """One test a request, for unittest and stestr."""
+    """One test for each request, for unittest and stestr."""
     folder = os.path.join(os.path.dirname(__file__), 'gabbits')
     return gabbi.driver.build_tests(
         folder,

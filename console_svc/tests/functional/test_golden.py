@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Replays nova-34.0.0.json: look-ups, versions, and what is refused."""
+"""Replays nova-34.0.0.json: look-ups, versions and refusals."""
 
 import time
 
@@ -73,7 +73,7 @@ _RDP_ONLY = Differs(
         'The requested console type details are not accessible',
     ),
 )
-_NO_TEXT = 'a path that leads nowhere is a JSON fault'
+_NO_TEXT = 'an unknown path is a JSON fault'
 _ANY_PROJECT = 'a project id need not be hexadecimal; admins see all'
 _ALIVE = 'os-consoles is what this service brings back'
 
@@ -198,7 +198,7 @@ class GoldenTest(golden.ReplayTest):
         )
         self.api.database.tokens.create(token, now)
 
-    def test_every_difference_is_of_a_record(self) -> None:
+    def test_every_difference_belongs_to_a_record(self) -> None:
         names = {record['name'] for record in RECORDS}
         self.assertEqual(set(), set(DIFFERENCES) - names)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Replays nova-34.0.0-live.json: issuing, in every state of a server."""
+"""Replays nova-34.0.0-live.json: issue tokens in each server state."""
 
 from typing import Any
 
@@ -9,8 +9,7 @@ from console_svc.tests.functional.golden import Differs, fault
 
 _PREFIX = '5e72e200-0000-4000-8000-0000000000'
 
-#: What is said of records that another driver, or another configuration,
-#: would be needed for.
+#: Texts of records that need another driver or another configuration.
 _LEFT_OUT = (
     'base URLs',  # tests/unit/consoles/test_access_url.py has them
     'NotImplementedError',
@@ -67,7 +66,7 @@ def _bad(why: str, message: str) -> Differs:
     return Differs(why, 400, fault('badRequest', 400, message))
 
 
-_STATE = 'a server that is not active has no console that a token leads to'
+_STATE = 'a server that is not active has no consoles'
 _TASK = 'nova fails there: 500'
 _PAIR = 'protocol and type must belong together'
 
@@ -103,14 +102,14 @@ DIFFERENCES |= {
         _TASK, 'Invalid console type xvpvnc'
     ),
     'os-getVNCConsole novnc at 2.1, deleting, the owner': _not_ready(
-        '06', 'the same words for every state'
+        '06', 'the same message for every state'
     ),
     'os-getSerialConsole serial at 2.1, deleting, the owner': _not_ready(
         '06', _TASK
     ),
     'os-getVNCConsole novnc at 2.1, active, a reader of another project': (
         Differs(
-            "another project's server does not exist, whoever asks",
+            "another project's server does not exist, for readers too",
             404,
             fault(
                 'itemNotFound',
@@ -133,7 +132,7 @@ class GoldenIssueTest(golden.ReplayTest):
             {'servers': [_server(*item) for item in _STATES.items()]}
         )
 
-    def test_every_difference_is_of_a_record(self) -> None:
+    def test_every_difference_belongs_to_a_record(self) -> None:
         names = {record['name'] for record in RECORDS}
         self.assertEqual(set(), set(DIFFERENCES) - names)
 

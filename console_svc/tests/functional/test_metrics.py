@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What Prometheus is told of the API, and who may ask."""
+"""The metrics of the API, and who may read them."""
 
 import json
 import pathlib
@@ -30,9 +30,9 @@ DASHBOARD = (
     pathlib.Path(__file__).parents[3] / 'doc/source/grafana/console-svc.json'
 )
 
-# prometheus_client decides when it is imported how values are kept, so each
-# test has a process of its own. Requests come in, answers go out; {token} in a
-# path is the token that was issued last.
+# prometheus_client chooses its storage when it is imported, so each test runs
+# a process. It reads requests and prints responses. {token} in a path is the
+# token that was issued last.
 _PROCESS = """
 import json, re, sys, webob
 from console_svc import conf
@@ -84,7 +84,7 @@ class MetricsTest(testtools.TestCase):
     def ask(
         self, *requests: tuple[Any, ...], **options: Any
     ) -> list[tuple[int, str, str]]:
-        """Status, text, and the token until then, of each request."""
+        """Status, text and latest token of each response."""
         configured = self.useFixture(fixtures.Configuration())
         metrics = {'directory': configured.folder / 'metrics', **options}
         with open(configured.file, 'a') as file:
@@ -101,7 +101,7 @@ class MetricsTest(testtools.TestCase):
         return answers
 
     def figures(self, text: str) -> dict[tuple[str, ...], float]:
-        """Name and label values, in the order of their names -> value."""
+        """The values by metric name and label values, in order of labels."""
         return {
             (
                 sample.name,
@@ -111,7 +111,7 @@ class MetricsTest(testtools.TestCase):
             for sample in family.samples
         }
 
-    def test_what_is_counted(self) -> None:
+    def test_requests_and_events_are_counted_without_secrets(self) -> None:
         *_, (status, text, token) = self.ask(
             request(CONSOLES, 'GET', fixtures.MEMBER),
             request(CONSOLES, 'HEAD', fixtures.MEMBER),
@@ -150,7 +150,7 @@ class MetricsTest(testtools.TestCase):
         for secret in (token, token[:8], fixtures.SERVER, 'joe', 'nonsense'):
             self.assertNotIn(secret, text)
 
-    def test_strange_requests_share_a_label(self) -> None:
+    def test_unknown_paths_and_methods_share_a_label(self) -> None:
         *_, (_, text, _) = self.ask(
             *(request(f'/v2.1/x{number}') for number in range(5)),
             *(
@@ -172,12 +172,12 @@ class MetricsTest(testtools.TestCase):
             labels,
         )
 
-    def test_off_by_default(self) -> None:
+    def test_metrics_are_off_by_default(self) -> None:
         (answer,) = self.ask(request(), directory=None)
         self.assertEqual(401, answer[0])
         self.assertNotIn('console_svc', answer[1])
 
-    def test_who_may_ask(self) -> None:
+    def test_only_allowed_sources_read_metrics_directly(self) -> None:
         answers = self.ask(
             request(address='192.0.2.7'),
             request(address='198.51.100.1'),
@@ -196,13 +196,13 @@ class MetricsTest(testtools.TestCase):
         )
         self.assertEqual('', answers[-1][1])
 
-    def test_only_this_host_by_default(self) -> None:
+    def test_by_default_only_this_host_reads_metrics(self) -> None:
         answers = self.ask(
             request(), request(address='::1'), request(address='192.0.2.7')
         )
         self.assertEqual([200, 200, 401], [answer[0] for answer in answers])
 
-    def test_a_source_that_is_none_is_no_start(self) -> None:
+    def test_an_invalid_source_is_a_configuration_error(self) -> None:
         configured = self.useFixture(
             fixtures.Configuration(metrics={'allowed_sources': '10.0.0.1/33'})
         )
@@ -213,7 +213,7 @@ class MetricsTest(testtools.TestCase):
 
 
 class DashboardTest(testtools.TestCase):
-    """The dashboard in the docs, and what the code counts."""
+    """The Grafana dashboard in the docs matches the code."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -230,20 +230,20 @@ class DashboardTest(testtools.TestCase):
             for match in re.findall(pattern, target[key])
         }
 
-    def test_each_metric_that_it_names_exists(self) -> None:
+    def test_the_metrics_in_the_dashboard_exist(self) -> None:
         named = self.found(r'console_svc_\w+')
         self.assertEqual(set(), named - self.series())
 
-    def test_it_names_each_metric(self) -> None:
+    def test_every_metric_is_in_the_dashboard(self) -> None:
         named = ' '.join(self.found(r'console_svc_\w+'))
         for collector in self.collectors():
             self.assertIn(collector._name, named)
 
-    def test_it_names_each_event(self) -> None:
+    def test_every_event_is_in_the_dashboard(self) -> None:
         named = self.found(r'event="([^"]+)"')
         self.assertEqual(set(audit._ACTIONS), named)
 
-    def test_each_label_exists(self) -> None:
+    def test_the_labels_in_the_dashboard_exist(self) -> None:
         labels = self.found(r'{{(\w+)}}', 'legendFormat')
         known = {
             label
@@ -263,7 +263,7 @@ class DashboardTest(testtools.TestCase):
         return found
 
     def series(self) -> set[str]:
-        """The names that Prometheus has for them."""
+        """The names of all time series."""
         names = set()
         for collector in self.collectors():
             name = collector._name

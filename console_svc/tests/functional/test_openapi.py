@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The OpenAPI document, beside what test_api_ref says of it."""
+"""The OpenAPI document; test_api_ref compares it with the api-ref."""
 
 from unittest import mock
 
@@ -21,13 +21,13 @@ class DocumentTest(testtools.TestCase):
         self.api = self.useFixture(ReadyApi())
         self.document = Document(self.api)
 
-    def test_it_is_one(self) -> None:
+    def test_the_document_is_valid(self) -> None:
         openapi_spec_validator.validate(
             self.document.content,
             cls=openapi_spec_validator.OpenAPIV31SpecValidator,
         )
 
-    def test_every_sample_is_described(self) -> None:
+    def test_the_document_describes_every_sample(self) -> None:
         sections = {
             name: operation
             for operation in api_ref.read()
@@ -55,7 +55,7 @@ class DocumentTest(testtools.TestCase):
             for name in link['parameters']:
                 self.assertIn(f'{{{name}}}', path)
 
-    def test_microversions_are_those_that_can_be_asked_for(self) -> None:
+    def test_every_listed_microversion_is_accepted(self) -> None:
         parameter = self.document.parameters['microversion']
         for wanted in parameter['schema']['enum']:
             service, _, version = wanted.partition(' ')
@@ -65,7 +65,7 @@ class DocumentTest(testtools.TestCase):
             )
             self.assertEqual(200, answer.status_int, wanted)
 
-    def test_an_operation_is_a_404_where_it_says_that_it_is_not(self) -> None:
+    def test_operations_are_a_404_outside_of_their_microversions(self) -> None:
         for section in api_ref.read():
             versions = self.document.operation(section).get('x-openstack', {})
             for version, bound in (('2.1', 'min-ver'), ('latest', 'max-ver')):
@@ -79,7 +79,7 @@ class DocumentTest(testtools.TestCase):
 
 
 class ServedTest(testtools.TestCase):
-    def test_to_everybody(self) -> None:
+    def test_the_document_needs_no_token(self) -> None:
         api = self.useFixture(fixtures.Api(api={'auth_strategy': 'keystone'}))
         answer = api.request('GET', '/openapi.json', token=None)
         self.assertEqual(
@@ -87,7 +87,7 @@ class ServedTest(testtools.TestCase):
             (answer.status_int, answer.content_type),
         )
 
-    def test_nothing_else_is(self) -> None:
+    def test_similar_paths_need_a_token_and_are_a_404(self) -> None:
         api = self.useFixture(fixtures.Api())
         for path in ('/openapi', '/openapi.json/', '/v2.1/openapi.json'):
             for token, status in ((None, 401), (fixtures.ADMIN, 404)):
@@ -97,7 +97,7 @@ class ServedTest(testtools.TestCase):
         self.assertEqual(405, answer.status_int)
         self.assertEqual('GET, HEAD', answer.headers['Allow'])
 
-    def test_it_is_made_once_and_not_before_it_is_asked_for(self) -> None:
+    def test_the_document_is_made_once_when_first_requested(self) -> None:
         with mock.patch.object(
             document, 'build', wraps=document.build
         ) as build:
@@ -111,7 +111,7 @@ class ServedTest(testtools.TestCase):
 
 
 class ConfigurationTest(testtools.TestCase):
-    def test_without_extensions(self) -> None:
+    def test_the_document_leaves_out_extensions_that_are_off(self) -> None:
         with_them, without = (
             Document(
                 self.useFixture(fixtures.Api(api={'extensions': extensions}))
@@ -126,7 +126,7 @@ class ConfigurationTest(testtools.TestCase):
         self.assertEqual(own, with_them - without)
         self.assertEqual(set(), without - with_them)
 
-    def test_authentication(self) -> None:
+    def test_the_document_describes_the_authentication_strategy(self) -> None:
         for strategy, words, others in (
             ('noauth2', 'USER:PROJECT', False),
             ('keystone', 'keystone', True),
@@ -139,7 +139,7 @@ class ConfigurationTest(testtools.TestCase):
             token = components['securitySchemes']['token']
             self.assertEqual('X-Auth-Token', token['name'])
             self.assertIn(words, token['description'])
-            # keystone's middleware has a form of its own.
+            # keystonemiddleware's 401 has another form.
             self.assertEqual(
                 others, 'oneOf' in components['schemas']['fault_401']
             )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What operators see, and what happens when something is missing."""
+"""Logs, unavailable parts, and the configurable middleware."""
 
 import logging
 from unittest import mock
@@ -25,7 +25,7 @@ class OperationTest(testtools.TestCase):
         return self.useFixture(fixtures.Api(**options))
 
     def unavailable(self, answer: webob.Response) -> None:
-        """A 503 that says when to come again."""
+        """Check that a response is a 503 with Retry-After."""
         self.assertEqual(503, answer.status_int, answer.text)
         self.assertEqual('5', answer.headers['Retry-After'])
         self.assertEqual(503, answer.json['serviceUnavailable']['code'])
@@ -34,7 +34,7 @@ class OperationTest(testtools.TestCase):
 
 
 class LogTest(OperationTest):
-    def test_a_line_a_request(self) -> None:
+    def test_each_request_is_logged(self) -> None:
         self.api().request('GET', CONSOLES, version='2.31')
         self.assertThat(
             self.log.output,
@@ -44,7 +44,7 @@ class LogTest(OperationTest):
             ),
         )
 
-    def test_nothing_secret_is_logged_at_any_level(self) -> None:
+    def test_no_level_logs_secrets(self) -> None:
         api = self.api()
         api.request('POST', CONSOLES)
         password = api.request('GET', f'{CONSOLES}/1').json['console'][
@@ -70,12 +70,12 @@ class LogTest(OperationTest):
         for secret in (token, password):
             self.assertNotIn(secret, self.log.output)
 
-    def test_a_version_that_is_none_is_not_logged(self) -> None:
+    def test_an_invalid_microversion_is_not_logged(self) -> None:
         self.api().request('GET', CONSOLES, version='1" forged \x1b[2J')
         self.assertIn('microversion: - ', self.log.output)
         self.assertNotIn('\x1b', self.log.output)
 
-    def test_an_unexpected_error_is_logged_not_told(self) -> None:
+    def test_unexpected_errors_are_logged_and_not_shown(self) -> None:
         api = self.api()
         with mock.patch.object(
             Servers, 'get', side_effect=RuntimeError('kaboom')
@@ -95,7 +95,7 @@ class LogTest(OperationTest):
 
 
 class MissingPartTest(OperationTest):
-    def test_inventory_edits(self) -> None:
+    def test_edits_of_the_inventory_take_effect(self) -> None:
         api = self.api()
         self.assertEqual(200, api.request('GET', CONSOLES).status_int)
         api.write_inventory({'servers': []})
@@ -111,14 +111,14 @@ class MissingPartTest(OperationTest):
             self.assertEqual(200, api.request('GET', CONSOLES).status_int)
         self.assertEqual(1, self.log.output.count('servers.yaml: line 2: '))
 
-    def test_no_inventory_at_the_start(self) -> None:
+    def test_a_missing_inventory_is_a_503(self) -> None:
         api = self.api()
         api.inventory.unlink()
         self.unavailable(api.request('GET', CONSOLES))
         api.write_inventory(fixtures.inventory())
         self.assertEqual(200, api.request('GET', CONSOLES).status_int)
 
-    def test_no_database_at_the_start(self) -> None:
+    def test_an_unavailable_database_is_a_503(self) -> None:
         api = self.api()
         there = api.folder / 'console-svc.sqlite'
         away = api.folder / 'away'
@@ -136,7 +136,7 @@ class MissingPartTest(OperationTest):
             200, api.request('GET', '/healthcheck', token=None).status_int
         )
 
-    def test_an_empty_database(self) -> None:
+    def test_an_empty_database_is_a_503(self) -> None:
         api = self.api()
         api.database.dispose()
         for path in api.folder.glob('console-svc.sqlite*'):
@@ -148,7 +148,7 @@ class MissingPartTest(OperationTest):
         migration.sync(api.database)
         self.assertEqual(200, api.request('GET', CONSOLES).status_int)
 
-    def test_no_keys(self) -> None:
+    def test_a_missing_key_file_is_a_503(self) -> None:
         api = self.api()
         keys = api.key_file.read_text()
         api.key_file.unlink()
@@ -158,7 +158,7 @@ class MissingPartTest(OperationTest):
         api.key_file.write_text(keys)
         self.assertEqual(200, api.request('POST', CONSOLES).status_int)
 
-    def test_other_keys(self) -> None:
+    def test_a_console_under_other_keys_can_only_be_deleted(self) -> None:
         api = self.api()
         api.request('POST', CONSOLES)
         api.key_file.write_text('A' * 43 + '=')
@@ -175,7 +175,7 @@ class MissingPartTest(OperationTest):
 class MiddlewareTest(OperationTest):
     ORIGIN = 'https://dashboard.test'
 
-    def test_cors(self) -> None:
+    def test_cors_headers_for_an_allowed_origin(self) -> None:
         api = self.api(cors={'allowed_origin': self.ORIGIN})
         preflight = api.request(
             'OPTIONS',
@@ -196,11 +196,11 @@ class MiddlewareTest(OperationTest):
         exposed = answer.headers['Access-Control-Expose-Headers']
         self.assertIn('OpenStack-API-Version', exposed)
 
-    def test_no_cors_where_it_is_not_configured(self) -> None:
+    def test_no_cors_headers_without_configuration(self) -> None:
         answer = self.api().request('GET', CONSOLES, Origin=self.ORIGIN)
         self.assertNotIn('Access-Control-Allow-Origin', answer.headers)
 
-    def test_links_behind_a_proxy(self) -> None:
+    def test_links_use_the_headers_of_a_trusted_proxy(self) -> None:
         api = self.api(oslo_middleware={'enable_proxy_headers_parsing': True})
         answer = api.request(
             'GET',
@@ -212,13 +212,13 @@ class MiddlewareTest(OperationTest):
         (link,) = answer.json['version']['links']
         self.assertEqual('https://compute.test/console/v2.1/', link['href'])
 
-    def test_proxy_headers_are_not_believed_by_default(self) -> None:
+    def test_proxy_headers_are_ignored_by_default(self) -> None:
         answer = self.api().request(
             'GET', '/v2.1', X_Forwarded_Host='evil.test'
         )
         self.assertNotIn('evil', answer.text)
 
-    def test_the_size_of_bodies_is_configurable(self) -> None:
+    def test_the_limit_of_bodies_is_configurable(self) -> None:
         api = self.api(oslo_middleware={'max_request_body_size': 10})
         self.assertEqual(
             413,

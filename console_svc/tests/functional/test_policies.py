@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every rule x every persona, over HTTP."""
+"""Every rule for every persona, over HTTP."""
 
 import json
-import os
-import time
 from typing import Any
 
 import testtools
@@ -60,7 +58,7 @@ def _services(success: int) -> dict[str, int]:
     }
 
 
-#: Rule -> what each persona gets for what the rule guards.
+#: Rule -> persona -> the status of the requests that the rule guards.
 EXPECTED = {
     'os_compute_api:os-consoles:index': _everybody(
         success=200, member=200, reader=200
@@ -98,22 +96,21 @@ REMOTE_CONSOLE = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
 
 
 class PolicyTest(testtools.TestCase):
-    """Asks what a rule guards, as everybody."""
+    """Sends the requests that a rule guards, as each persona."""
 
     def setUp(self) -> None:
         super().setUp()
         self.api = self.useFixture(fixtures.Api(consoles={'mode': 'gateway'}))
-        self._writes = 0
 
     def _console(self) -> str:
-        """The path of a console that is there."""
+        """The path of an open console."""
         consoles = f'{SERVER}/consoles'
         self.api.request('POST', consoles)
         (console,) = self.api.request('GET', consoles).json['consoles']
         return f'{consoles}/{console["console"]["id"]}'
 
     def _authentication(self) -> str:
-        """A body that logs in to a console that is there."""
+        """The body of a log-in to an open console."""
         console = self.api.request('GET', self._console()).json['console']
         return json.dumps(
             fixtures.authentication(
@@ -132,7 +129,7 @@ class PolicyTest(testtools.TestCase):
         return session_id
 
     def _requests(self, rule: str) -> list[dict[str, Any]]:
-        """What the rule guards, as arguments of Api.request."""
+        """The requests that the rule guards, as arguments of Api.request."""
         action = {'os-getVNCConsole': {'type': 'novnc'}}
         return {
             'os_compute_api:os-consoles:index': lambda: [
@@ -212,7 +209,7 @@ class PolicyTest(testtools.TestCase):
             ],
         }[rule]()
 
-    def test_every_rule_of_a_route_is_walked(self) -> None:
+    def test_every_rule_of_a_route_is_tested(self) -> None:
         rules = {
             rule.name
             for rule in policies.list_rules()
@@ -220,7 +217,7 @@ class PolicyTest(testtools.TestCase):
         }
         self.assertEqual(rules, set(EXPECTED))
 
-    def test_every_rule_as_everybody(self) -> None:
+    def test_every_rule_for_every_persona(self) -> None:
         for rule, expected in EXPECTED.items():
             got = {}
             for persona, token in PERSONAS.items():
@@ -243,7 +240,7 @@ class PolicyTest(testtools.TestCase):
             answer.json['forbidden']['message'],
         )
 
-    def test_another_projects_server_is_like_none(self) -> None:
+    def test_another_projects_server_does_not_exist(self) -> None:
         for method, path in (
             ('GET', 'consoles'),
             ('POST', 'consoles'),
@@ -261,55 +258,3 @@ class PolicyTest(testtools.TestCase):
                 none.text.replace(fixtures.UNKNOWN, fixtures.OTHERS),
                 theirs.text,
             )
-
-    def test_policy_file_overrides_and_is_reread(self) -> None:
-        listing = f'{SERVER}/consoles'
-        self.assertEqual(200, self.api.request('GET', listing).status_int)
-        self._write_policy('"os_compute_api:os-consoles:index": "role:admin"')
-        self.assertEqual(403, self.api.request('GET', listing).status_int)
-        admin = self.api.request('GET', listing, token=fixtures.ADMIN)
-        self.assertEqual(200, admin.status_int)
-
-    def test_a_broken_policy_file_changes_nothing(self) -> None:
-        listing = f'{SERVER}/consoles'
-        rule = '"os_compute_api:os-consoles:index": "role:admin"'
-        self._write_policy(rule)
-        self.assertEqual(403, self.api.request('GET', listing).status_int)
-        self._write_policy(f'{rule}\n: : [')
-        for _ in range(3):
-            self.assertEqual(403, self.api.request('GET', listing).status_int)
-            admin = self.api.request('GET', listing, token=fixtures.ADMIN)
-            self.assertEqual(200, admin.status_int)
-        self._write_policy('"os_compute_api:os-consoles:index": "@"')
-        self.assertEqual(200, self.api.request('GET', listing).status_int)
-
-    def test_a_policy_file_that_goes_takes_its_rules_along(self) -> None:
-        listing = f'{SERVER}/consoles'
-        self._write_policy('"os_compute_api:os-consoles:index": "role:admin"')
-        self.assertEqual(403, self.api.request('GET', listing).status_int)
-        self.api.policy.unlink()
-        self.assertEqual(200, self.api.request('GET', listing).status_int)
-
-    def test_files_of_a_folder(self) -> None:
-        folder = self.api.folder / 'more-rules'
-        folder.mkdir()
-        api = self.useFixture(
-            fixtures.Api(oslo_policy={'policy_dirs': folder})
-        )
-        listing = f'{SERVER}/consoles'
-        self.assertEqual(200, api.request('GET', listing).status_int)
-        (folder / 'one.yaml').write_text(
-            '"os_compute_api:os-consoles:index": "role:admin"'
-        )
-        deadline = time.monotonic() + 60
-        while api.request('GET', listing).status_int != 403:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.1)
-
-    def _write_policy(self, text: str) -> None:
-        # A later time stamp each time, however fast the test is.
-        self._writes += 1
-        self.api.policy.write_text(text)
-        state = self.api.policy.stat()
-        later = state.st_mtime + self._writes
-        os.utime(self.api.policy, (later, later))

@@ -39,7 +39,7 @@ class ToolsTest(testtools.TestCase):
             name, *NAMESPACE, '--config-file', self.configuration.file
         )
 
-    def test_policy_sample(self) -> None:
+    def test_the_policy_sample_has_every_rule(self) -> None:
         status, sample = self.run_('oslopolicy-sample-generator', *NAMESPACE)
         self.assertEqual(0, status)
         for rule in policies.list_rules():
@@ -48,7 +48,7 @@ class ToolsTest(testtools.TestCase):
             '# GET  /os-console-auth-tokens/{console_token}\n', sample
         )
 
-    def test_redundant_rules_are_listed(self) -> None:
+    def test_redundant_rules_are_found(self) -> None:
         status, found = self.policy_tool(
             'oslopolicy-list-redundant',
             '"os_compute_api:os-consoles:index": "role:admin"\n'
@@ -66,7 +66,7 @@ class ToolsTest(testtools.TestCase):
         )
         self.assertEqual(0, status)
 
-    def test_an_unknown_rule_is_not(self) -> None:
+    def test_an_unknown_rule_is_invalid(self) -> None:
         status, said = self.policy_tool(
             'oslopolicy-validator',
             '"os_compute_api:os-consoles:nosuch": "role:admin"\n',
@@ -74,7 +74,7 @@ class ToolsTest(testtools.TestCase):
         self.assertEqual(1, status)
         self.assertIn('os-consoles:nosuch', said)
 
-    def test_configuration_sample(self) -> None:
+    def test_the_configuration_sample_has_our_options(self) -> None:
         status, sample = self.run_(
             'oslo-config-generator',
             '--config-file',

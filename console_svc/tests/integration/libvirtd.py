@@ -97,7 +97,7 @@ class Libvirtd(fixtures.Fixture):
         for name in ('', 'run', 'config', 'config/libvirt', 'cache', 'pki'):
             (self._home / name).mkdir(mode=0o700)
         settings = self._home / 'config/libvirt/qemu.conf'
-        # Two daemons that look for a free port may find the same.
+        # Two daemons that look for a free port would find the same.
         ports = process.display_ports()
         lines = [
             'stdio_handler = "file"',

@@ -19,19 +19,14 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from console_svc import audit
 from console_svc import conf as configuration
 from console_svc.compute.static import StaticDriver
-from console_svc.consoles import purge
-from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.consoles.native.login import GatewayAuthentication
-from console_svc.consoles.sessions import ConsoleSessions
-from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
+from console_svc.consoles.tokens import hash_of
 from console_svc.context import RequestContext, everybody
 from console_svc.db import migration
-from console_svc.db.database import Database
 from console_svc.objects import Endpoint, Server
 from console_svc.protocols import rfb
+from console_svc.services import Services
 from console_svc.tests import fixtures
 
 
@@ -60,22 +55,10 @@ class Racer:
 
     def __init__(self, file: str) -> None:
         conf = configuration.load(files=[file])
-        self.database = Database(conf)
+        self._services = Services(conf)
         self._driver = SlowDriver(conf)
-        events = audit.Audit()
-        self._tokens = ConsoleAuthTokens(
-            conf, self.database, self._driver, events
-        )
-        self._sessions = ConsoleSessions(
-            conf, self.database, self._tokens, events
-        )
-        self._consoles = NativeConsoles(
-            conf, self.database, self._driver, self._tokens
-        )
-        self._gateway = GatewayAuthentication(
-            conf, self.database, self._driver, self._sessions, events
-        )
-        self._audit = events
+        self._services.driver = self._driver
+        self.database = self._services.database
         self._context = everybody()
         self._server = self._driver.get_server(self._context, fixtures.SERVER)
 
@@ -90,13 +73,13 @@ class Racer:
 
     def console(self, server_id: str = fixtures.SERVER) -> None:
         """Open a native console."""
-        self._consoles.open(
+        self._services.native_consoles.open(
             self._context, self._driver.get_server(self._context, server_id)
         )
 
     def log_in(self, password: str) -> None:
         """Log in to the console on the gateway."""
-        self._gateway.authenticate(
+        self._services.login.log_in(
             self._context,
             fixtures.SERVER,
             bytes(16),
@@ -106,11 +89,11 @@ class Racer:
 
     def session(self, token: str) -> None:
         """Open a session."""
-        self._sessions.open(self._context, token, None)
+        self._services.sessions.open_by_token(self._context, token, None)
 
     def revoke(self) -> None:
         """Revoke all tokens of the server."""
-        self._tokens.revoke_server(self._context, fixtures.SERVER)
+        self._services.tokens.revoke_server(self._context, fixtures.SERVER)
 
     def lease(self, now: int) -> None:
         """Take the lease of the purge for a minute."""
@@ -122,17 +105,17 @@ class Racer:
         for _ in range(number):
             self._issue(ttl=0)
             token = self._issue(ttl=600)
-            found = self._tokens.validate(self._context, token)
-            if found.hash != hash_of(token):
+            found = self._services.tokens.validate(self._context, token)
+            if found.token_hash != hash_of(token):
                 raise ValueError(found)
 
     def purge(self, number: int) -> None:
         """Purge repeatedly, in small batches."""
         for _ in range(number):
-            purge.purge(self.database, self._audit, int(time.time()), batch=3)
+            self._services.purge.run(batch=3)
 
     def _issue(self, ttl: int) -> str:
-        return self._tokens.issue(
+        return self._services.tokens.issue(
             self._context, self._server, 'novnc', ttl=ttl
         )
 

@@ -6,7 +6,9 @@ import re
 from typing import Any, ClassVar
 
 import requests
+import sqlalchemy as sa
 
+from console_svc.db.tables import console_auth_tokens
 from console_svc.tests import fixtures
 from console_svc.tests.integration.base import CONSOLES, TOKENS, KeystoneTest
 from console_svc.tests.integration.keystone import PASSWORD
@@ -196,12 +198,16 @@ class NovaTest(KeystoneTest):
 
     def test_nova_tokens_are_neither_stored_nor_logged(self) -> None:
         self.issue()
-        rows = self.service.database.find_tokens('server_id', fixtures.SERVER)
-        self.assertTrue(all(row['encrypted_ticket'] for row in rows))
-        for row in rows:
-            self.assertNotRegex(
-                str(row['encrypted_ticket']), '^[0-9a-f]{8}-[0-9a-f]{4}-'
-            )
+        columns = console_auth_tokens.c
+        with self.service.database.reading() as connection:
+            tickets = connection.execute(
+                sa.select(columns.encrypted_ticket).where(
+                    columns.server_id == fixtures.SERVER
+                )
+            ).scalars()
+            for ticket in tickets:
+                self.assertTrue(ticket)
+                self.assertNotRegex(ticket, '^[0-9a-f]{8}-[0-9a-f]{4}-')
         self.assertNotIn('fakevncconsole', self.service.log.read_text())
 
     def test_a_credential_without_the_role_is_logged(self) -> None:

@@ -31,14 +31,17 @@ def tearDownModule() -> None:
     RABBITMQ.cleanUp()
 
 
-def transport(exchange: str = 'openstack') -> Any:
+def transport(test: testtools.TestCase, exchange: str = 'openstack') -> Any:
+    """A transport of the test's own, closed with the test."""
     conf = cfg.ConfigOpts()
     conf([], project='test')
     url = RABBITMQ.url()
     # The first call registers the option that the next line sets.
     oslo_messaging.get_notification_transport(conf, url=url)
     conf.set_override('control_exchange', exchange)
-    return oslo_messaging.get_notification_transport(conf, url=url)
+    found = oslo_messaging.get_notification_transport(conf, url=url)
+    test.addCleanup(found.cleanup)
+    return found
 
 
 class ListenerTest(testtools.TestCase):
@@ -55,7 +58,7 @@ class ListenerTest(testtools.TestCase):
             )
         )
         self.nova = oslo_messaging.Notifier(
-            transport(exchange='nova'),
+            transport(self, exchange='nova'),
             driver='messagingv2',
             publisher_id='nova-compute:compute-1',
             topics=['versioned_notifications'],
@@ -260,7 +263,7 @@ class NotificationsTest(testtools.TestCase):
                 events.put(('warn', event_type, (ctxt, publisher, payload)))
 
         server = oslo_messaging.get_notification_listener(
-            transport(),
+            transport(self),
             [oslo_messaging.Target(topic=self.topic)],
             [Endpoint()],
             executor='threading',

@@ -7,7 +7,6 @@ import functools
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -15,22 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 import testtools
 
-from console_svc import audit, compute
 from console_svc import conf as configuration
-from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.consoles.purge import purge
-from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import everybody
 from console_svc.db import migration, tables
 from console_svc.db.database import Database
-from console_svc.objects import Console
+from console_svc.objects import Server
+from console_svc.services import Services
 from console_svc.tests import fixtures
-from console_svc.tests.integration.databases import (
-    OnDatabase,
-    OnMariaDB,
-    OnPostgreSQL,
-    OnSQLite,
-)
+from console_svc.tests.functional.db.base import OnDatabase, OnSQLite
+from console_svc.tests.integration.databases import OnMariaDB, OnPostgreSQL
 from console_svc.tests.integration.racer import password_file
 
 RACERS = 8
@@ -92,14 +84,21 @@ class Races(OnDatabase):
         self, configured: fixtures.Configuration, number: int
     ) -> list[str]:
         """Issue tokens of one server."""
-        driver = compute.load(configured.conf)
-        tokens = ConsoleAuthTokens(
-            configured.conf, configured.database, driver, audit.Audit()
-        )
-        server = driver.get_server(everybody(), fixtures.SERVER)
+        services, server = self.services(configured)
         return [
-            tokens.issue(everybody(), server, 'novnc') for _ in range(number)
+            services.tokens.issue(everybody(), server, 'novnc')
+            for _ in range(number)
         ]
+
+    def services(
+        self, configured: fixtures.Configuration
+    ) -> tuple[Services, Server]:
+        """Return the services of this process, and the server."""
+        services = Services(configured.conf)
+        services.database = configured.database
+        return services, services.driver.get_server(
+            everybody(), fixtures.SERVER
+        )
 
     def count(
         self, configured: fixtures.Configuration, table: sa.Table
@@ -123,17 +122,15 @@ class Races(OnDatabase):
         self,
     ) -> None:
         configured = self.configuration()
-        driver = compute.load(configured.conf)
-        consoles = self.consoles(configured)
-        server = driver.get_server(everybody(), fixtures.SERVER)
+        services, server = self.services(configured)
         for _ in range(self.ROUNDS):
             self.clear(configured)
             outcomes = self.race(configured, *[['console']] * RACERS)
             self.assertEqual({'done': RACERS}, outcomes)
-            (row,) = consoles.list(server)
+            (console,) = services.native_consoles.list(server)
+            _, password = services.native_consoles.get(server, console.id)
             self.assertEqual(
-                password_file(configured.folder).read_text(),
-                consoles.get(server, row['id']).password,
+                password_file(configured.folder).read_text(), password
             )
 
     def gateway(self, **consoles: Any) -> fixtures.Configuration:
@@ -152,25 +149,12 @@ class Races(OnDatabase):
         configured.write_inventory(document)
         return configured
 
-    def consoles(self, configured: fixtures.Configuration) -> NativeConsoles:
-        driver = compute.load(configured.conf)
-        return NativeConsoles(
-            configured.conf,
-            configured.database,
-            driver,
-            ConsoleAuthTokens(
-                configured.conf, configured.database, driver, audit.Audit()
-            ),
-        )
-
-    def console(self, configured: fixtures.Configuration) -> Console:
-        """Open and return the console of a server."""
-        driver = compute.load(configured.conf)
-        consoles = self.consoles(configured)
-        server = driver.get_server(everybody(), fixtures.SERVER)
-        consoles.open(everybody(), server)
-        (row,) = consoles.list(server)
-        return consoles.get(server, row['id'])
+    def open(self, configured: fixtures.Configuration) -> str:
+        """Open the console of a server; return its password."""
+        services, server = self.services(configured)
+        services.native_consoles.open(everybody(), server)
+        (console,) = services.native_consoles.list(server)
+        return services.native_consoles.get(server, console.id)[1]
 
     def test_concurrent_creates_on_the_gateway_get_different_ports(
         self,
@@ -183,9 +167,9 @@ class Races(OnDatabase):
             )
             # Four servers, but only three ports.
             self.assertEqual({'done': 6, 'ServiceUnavailable': 2}, outcomes)
-            rows = configured.database.list_gateway_ports()
+            ports = configured.database.native_consoles.list_ports()
             self.assertEqual(
-                [5901, 5902, 5903], sorted(it['gateway_port'] for it in rows)
+                [5901, 5902, 5903], sorted(each.port for each in ports)
             )
             self.assertEqual(
                 3, self.count(configured, tables.console_auth_tokens)
@@ -195,7 +179,7 @@ class Races(OnDatabase):
         configured = self.gateway()
         for _ in range(self.ROUNDS):
             self.clear(configured)
-            self.console(configured)
+            self.open(configured)
             outcomes = self.race(configured, *[['log_in', 'guess']] * RACERS)
             self.assertEqual(
                 {'AuthenticationFailed': 4, 'ConsoleLocked': RACERS - 4},
@@ -206,7 +190,7 @@ class Races(OnDatabase):
         configured = self.gateway(native_max_uses=1)
         for _ in range(self.ROUNDS):
             self.clear(configured)
-            password = self.console(configured).password
+            password = self.open(configured)
             # Fewer than max_failures, because each log-in counts as a failure
             # until it succeeds.
             outcomes = self.race(configured, *[['log_in', password]] * 4)
@@ -281,7 +265,8 @@ class Races(OnDatabase):
             configured, *[['issue', number]] * 5, *[['purge', number]] * 3
         )
         self.assertEqual({'done': RACERS}, outcomes)
-        purge(configured.database, audit.Audit(), int(time.time()))
+        services, _ = self.services(configured)
+        services.purge.run()
         self.assertEqual(
             5 * number, self.count(configured, tables.console_auth_tokens)
         )

@@ -24,7 +24,8 @@ _Fixture = TypeVar('_Fixture', bound=fixtures.Fixture)
 #: Seconds until something that is started must answer, on a busy machine.
 PATIENCE = 120
 
-_taken: list[socket.socket] = []
+#: Keeps this process's range of ports, until the process ends.
+_reservation: list[socket.socket] = []
 _tried = itertools.count()
 
 
@@ -44,17 +45,18 @@ def program(name: str) -> str:
 def _ports() -> range:
     """The ports of this test process.
 
-    No other test process has them, so two that run at the same time never
-    find the same port free. They are below those of outgoing connections.
+    No other test process has them: two that look for a free port at the
+    same time would find the same. They are below the ports of outgoing
+    connections.
     """
     for first in range(20000, 32500, 250):
         try:
-            # Other processes try this one, too: it stays taken to the end.
-            _taken.append(socket.create_server(('127.0.0.1', first)))
+            # A range is taken by listening on its first port.
+            _reservation.append(socket.create_server(('127.0.0.1', first)))
         except OSError:
             continue
         return range(first + 1, first + 250)
-    raise AssertionError('all ranges of ports are taken by test processes')
+    raise AssertionError('too many test processes: no ports are left')
 
 
 def display_ports() -> range:

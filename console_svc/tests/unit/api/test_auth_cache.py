@@ -10,7 +10,7 @@ from console_svc.api.middleware.auth_cache import CallerCache
 from console_svc.context import RequestContext
 
 NOW = datetime.datetime(2026, 7, 1, 12, 0, 0)
-TOKEN = 'a-token-of-keystones'
+TOKEN = 'a-keystone-token'
 
 
 def environ(token: str = TOKEN, **more: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def accepted(**fields: Any) -> dict[str, Any]:
     return environ(**{'keystone.token_info': {'token': token}})
 
 
-class RecentCallersTest(testtools.TestCase):
+class CallerCacheTest(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock = self.useFixture(utils_fixture.TimeFixture(NOW))
@@ -39,7 +39,7 @@ class RecentCallersTest(testtools.TestCase):
             user_id='joe', project_id='demo', roles=['member'], overwrite=False
         )
 
-    def test_for_some_seconds(self) -> None:
+    def test_callers_are_kept_for_some_seconds(self) -> None:
         self.assertIsNone(self.callers.recall(environ()))
         self.callers.remember(accepted(), self.joe)
         self.clock.advance_time_seconds(4)
@@ -52,7 +52,7 @@ class RecentCallersTest(testtools.TestCase):
         self.clock.advance_time_seconds(1)
         self.assertIsNone(self.callers.recall(environ()))
 
-    def test_not_beyond_the_tokens_end(self) -> None:
+    def test_callers_are_not_kept_after_their_token_expires(self) -> None:
         self.callers.remember(
             accepted(expires_at='2026-07-01T12:00:02.000000Z'), self.joe
         )
@@ -61,20 +61,20 @@ class RecentCallersTest(testtools.TestCase):
         self.clock.advance_time_seconds(1)
         self.assertIsNone(self.callers.recall(environ()))
 
-    def test_by_this_token_alone(self) -> None:
+    def test_other_tokens_have_no_caller(self) -> None:
         self.callers.remember(accepted(), self.joe)
         for other in ('', TOKEN[:-1], f'{TOKEN} ', TOKEN.upper(), 'ä'):
             self.assertIsNone(self.callers.recall(environ(other)))
         self.assertIsNone(self.callers.recall({}))
 
-    def test_a_service_token_is_checked_each_time(self) -> None:
+    def test_requests_with_a_service_token_are_not_cached(self) -> None:
         second = {'HTTP_X_SERVICE_TOKEN': 'another'}
         self.callers.remember({**accepted(), **second}, self.joe)
         self.assertIsNone(self.callers.recall(environ()))
         self.callers.remember(accepted(), self.joe)
         self.assertIsNone(self.callers.recall(environ(**second)))
 
-    def test_so_is_a_token_for_some_requests_only(self) -> None:
+    def test_restricted_tokens_are_not_cached(self) -> None:
         for field in (
             'application_credential',
             'bind',
@@ -84,11 +84,11 @@ class RecentCallersTest(testtools.TestCase):
             self.callers.remember(accepted(**{field: {}}), self.joe)
             self.assertIsNone(self.callers.recall(environ()), field)
 
-    def test_and_one_of_which_nothing_is_known(self) -> None:
+    def test_tokens_without_token_info_are_not_cached(self) -> None:
         self.callers.remember(environ(), self.joe)
         self.assertIsNone(self.callers.recall(environ()))
 
-    def test_never(self) -> None:
+    def test_zero_seconds_turn_the_cache_off(self) -> None:
         callers = CallerCache(0)
         callers.remember(accepted(), self.joe)
         self.assertIsNone(callers.recall(environ()))

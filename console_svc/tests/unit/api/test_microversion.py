@@ -19,13 +19,13 @@ def requested(
 
 
 class MicroversionTest(testtools.TestCase):
-    def test_none_is_the_oldest(self) -> None:
+    def test_without_a_version_the_oldest_is_used(self) -> None:
         self.assertEqual((2, 1), requested())
         self.assertEqual((2, 1), requested('volume 3.1'))
         self.assertEqual((2, 1), requested('2.31'))
         self.assertEqual((2, 1), requested('compute '))
 
-    def test_named(self) -> None:
+    def test_standard_header(self) -> None:
         self.assertEqual((2, 31), requested('compute 2.31'))
         self.assertEqual((2, 31), requested('COMPUTE  2.31 '))
         self.assertEqual((2, 31), requested('volume 3.1, compute 2.31'))
@@ -38,18 +38,18 @@ class MicroversionTest(testtools.TestCase):
         self.assertEqual((2, 99), requested('compute 2.99', legacy='2.1'))
         self.assertEqual((2, 6), requested('volume 3.1', legacy='2.6'))
 
-    def test_every_version_of_the_range(self) -> None:
+    def test_every_version_of_the_range_is_accepted(self) -> None:
         for minor in range(1, 105):
             self.assertEqual((2, minor), requested(f'compute 2.{minor}'))
 
-    def test_out_of_the_range(self) -> None:
+    def test_versions_out_of_range_are_refused(self) -> None:
         for text in ('2.0', '2.105', '1.1', '3.0', '10.1', '2.' + '9' * 9999):
             error = self.assertRaises(
                 exception.UnsupportedVersion, requested, f'compute {text}'
             )
             self.assertEqual(text, error.version)
 
-    def test_malformed(self) -> None:
+    def test_malformed_versions_are_refused(self) -> None:
         for text in (
             'abc',
             '2',

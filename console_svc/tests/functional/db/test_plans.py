@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The query plan of each query uses the intended index."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import testtools
+
+from console_svc.db import tables
+from console_svc.tests.functional.db.base import (
+    NOW,
+    OnSQLite,
+    Queries,
+    console,
+    session,
+    token,
+)
+
+SERVERS = 1000
+
+
+class Plans(Queries):
+    #: The engine's statements for query plans and statistics.
+    EXPLAIN = 'EXPLAIN '
+    ANALYZE = 'ANALYZE'
+
+    def setUp(self) -> None:
+        super().setUp()
+        names = [
+            (f'server-{at}', f'server-{at}-{number}', NOW + at * 5 + number)
+            for at in range(SERVERS)
+            for number in range(5)
+        ]
+        self.insert(
+            tables.consoles,
+            [
+                dataclasses.asdict(
+                    console(
+                        f'server-{at}',
+                        instance_name=f'server-{at}',
+                        gateway_port=at,
+                        token_hash=f'server-{at}-0',
+                    )
+                )
+                for at in range(SERVERS)
+            ],
+        )
+        self.insert(
+            tables.console_auth_tokens,
+            [
+                {
+                    **dataclasses.asdict(
+                        token(name, server_id=server, expires=time)
+                    ),
+                    'host': '192.0.2.1',
+                    'port': 5900,
+                }
+                for server, name, time in names
+            ],
+        )
+        self.insert(
+            tables.console_sessions,
+            [
+                {
+                    **dataclasses.asdict(
+                        session(
+                            name,
+                            # With many sessions per token, an index on the
+                            # token is a bad choice to find one session.
+                            token_hash=f'{server}-1',
+                            server_id=server,
+                        )
+                    ),
+                    'session_id': name,
+                    'alive_until': time,
+                }
+                for server, name, time in names
+            ],
+        )
+        with self.database.engine.begin() as connection:
+            for table in tables.metadata.tables:
+                connection.execute(sa.text(f'{self.ANALYZE} {table}'))
+
+    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert the members of dictionaries that are columns."""
+        names = {column.name for column in table.c} - {'id'}
+        with self.database.engine.begin() as connection:
+            connection.execute(
+                table.insert(),
+                [
+                    {
+                        'created_at': NOW,
+                        **{name: row[name] for name in names & row.keys()},
+                    }
+                    for row in rows
+                ],
+            )
+
+    def test_token_queries_use_the_intended_indexes(self) -> None:
+        queries = self.database.tokens
+        self.check(
+            'a look-up',
+            lambda: queries.get('server-7-3', NOW),
+            ['uq_console_auth_tokens_token_hash'],
+        )
+        self.check(
+            'the project of a token',
+            lambda: queries.get_project('server-7-3'),
+            ['uq_console_auth_tokens_token_hash'],
+        )
+        self.check(
+            'the purge',
+            lambda: queries.purge(NOW + 5, 1000),
+            [
+                'ix_console_auth_tokens_expires',
+                'pk_console_auth_tokens',
+                'ix_consoles_token_hash',
+            ],
+        )
+        self.check(
+            'revoking a token',
+            lambda: queries.delete('server-90-1'),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_consoles_token_hash',
+                'ix_console_sessions_token_hash',
+                'pk_console_sessions',
+            ],
+        )
+        self.check(
+            "revoking a server's tokens",
+            lambda: queries.delete_of_server('server-91'),
+            [
+                'ix_console_auth_tokens_server_id',
+                'uq_consoles_server_id_server_host',
+                'ix_console_sessions_server_id',
+                'pk_console_sessions',
+            ],
+        )
+
+    def test_session_queries_use_the_intended_indexes(self) -> None:
+        queries = self.database.sessions
+        self.check(
+            'sessions of a server',
+            lambda: queries.list('server-7', NOW),
+            ['ix_console_sessions_server_id'],
+        )
+        self.check(
+            'keeping a session',
+            lambda: queries.keep(['server-7-3'], NOW, NOW + 90, NOW + 90),
+            ['uq_console_sessions_session_id'] * 2,
+        )
+        self.check(
+            'keeping sessions',
+            lambda: queries.keep(
+                ['server-8-3', 'server-8-4'], NOW, NOW + 90, NOW + 90
+            ),
+            ['uq_console_sessions_session_id'] * 2,
+        )
+        self.check(
+            'opening a session',
+            lambda: self.open_session(
+                'new', max_uses=1, token_hash='server-8-3'
+            ),
+            ['uq_console_auth_tokens_token_hash'],
+        )
+        self.check(
+            'ending a session',
+            lambda: queries.end('server-92-3', 'server-92'),
+            ['uq_console_sessions_session_id', 'pk_console_sessions'],
+        )
+        self.check(
+            'the purge',
+            lambda: queries.purge(NOW + 50, 1000),
+            ['ix_console_sessions_alive_until', 'pk_console_sessions'],
+        )
+
+    def test_queries_of_native_consoles_use_the_intended_indexes(
+        self,
+    ) -> None:
+        queries = self.database.native_consoles
+        self.check(
+            'consoles of a server',
+            lambda: queries.list('server-7'),
+            ['uq_consoles_server_id_server_host'],
+        )
+        self.check(
+            'a log-in by port',
+            lambda: queries.find_by_port(7, 0),
+            ['ix_consoles_gateway_port'],
+        )
+        self.check(
+            'a log-in by server',
+            lambda: queries.find_by_server('server-7', 0),
+            ['uq_consoles_server_id_server_host'],
+        )
+        self.check(
+            'a log-in by instance name',
+            lambda: queries.find_by_instance_name('server-7', 0),
+            ['ix_consoles_instance_name'],
+        )
+        self.check(
+            'counting a failure',
+            lambda: queries.count_failure(7, NOW, 3, NOW),
+            ['pk_consoles'] * 2,
+        )
+        self.check(
+            'a console that is used up',
+            lambda: queries.expire_if_used_up('server-7-0', NOW, 0),
+            ['ix_consoles_token_hash'],
+        )
+        self.check(
+            'deleting a console on the gateway',
+            lambda: queries.delete_on_gateway('server-92-0'),
+            ['uq_console_auth_tokens_token_hash', 'ix_consoles_token_hash'],
+        )
+
+    def check(
+        self, what: str, action: Callable[[], Any], indexes: Sequence[str]
+    ) -> None:
+        """Check that each statement of an action uses its index."""
+        plans = self.plans(action)
+        self.assertEqual(len(indexes), len(plans), (what, plans))
+        for plan, index in zip(plans, indexes, strict=True):
+            self.assertTrue(self.uses(plan, index), (what, index, plan))
+
+    def plans(self, action: Callable[[], Any]) -> list[str]:
+        """Return the query plan of each statement of an action."""
+        plans = []
+
+        def explain(
+            connection: Any,
+            cursor: Any,
+            statement: str,
+            parameters: Any,
+            *more: Any,
+        ) -> None:
+            if statement.startswith(('SELECT', 'UPDATE', 'DELETE')):
+                explaining = connection.connection.cursor()
+                explaining.execute(self.EXPLAIN + statement, parameters)
+                plans.append(
+                    '\n'.join(str(row) for row in explaining.fetchall())
+                )
+                explaining.close()
+
+        engines = self.database.engine, self.database.reader
+        for engine in engines:
+            sa.event.listen(engine, 'before_cursor_execute', explain)
+        try:
+            action()
+        finally:
+            for engine in engines:
+                sa.event.remove(engine, 'before_cursor_execute', explain)
+        return plans
+
+    def uses(self, plan: str, index: str) -> bool:
+        """Return whether a query plan uses an index."""
+        raise NotImplementedError
+
+
+class SQLitePlans(OnSQLite, Plans, testtools.TestCase):
+    EXPLAIN = 'EXPLAIN QUERY PLAN '
+
+    def uses(self, plan: str, index: str) -> bool:
+        kind, _, name = index.partition('_')
+        if kind == 'pk':
+            return 'USING INTEGER PRIMARY KEY' in plan
+        if kind == 'uq':
+            # SQLite ignores the names of unique constraints: identify the
+            # index by its table and first column.
+            column = {
+                'console_auth_tokens_token_hash': 'token_hash',
+                'console_sessions_session_id': 'session_id',
+                'consoles_server_id_server_host': 'server_id',
+            }[name]
+            table = name.partition(f'_{column}')[0]
+            return (
+                f'INDEX sqlite_autoindex_{table}' in plan
+                and f'({column}=?' in plan
+            )
+        return f'INDEX {index} ' in plan

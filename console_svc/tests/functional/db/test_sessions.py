@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Queries of console sessions."""
+
+import testtools
+
+from console_svc import exception
+from console_svc.db import tables
+from console_svc.tests import fixtures
+from console_svc.tests.functional.db.base import (
+    NOW,
+    OnSQLite,
+    Queries,
+    ids,
+    session,
+)
+
+
+class Sessions(Queries):
+    def setUp(self) -> None:
+        super().setUp()
+        self.queries = self.database.sessions
+        self.create_token('hash')
+
+    def uses(self) -> int:
+        """Return how often the token was used."""
+        (uses,) = self.column(tables.console_auth_tokens.c.uses)
+        return uses
+
+    def alive_until(self) -> dict[str, int]:
+        """Return when each session lapses."""
+        columns = tables.console_sessions.c
+        return dict(
+            zip(
+                self.column(columns.session_id),
+                self.column(columns.alive_until),
+                strict=True,
+            )
+        )
+
+    def keep(self, now: int, until: int, *session_ids: str) -> dict[str, int]:
+        """Keep sessions, whenever they lapse; return when they lapse now."""
+        kept = self.queries.keep(session_ids, now, until, due=until)
+        return {name: self.alive_until()[name] for name in kept}
+
+    def test_uses_are_counted_and_limited(self) -> None:
+        self.open_session('a', max_uses=2)
+        self.open_session('b', max_uses=2)
+        self.refuse(exception.TokenUsedUp, 'c', max_uses=2)
+        self.assertEqual(['a', 'b'], self.list_sessions())
+        self.open_session('c')
+        self.assertEqual(3, self.uses())
+        self.refuse(exception.TokenUsedUp, 'd', token_hash='unknown')
+        self.refuse(exception.TokenUsedUp, 'd', created_at=NOW + 600)
+
+    def refuse(
+        self, error: type[Exception], session_id: str, **values: object
+    ) -> None:
+        self.assertRaises(error, self.open_session, session_id, **values)
+
+    def test_a_full_server_refuses_sessions(self) -> None:
+        self.open_session('a', max_sessions=2, alive_until=NOW + 10)
+        self.open_session('b', max_sessions=2)
+        self.refuse(exception.TooManySessions, 'c', max_sessions=2)
+        self.assertEqual(['a', 'b'], self.list_sessions())
+        # The refused session does not count as a use.
+        self.assertEqual(2, self.uses())
+        # A lapsed session does not count.
+        self.open_session('c', max_sessions=2, created_at=NOW + 10)
+        self.assertEqual(['b', 'c'], self.list_sessions(now=NOW + 10))
+
+    def test_a_full_server_can_end_its_oldest_sessions(self) -> None:
+        for name in 'abc':
+            self.assertEqual([], self.open_session(name))
+        ended = self.open_session('d', max_sessions=2, replace=True)
+        self.assertEqual(['a', 'b'], ended)
+        self.assertEqual(['c', 'd'], self.list_sessions())
+        # A session that is refused does not end another one.
+        self.refuse(
+            exception.TokenUsedUp,
+            'e',
+            max_uses=1,
+            max_sessions=2,
+            replace=True,
+        )
+        self.assertEqual(['c', 'd'], self.list_sessions())
+
+    def test_channels_of_a_session_count_as_one_use(self) -> None:
+        for name in ('a', 'b', 'c'):
+            self.open_session(name, max_uses=1, in_channels=True)
+        self.assertEqual(1, self.uses())
+        # Another address is another use, and so is a channel after all
+        # others are closed.
+        self.refuse(
+            exception.TokenUsedUp,
+            'd',
+            max_uses=1,
+            in_channels=True,
+            client_address='2001:db8::2',
+        )
+        for name in ('a', 'b', 'c'):
+            self.queries.end(name)
+        self.refuse(exception.TokenUsedUp, 'd', max_uses=1, in_channels=True)
+
+    def test_keep_extends_a_session(self) -> None:
+        self.open_session('a')
+        self.assertEqual({'a': NOW + 50}, self.keep(NOW + 20, NOW + 50, 'a'))
+        # Twice in a second: found, although the update changes nothing.
+        self.assertEqual({'a': NOW + 50}, self.keep(NOW + 20, NOW + 50, 'a'))
+        # Not beyond the time at which the session expires.
+        self.assertEqual({'a': NOW + 600}, self.keep(NOW + 49, NOW + 700, 'a'))
+        self.assertEqual({}, self.keep(NOW + 600, NOW + 700, 'a'))
+        self.assertEqual({'a': NOW + 600}, self.alive_until())
+
+    def test_keep_revives_a_lapsed_session(self) -> None:
+        self.open_session('a')
+        self.assertEqual([], self.list_sessions(now=NOW + 30))
+        self.assertEqual({'a': NOW + 60}, self.keep(NOW + 30, NOW + 60, 'a'))
+        self.assertEqual(['a'], self.list_sessions(now=NOW + 30))
+
+    def test_keep_extends_several_sessions(self) -> None:
+        for name, expires in (('a', None), ('b', NOW + 60), ('c', NOW + 10)):
+            self.open_session(name, expires=expires)
+
+        def keep(now: int, *names: str) -> dict[str, int | None]:
+            return dict(self.queries.keep(names, now, now + 50, now + 40))
+
+        self.assertEqual({}, keep(NOW, 'unknown'))
+        # 'c' has expired.
+        self.assertEqual(
+            {'a': None, 'b': NOW + 60}, keep(NOW + 20, 'a', 'b', 'c')
+        )
+        extended = {'a': NOW + 70, 'b': NOW + 60, 'c': NOW + 30}
+        self.assertEqual(extended, self.alive_until())
+        # A session that was extended recently is not updated again.
+        self.assertEqual({'a': None}, keep(NOW + 21, 'a'))
+        self.assertEqual(extended, self.alive_until())
+
+    def test_keep_of_a_session_without_expiry(self) -> None:
+        self.open_session('a', expires=None)
+        kept = self.queries.keep(['a'], NOW, NOW + 10_000, NOW + 30)
+        self.assertEqual({'a': None}, kept)
+        self.assertEqual({'a': NOW + 10_000}, self.alive_until())
+
+    def test_sessions_are_listed_and_ended(self) -> None:
+        self.open_session('b')
+        self.open_session('a')
+        (first, _) = self.queries.list('server', NOW)
+        self.assertEqual(session('b'), first)
+        self.assertEqual({'b': NOW + 30, 'a': NOW + 30}, self.alive_until())
+        self.assertEqual(['b', 'a'], self.list_sessions())
+        self.assertEqual([], self.list_sessions(now=NOW + 30))
+        self.assertEqual([], self.queries.end('a', 'another'))
+        self.assertEqual([session('a')], self.queries.end('a', 'server'))
+        self.assertEqual([session('b')], self.queries.end('b'))
+        self.assertEqual([], self.queries.end('b'))
+        self.assertEqual([], self.list_sessions())
+
+    def test_purge_deletes_lapsed_sessions_in_batches(self) -> None:
+        for number in range(4):
+            self.open_session(str(number), NOW + number, created_at=NOW - 1)
+        self.assertEqual(['0', '1'], ids(self.queries.purge(NOW + 2, 2)))
+        self.assertEqual(['2'], ids(self.queries.purge(NOW + 2, 2)))
+        self.assertEqual([], self.queries.purge(NOW + 2, 2))
+        self.assertEqual(['3'], self.list_sessions())
+
+    def test_comparisons_are_case_and_accent_sensitive(self) -> None:
+        self.open_session('abc')
+        for name in ('Abc', '\u00e4bc'):
+            self.assertEqual({}, self.queries.keep([name], NOW, NOW, NOW))
+            self.assertEqual([], self.queries.end(name))
+            self.assertEqual([], self.queries.end(name, 'server'))
+        for name in ('Server', 's\u00e9rver'):
+            self.assertEqual([], self.queries.list(name, NOW))
+            self.assertEqual([], self.queries.end('abc', name))
+        self.assertEqual(['abc'], self.list_sessions())
+
+    def test_unusual_session_ids_are_not_found(self) -> None:
+        service = self.useFixture(
+            fixtures.Api(database={'connection': self.url()})
+        )
+        for segment in ('%00', 'a%00b', '%F0%9F%98%80', '%C3%A4', 'a' * 300):
+            for path, persona in (
+                (
+                    f'/v2.1/servers/{fixtures.SERVER}/console-sessions',
+                    fixtures.MEMBER,
+                ),
+                ('/v2.1/console-sessions', fixtures.SERVICE),
+            ):
+                answer = service.request(
+                    'DELETE', f'{path}/{segment}', persona
+                )
+                self.assertEqual(404, answer.status_int, segment)
+
+
+class SQLiteSessions(OnSQLite, Sessions, testtools.TestCase):
+    pass

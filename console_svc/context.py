@@ -21,5 +21,5 @@ class RequestContext(context.RequestContext):
 
 
 def everybody() -> RequestContext:
-    """The service itself, or an operator: it sees every project."""
+    """The context of the service or of an operator: it sees every project."""
     return RequestContext(is_admin=True, roles=['admin'], overwrite=False)

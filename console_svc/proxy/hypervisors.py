@@ -20,7 +20,7 @@ from console_svc.proxy.streams import Stream, TCPStream
 
 LOG = logging.getLogger(__name__)
 
-# Console types, besides those of RFB, whose bytes are relayed from the first.
+# Console types whose bytes are relayed without a handshake by the proxy.
 _RELAYED: Final = frozenset({'spice-html5', 'serial'})
 
 _SECURITY_TYPES: Final = {
@@ -112,7 +112,7 @@ class Hypervisors:
     async def _log_in(
         self, server: TCPStream, client: Client, host: str
     ) -> None:
-        """RFB's handshake with the hypervisor, up to ClientInit."""
+        """Perform the RFB handshake with the hypervisor, up to ClientInit."""
         answers = _HypervisorAnswers(
             server, client, host, self._password, self._tls
         )
@@ -130,7 +130,7 @@ class Hypervisors:
             LOG.warning(
                 'TLS with the hypervisor at %s failed: %s', host, error
             )
-            reason = 'The hypervisor is not trusted, or does not trust us.'
+            reason = 'The hypervisor is not trusted, or rejects the proxy.'
         except (PeerClosed, OSError, TimeoutError):
             reason = _NO_ANSWER
         LOG.warning(

@@ -37,7 +37,7 @@ class OfferTest(testtools.TestCase):
         for sent in (b'GET / HTTP/1', b'RFB 004.001\n', V8 + b'\x05'):
             self.assertRaises(rfb.RFBError, talk, rfb.offer(rfb.NONE), sent)
 
-    def test_refusal_before_authentication(self) -> None:
+    def test_refusal_offers_no_types_and_sends_the_reason(self) -> None:
         for version, zero in ((V8, b'\0'), (V7, b'\0'), (V3, bytes(4))):
             self.assertEqual(
                 (None, V8 + zero + number(3) + b'No!'),
@@ -49,7 +49,7 @@ class OfferTest(testtools.TestCase):
             (b'r' * 16, b'c' * 16), talk(rfb.ask(b'c' * 16), b'r' * 16)
         )
 
-    def test_security_results(self) -> None:
+    def test_security_result_of_each_version(self) -> None:
         for minor, security_type, received in (
             (8, rfb.NONE, OK),
             (7, rfb.NONE, b''),

@@ -20,7 +20,7 @@ from oslo_messaging.notify import listener as notify_listener
 from oslo_utils import uuidutils
 
 from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.context import everybody
+from console_svc.context import admin_context
 
 LOG = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Endpoint:
             )
             return oslo_messaging.NotificationResult.HANDLED
         try:
-            self._tokens.revoke_server(everybody(), server_id)
+            self._tokens.revoke_server(admin_context(), server_id)
         except db_exception.DBError as error:
             LOG.warning(
                 'The tokens of server %s cannot be revoked yet, notification '

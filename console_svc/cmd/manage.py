@@ -16,7 +16,7 @@ from oslo_db import exception as db_exception
 from console_svc import conf as configuration
 from console_svc import exception
 from console_svc.consoles import vault
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.db import migration
 from console_svc.db.database import Database
 from console_svc.objects import ConsoleType
@@ -95,7 +95,7 @@ def keys_rotate(conf: cfg.ConfigOpts) -> None:
 def token_issue(conf: cfg.ConfigOpts) -> None:
     """Issue a console token and print it."""
     services = Services(conf)
-    context = everybody()
+    context = admin_context()
     server = services.driver.get_server(context, conf.command.server)
     print(
         services.tokens.issue(

@@ -14,7 +14,7 @@ from oslo_db import exception as db_exception
 from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.db.database import Database
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Purge:
         self._audit = events
         self._clock = clock
         # The purge sees the servers of every project.
-        self._context = everybody()
+        self._context = admin_context()
 
     def run(
         self, batch: int = BATCH, max_seconds: float | None = None

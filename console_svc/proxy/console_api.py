@@ -168,7 +168,7 @@ class ConsoleApi:
             {'session': {'client_address': client_address}},
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
-            raise Refused('The console token is not valid, or no longer.')
+            raise Refused('The console token is invalid or has expired.')
         return _session(response)
 
     def _log_in(self, authentication: Mapping[str, Any]) -> OpenedSession:

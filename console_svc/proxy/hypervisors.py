@@ -125,18 +125,18 @@ class Hypervisors:
             )
             return
         except rfb.RFBError as error:
+            cause: Exception = error
             reason = f'The hypervisor refuses: {error}'
         except ssl.SSLError as error:
-            LOG.warning(
-                'TLS with the hypervisor at %s failed: %s', host, error
-            )
+            cause = error
             reason = 'The hypervisor is not trusted, or rejects the proxy.'
-        except (PeerClosed, OSError, TimeoutError):
+        except (PeerClosed, OSError, TimeoutError) as error:
+            cause = error
             reason = _NO_ANSWER
         LOG.warning(
             'The RFB handshake with the hypervisor at %s failed: %s',
             host,
-            reason,
+            str(cause) or 'timed out',
         )
         raise Unreachable(reason)
 

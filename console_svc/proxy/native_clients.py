@@ -164,7 +164,7 @@ class NativeClients:
 
     async def _receive_login(
         self, stream: TCPStream, port: int, challenge: bytes
-    ) -> rfb.Login:
+    ) -> rfb.Credentials:
         by_name = port == self._options.listen_port
         subtype = rfb.X509_PLAIN if by_name else rfb.X509_VNC
         handshake = rfb.receive(

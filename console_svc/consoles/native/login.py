@@ -15,7 +15,7 @@ from console_svc import addresses, audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.vault import Vault
-from console_svc.context import RequestContext, everybody
+from console_svc.context import RequestContext, admin_context
 from console_svc.db.database import Database
 from console_svc.objects import (
     NATIVE_TYPE,
@@ -179,7 +179,7 @@ class Login:
 
     def _connect_info(self, console: GatewayConsole) -> ConnectInfo:
         """Where a console is now, if its server is where it was opened."""
-        context = everybody()
+        context = admin_context()
         gone = exception.ConsoleNotFound(server_id=console.server_id)
         try:
             server = self._driver.get_server(context, console.server_id)

@@ -30,7 +30,7 @@ _LONGEST_NAME: Final = 255
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Login:
+class Credentials:
     """The log-in of a client.
 
     :param minor: its minor version of RFB
@@ -86,7 +86,7 @@ def reject(minor: int, reason: str) -> Handshake[None]:
 
 def receive(
     challenge: bytes, types: Sequence[int], subtype: int
-) -> Handshake[Login]:
+) -> Handshake[Credentials]:
     """Read the log-in of a client, up to the SecurityResult.
 
     :param challenge: for VNC authentication, random
@@ -101,9 +101,9 @@ def receive(
         chosen = yield from _vencrypt(subtype)
     if chosen == X509_PLAIN:
         name, password = yield from _plain()
-        return Login(minor, name, response(challenge, password))
+        return Credentials(minor, name, response(challenge, password))
     user_name = (yield from _target()) if chosen == XVP else None
-    return Login(minor, user_name, (yield from ask(challenge)))
+    return Credentials(minor, user_name, (yield from ask(challenge)))
 
 
 def _choose(minor: int, types: Sequence[int]) -> Handshake[int]:

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_messaging.notify import _impl_test
 
 from console_svc import audit_notifications
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.tests import fixtures
 
 PATIENCE = 60
@@ -144,7 +144,7 @@ class OutboxTest(testtools.TestCase):
         self.outbox = audit_notifications.Outbox(self.bus)
 
     def put(self, name: str = 'x', outcome: str = 'success') -> None:
-        self.outbox.put(everybody(), name, event(outcome))
+        self.outbox.put(admin_context(), name, event(outcome))
 
     def test_events_keep_their_order(self) -> None:
         self.bus.unblocked.set()

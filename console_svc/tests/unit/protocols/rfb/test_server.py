@@ -77,7 +77,7 @@ class ReceiveTest(testtools.TestCase):
         *sent: bytes,
         types: tuple[int, ...] = (rfb.VENCRYPT, rfb.VNC),
         subtype: int = rfb.X509_VNC,
-    ) -> tuple[rfb.Login, bytes]:
+    ) -> tuple[rfb.Credentials, bytes]:
         login, received = talk(
             rfb.receive(self.CHALLENGE, types, subtype), *sent
         )
@@ -87,7 +87,7 @@ class ReceiveTest(testtools.TestCase):
         for version, minor in ((V8, 8), (V7, 7)):
             self.assertEqual(
                 (
-                    rfb.Login(minor, None, self.RESPONSE),
+                    rfb.Credentials(minor, None, self.RESPONSE),
                     V8 + b'\x02\x13\x02' + self.CHALLENGE,
                 ),
                 self.receive(version, b'\x02', self.RESPONSE),
@@ -96,7 +96,7 @@ class ReceiveTest(testtools.TestCase):
     def test_log_in_by_the_oldest_version(self) -> None:
         self.assertEqual(
             (
-                rfb.Login(3, None, self.RESPONSE),
+                rfb.Credentials(3, None, self.RESPONSE),
                 V8 + number(2) + self.CHALLENGE,
             ),
             self.receive(V3, self.RESPONSE),
@@ -108,7 +108,7 @@ class ReceiveTest(testtools.TestCase):
         login, received = self.receive(
             V8, b'\x13', b'\x00\x02', number(261), self.RESPONSE
         )
-        self.assertEqual(rfb.Login(8, None, self.RESPONSE), login)
+        self.assertEqual(rfb.Credentials(8, None, self.RESPONSE), login)
         self.assertEqual(
             V8
             + b'\x02\x13\x02'
@@ -127,7 +127,9 @@ class ReceiveTest(testtools.TestCase):
             subtype=rfb.X509_PLAIN,
         )
         self.assertEqual(
-            rfb.Login(8, 'web-1', rfb.response(self.CHALLENGE, 'sesame')),
+            rfb.Credentials(
+                8, 'web-1', rfb.response(self.CHALLENGE, 'sesame')
+            ),
             login,
         )
         self.assertThat(received, testtools.matchers.EndsWith(b'\x01<TLS>'))
@@ -143,7 +145,7 @@ class ReceiveTest(testtools.TestCase):
                 *(user, target, self.RESPONSE),
                 types=(rfb.VENCRYPT, rfb.XVP),
             )
-            self.assertEqual(rfb.Login(8, name, self.RESPONSE), login)
+            self.assertEqual(rfb.Credentials(8, name, self.RESPONSE), login)
             self.assertEqual(V8 + b'\x02\x13\x16' + self.CHALLENGE, received)
 
     def test_types_that_were_not_offered_are_errors(self) -> None:

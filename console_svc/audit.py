@@ -37,16 +37,17 @@ _ACTIONS = {
     AUTHENTICATE: 'authenticate',
 }
 
-#: Gets the type and the outcome of each event.
+#: Called with the type and the outcome of each event.
 Counter = Callable[[str, str], None]
+#: Called with the context, the type and the content of each event.
 Notifier = Callable[[RequestContext, str, Mapping[str, Any]], None]
 
 
 class Audit:
     """Records events.
 
-    :param notify: also gets each event: context, event type, event
-    :param count: counts them, and what is too frequent to be recorded
+    :param notify: also sends each event
+    :param count: counts each event, and those too frequent to be recorded
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Audit:
     def success(
         self, context: RequestContext, event_type: str, **target: object
     ) -> None:
-        """Record that something was done.
+        """Record an event that has succeeded.
 
         :param target: what is known of ``server_id``, ``console_type``,
             ``token`` (its hash), ``session_id``, ``client_address`` and
@@ -73,7 +74,11 @@ class Audit:
         error: exception.ConsoleSvcError,
         **target: object,
     ) -> None:
-        """Record that something was refused."""
+        """Record an event that was refused.
+
+        :param error: why; its status and message are recorded
+        :param target: as of :meth:`success`
+        """
         reason = {
             'reasonType': 'HTTP',
             'reasonCode': str(int(error.status)),
@@ -82,7 +87,7 @@ class Audit:
         self._record(context, event_type, 'failure', target, reason=reason)
 
     def count(self, event_type: str, outcome: str = 'success') -> None:
-        """Count what is too frequent to be recorded."""
+        """Count an event, but do not record it: it is too frequent."""
         if self._count is not None:
             self._count(event_type, outcome)
 
@@ -92,7 +97,10 @@ class Audit:
         sessions: Iterable[ConsoleSession],
         reason: str,
     ) -> None:
-        """Record the end of sessions."""
+        """Record the end of sessions.
+
+        :param reason: closed, ended, lapsed, replaced or revoked
+        """
         for session in sessions:
             self.success(
                 context,

@@ -25,17 +25,17 @@ LOG = logging.getLogger(__name__)
 
 SECTION = 'oslo_messaging_notifications'
 
-# Events that wait for the bus, at most; further ones are dropped.
-_WAITING = 1000
+# Events that can wait for the bus; further ones are dropped.
+_MAX_WAITING = 1000
 
-# Seconds that a stopping process waits for the bus to take its events.
-_LAST_SECONDS = 2
+# Seconds that a process waits at its exit for events to be sent.
+_EXIT_SECONDS = 2
 
 _Event = tuple[str, Mapping[str, Any]]
 
 
 def notifier(conf: cfg.ConfigOpts) -> audit.Notifier | None:
-    """The notifier that is configured; None: none is.
+    """The function that sends an event; None: no driver is configured.
 
     :raises oslo_config.cfg.Error: oslo.messaging (the extra
         ``notifications``) is not installed
@@ -59,19 +59,19 @@ def notifier(conf: cfg.ConfigOpts) -> audit.Notifier | None:
 
 
 def _drivers(conf: cfg.ConfigOpts) -> set[str]:
-    """The configured notification drivers but "noop".
+    """The configured notification drivers, without "noop".
 
-    The option is oslo.messaging's, which registers it itself later. So it is
-    read here with a second configuration object from the same files.
+    oslo.messaging, if it is installed, registers the option later. So a second
+    configuration object reads it from the same files.
     """
-    beside = cfg.ConfigOpts()
-    beside.register_opt(cfg.MultiStrOpt('driver', default=[]), group=SECTION)
-    beside(
+    second = cfg.ConfigOpts()
+    second.register_opt(cfg.MultiStrOpt('driver', default=[]), group=SECTION)
+    second(
         args=[],
         default_config_files=conf.config_file,
         default_config_dirs=conf.config_dir,
     )
-    return set(beside[SECTION].driver) - {'', 'noop'}
+    return set(second[SECTION].driver) - {'', 'noop'}
 
 
 class Outbox:
@@ -84,7 +84,7 @@ class Outbox:
         self._sender = sender
         self._lock = threading.Lock()
         self._pid: int | None = None
-        self._events: queue.Queue[_Event] = queue.Queue(_WAITING)
+        self._events: queue.Queue[_Event] = queue.Queue(_MAX_WAITING)
 
     def put(
         self,
@@ -94,7 +94,7 @@ class Outbox:
     ) -> None:
         """Queue an event without waiting.
 
-        :param context: not sent, as it has the caller's token; the event
+        :param context: not sent: it has the caller's token, and the event
             names the caller
         """
         self._ensure_thread()
@@ -102,17 +102,18 @@ class Outbox:
             self._events.put_nowait((event_type, event))
         except queue.Full:
             LOG.warning(
-                'Notification %s is dropped: the message bus is too slow',
+                'Audit notification %s is dropped: the message bus is too '
+                'slow',
                 event_type,
             )
 
     def _ensure_thread(self) -> None:
-        """Start the thread in this process: the server may have forked."""
+        """Start the thread of this process: the server may have forked."""
         if self._pid == os.getpid():
             return
         with self._lock:
             if self._pid != os.getpid():
-                self._events = queue.Queue(_WAITING)
+                self._events = queue.Queue(_MAX_WAITING)
                 threading.Thread(
                     target=self._run, name='notifications', daemon=True
                 ).start()
@@ -129,17 +130,19 @@ class Outbox:
                 send({}, event_type, event)
             except Exception as error:
                 LOG.warning(
-                    'Notification %s was not sent: %s', event_type, error
+                    'Audit notification %s was not sent: %s',
+                    event_type,
+                    error,
                 )
             finally:
                 self._events.task_done()
 
     def _finish(self, pid: int) -> None:
-        """Give the bus a last chance to take the queued events."""
+        """At exit, wait a little for the queued events to be sent."""
         if pid != os.getpid():
             return
         done = self._events.all_tasks_done
         with done:
             done.wait_for(
-                lambda: not self._events.unfinished_tasks, _LAST_SECONDS
+                lambda: not self._events.unfinished_tasks, _EXIT_SECONDS
             )

@@ -20,6 +20,6 @@ class RequestContext(context.RequestContext):
         self.client_address = client_address
 
 
-def everybody() -> RequestContext:
-    """The service itself, or an operator: it sees every project."""
+def admin_context() -> RequestContext:
+    """The context of the service or of an operator: it sees every project."""
     return RequestContext(is_admin=True, roles=['admin'], overwrite=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The errors of the domain. Each has the HTTP status that it becomes.
+"""The errors of the service. Each has the HTTP status of its response.
 
 The message is shown to the caller: it must never contain a console token, a
 password or another project's data. The first paragraph of each docstring
@@ -30,7 +30,7 @@ class ConsoleSvcError(Exception):
 
     @property
     def details(self) -> Mapping[str, str]:
-        """Fields of the fault beside code and message."""
+        """Fields of the fault besides code and message."""
         return {}
 
 
@@ -255,7 +255,7 @@ class UpstreamRefused(ConsoleSvcError):
 
 
 class PasswordUnreadable(ConsoleSvcError):
-    """The stored password cannot be decrypted with any key."""
+    """No key of the key file decrypts the stored password."""
 
     message = (
         'The password of this console cannot be read. Delete the console '
@@ -266,7 +266,7 @@ class PasswordUnreadable(ConsoleSvcError):
 class ServiceUnavailable(ConsoleSvcError):
     """A service that this one needs does not answer. Try again later.
 
-    :param reason: which service, in words for the caller
+    :param reason: the message, which names the service
     """
 
     status = http.HTTPStatus.SERVICE_UNAVAILABLE

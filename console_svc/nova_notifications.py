@@ -20,7 +20,7 @@ from oslo_messaging.notify import listener as notify_listener
 from oslo_utils import uuidutils
 
 from console_svc.consoles.tokens import ConsoleAuthTokens
-from console_svc.context import everybody
+from console_svc.context import admin_context
 
 LOG = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ EVENTS = {
     'instance.delete.end': 'the server is deleted',
     'instance.soft_delete.end': 'the server is off until it is restored',
     'instance.power_off.end': 'another server may get its port',
-    'instance.suspend.end': 'the server is off, its memory on disk',
-    'instance.shelve.end': 'the server is off, its disk an image',
+    'instance.suspend.end': 'the server is off, its memory saved on disk',
+    'instance.shelve.end': 'the server is off, its disk saved as an image',
     'instance.shelve_offload.end': 'the server has left its host',
     'instance.live_migration_post.end': 'the server is on another host',
     'instance.evacuate': 'the server leaves a host that is down',
@@ -75,10 +75,10 @@ class Endpoint:
             )
             return oslo_messaging.NotificationResult.HANDLED
         try:
-            self._tokens.revoke_server(everybody(), server_id)
+            self._tokens.revoke_server(admin_context(), server_id)
         except db_exception.DBError as error:
             LOG.warning(
-                'The tokens of server %s are not revoked yet: notification '
+                'The tokens of server %s cannot be revoked yet, notification '
                 '%s is requeued: %s',
                 server_id,
                 event_type,
@@ -121,7 +121,10 @@ class Dispatcher(dispatcher.NotificationDispatcher):  # type: ignore[misc]
 
 
 def make(conf: cfg.ConfigOpts, tokens: ConsoleAuthTokens) -> Any:
-    """Make the listener, which is to be started."""
+    """Make the listener; the caller starts and stops it.
+
+    :returns: a server of oslo.messaging
+    """
     options = conf.nova_notifications
     return notify_listener.NotificationServer(
         oslo_messaging.get_notification_transport(

@@ -9,10 +9,10 @@ import dataclasses
 import enum
 from typing import Final
 
-#: The expiry of what never expires: later than any clock will show.
+#: The expiry of a token that never expires.
 NEVER: Final = 2**40
 
-#: The console type of native consoles on the gateway and their sessions.
+#: The console type of native consoles on the gateway, and of their sessions.
 NATIVE_TYPE: Final = 'vnc'
 
 
@@ -51,6 +51,7 @@ class Server:
 class ConnectInfo:
     """Where a console is: what the console proxy connects to.
 
+    :param tls_port: the port for TLS; None: there is no such port
     :param internal_access_path: the target of the CONNECT request that the
         proxy sends before the console's own protocol starts
     :param ticket: a secret by which a driver recognizes the console again,
@@ -82,9 +83,11 @@ class NativeConsole:
 
     :param id: assigned by the database; 0 until it is stored
     :param server_host: the compute host on which it was opened
+    :param host: the host to which a native client connects
+    :param port: the port to which it connects
     :param gateway_port: its own port on the gateway; None: it has none
-    :param token_hash: the token under a console on the gateway; None: the
-        driver has opened this console
+    :param token_hash: the token on which a console on the gateway is based;
+        None: the driver has opened this console
     :param expires: when it expires; None: never
     """
 
@@ -101,15 +104,22 @@ class NativeConsole:
     expires: int | None = None
 
     def has_expired(self, now: int) -> bool:
-        """Whether the console has expired or has no use left."""
+        """Whether the console has expired, or is used up."""
         return self.expires is not None and self.expires <= now
+
+    def is_stale(self, host: str | None, now: int) -> bool:
+        """Whether the console has expired, or its server has left the host.
+
+        :param host: the compute host that runs the server now, if any
+        """
+        return self.server_host != host or self.has_expired(now)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GatewayPort:
     """A port of the gateway that belongs to one console.
 
-    :param token_hash: the token under that console
+    :param token_hash: the token on which that console is based
     :param expires: when that console expires; None: never
     """
 
@@ -118,7 +128,7 @@ class GatewayPort:
     expires: int | None
 
     def has_expired(self, now: int) -> bool:
-        """Whether the console has expired or has no use left."""
+        """Whether the console has expired, or is used up."""
         return self.expires is not None and self.expires <= now
 
 
@@ -146,7 +156,7 @@ class Grant:
 class ConsoleAuthToken(Grant):
     """What a console token stands for, without the token itself.
 
-    :param encrypted_ticket: the ticket of its connect info, as it is stored
+    :param encrypted_ticket: the ticket of its connect info, encrypted
     """
 
     connect_info: ConnectInfo
@@ -183,7 +193,8 @@ class ConsoleSession:
 
     :param id: UUID
     :param token_hash: the token that opened it
-    :param expires: when it must end; None: it has no such limit
+    :param client_address: the address of the client
+    :param expires: when it must end; None: there is no limit
     """
 
     id: str

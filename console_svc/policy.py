@@ -40,7 +40,7 @@ class Policy:
         self._enforcer.get()
 
     def can_see(self, context: RequestContext, project_id: str) -> bool:
-        """Whether the resources of a project exist for this caller.
+        """Whether a caller may know of a project's resources.
 
         :param project_id: the project that owns the resource
         """
@@ -54,7 +54,7 @@ class Policy:
         rule: str,
         project_id: str | None = None,
     ) -> None:
-        """Refuse a caller that a rule does not allow.
+        """Check that a rule allows the caller's request.
 
         :param rule: the rule's name
         :param project_id: the project that owns the target; None: no project
@@ -90,7 +90,7 @@ class _PolicyFiles:
         self._others: tuple[Hashable, ...] = ()
 
     def signature(self) -> Hashable | None:
-        """What tells one state of the files from another."""
+        """As :func:`~console_svc.watched_file.signature_of`, of all files."""
         now = time.monotonic()
         if now >= self._search_at:
             self._search_at = now + _SEARCH_SECONDS
@@ -121,7 +121,7 @@ def _load(conf: cfg.ConfigOpts) -> policy.Enforcer:
         enforcer.load_rules()
     except policy.InvalidDefinitionError as error:
         raise ValueError(str(error)) from error
-    # Else it would search for its files at each check, which takes longer
+    # Otherwise it would search for its files at each check, which takes longer
     # than the check itself.
     enforcer.use_conf = False
     return enforcer
@@ -130,8 +130,8 @@ def _load(conf: cfg.ConfigOpts) -> policy.Enforcer:
 def get_enforcer() -> policy.Enforcer:
     """The enforcer for oslo.policy's command line tools.
 
-    These hand over no configuration, but leave their command line in place
-    and use oslo.config's global object, which nothing else here does.
+    They pass no configuration: it is read from their command line's
+    ``--config-file``, into oslo.config's global object, which they use too.
     """
     files = [
         value

@@ -21,7 +21,7 @@ def text() -> bytes:
 
 
 def drop_dead_workers() -> None:
-    """Drop live gauges of dead workers."""
+    """Leave the live gauges of dead workers out of the sum."""
     folder = pathlib.Path(os.environ['PROMETHEUS_MULTIPROC_DIR'])
     for file in folder.glob('gauge_live*.db'):
         pid = file.stem.rpartition('_')[2]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The graph of objects that the API, the commands and the listener share."""
+"""The objects of the API, the commands and the listener, wired together."""
 
 import functools
 import time
@@ -24,12 +24,11 @@ from console_svc.policy import Policy
 class Services:
     """One of each object, made when it is first used.
 
-    A command uses a few of them: ``db sync`` runs where the driver cannot be
-    loaded yet.
+    Commands and the listener use a few of them.
 
     :param database_timeout: seconds until a database that does not answer is
         an error; None: no limit
-    :param count: also gets the events of the audit, for metrics
+    :param count: counts the events of the audit, for metrics
     :param clock: seconds of the UTC epoch
     """
 
@@ -48,7 +47,7 @@ class Services:
     def load(self) -> None:
         """Make all objects now, so that a misconfiguration stops the start.
 
-        Also needed before threads share them: making one is not thread-safe.
+        Call it before threads share them: making one is not thread-safe.
         """
         for name, attribute in vars(type(self)).items():
             if isinstance(attribute, functools.cached_property):

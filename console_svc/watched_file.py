@@ -27,9 +27,10 @@ class Watched(Generic[T]):
     A change that cannot be loaded is logged once, and the last good content
     stays in use.
 
-    :param load: reads the files; ValueError or OSError: they are invalid
-    :param signature: tells one state of the files from another; None: they
-        may change without a new signature
+    :param load: reads the files; raises ValueError or OSError if they are
+        invalid
+    :param signature: returns a value that differs after a change; None: it
+        may not differ, so reload
     """
 
     def __init__(
@@ -56,8 +57,8 @@ class Watched(Generic[T]):
         return self._content
 
     def _reload(self) -> None:
-        # Before the files are read: a change while they are read is seen by
-        # the next call.
+        # Before the files are read, so that the next call notices a change
+        # made meanwhile.
         signature = self._get_signature()
         if signature is not None and signature == self._signature:
             return
@@ -82,7 +83,8 @@ class Watched(Generic[T]):
 class WatchedFile(Watched[T]):
     """The parsed content of one file.
 
-    :param parse: parses the file's bytes; ValueError: they are invalid
+    :param parse: parses the file's bytes; raises ValueError if they are
+        invalid
     """
 
     def __init__(self, path: str, parse: Callable[[bytes], T]) -> None:
@@ -97,7 +99,10 @@ class WatchedFile(Watched[T]):
 
 
 def signature_of(path: str) -> tuple[int, ...] | None:
-    """What tells one state of a file from another; None: not known."""
+    """A value that differs after a change of the file; None: it may not.
+
+    :returns: inode, size and modification time; ``MISSING`` without a file
+    """
     try:
         state = os.stat(path)
     except OSError:

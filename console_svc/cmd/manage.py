@@ -16,7 +16,7 @@ from oslo_db import exception as db_exception
 from console_svc import conf as configuration
 from console_svc import exception
 from console_svc.consoles import vault
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.db import migration
 from console_svc.db.database import Database
 from console_svc.objects import ConsoleType
@@ -28,7 +28,7 @@ Command = Callable[[cfg.ConfigOpts], None]
 def db_sync(conf: cfg.ConfigOpts) -> None:
     """Migrate the database to the newest schema, or to the given version.
 
-    On an empty database also create the key file, if there is none.
+    For an empty database, also create the key file, if there is none.
     """
     _make_sqlite_folder(conf)
     database = Database(conf)
@@ -46,11 +46,12 @@ def db_sync(conf: cfg.ConfigOpts) -> None:
             # The schema is current all the same.
             reason = str(error)
         else:
-            print(f'Made the key file {key_file}: every API host needs it.')
+            print(f'Created the key file {key_file}: every API host needs it.')
             return
     print(
-        f'There is no key file {key_file} ({reason}): copy it from another '
-        'API host, or make one with "console-svc-manage keys create".',
+        f'There is no key file {key_file}, and none was created ({reason}): '
+        'copy it from another API host, or create one with '
+        '"console-svc-manage keys create".',
         file=sys.stderr,
     )
 
@@ -82,19 +83,19 @@ def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
 
 
 def keys_create(conf: cfg.ConfigOpts) -> None:
-    """Create the key file of the console passwords."""
+    """Create the key file, which encrypts console passwords."""
     vault.create_key_file(pathlib.Path(conf.consoles.key_file))
 
 
 def keys_rotate(conf: cfg.ConfigOpts) -> None:
-    """Put a new key first in the key file; the others still decrypt."""
+    """Put a new key first in the key file; the old ones still decrypt."""
     vault.rotate_key_file(pathlib.Path(conf.consoles.key_file))
 
 
 def token_issue(conf: cfg.ConfigOpts) -> None:
     """Issue a console token and print it."""
     services = Services(conf)
-    context = everybody()
+    context = admin_context()
     server = services.driver.get_server(context, conf.command.server)
     print(
         services.tokens.issue(

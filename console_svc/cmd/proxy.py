@@ -41,7 +41,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.native_clients(conf)
         tls.hypervisors(conf)
         for address in worker.addresses(conf):
-            worker.bound(*address).close()
+            worker.listening_socket(*address).close()
     except (
         OSError,
         cfg.Error,
@@ -62,7 +62,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
 
 
 def _raise_descriptor_limit() -> None:
-    """Allow as many file descriptors as possible: two for each session."""
+    """Allow as many file descriptors as possible: a session takes two."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -11,7 +11,7 @@ from oslo_upgradecheck import common_checks, upgradecheck
 from console_svc import compute, exception
 from console_svc import conf as configuration
 from console_svc.consoles import vault
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.db import migration
 from console_svc.db.database import Database
 
@@ -59,7 +59,7 @@ class Checks(upgradecheck.UpgradeCommands):
     def _driver(self) -> upgradecheck.Result:
         """The compute driver answers."""
         try:
-            compute.load(self.conf).get_server(everybody(), _NO_SERVER)
+            compute.load(self.conf).get_server(admin_context(), _NO_SERVER)
         except exception.ServerNotFound:
             return upgradecheck.Result(upgradecheck.Code.SUCCESS)
         except Exception as error:

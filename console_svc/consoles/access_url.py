@@ -23,6 +23,7 @@ _OPTIONS = {
 def build(conf: cfg.ConfigOpts, console_type: str, token: str) -> str:
     """The URL of a console.
 
+    :param console_type: one of :class:`ConsoleType`
     :param token: the console token; it goes into the query
     """
     group, option = _OPTIONS[ConsoleType(console_type)]
@@ -36,7 +37,7 @@ def _with_token(base: str, token: str) -> str:
     """Add the token to the query that the base URL has."""
     parts = parse.urlsplit(base)
     query = '&'.join(filter(None, [parts.query, f'token={token}']))
-    # Without a path, "?" would follow the host: RFC 3986 calls it "/".
+    # An empty path is "/" (RFC 3986, section 6.2.3).
     return parse.urlunsplit(
         parts._replace(path=parts.path or '/', query=query)
     )

@@ -14,7 +14,7 @@ from oslo_db import exception as db_exception
 from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.native.consoles import NativeConsoles
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.db.database import Database
 
 LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ BATCH: Final = 1000
 
 
 class Purged(NamedTuple):
-    """What a purge has deleted."""
+    """The numbers of what a purge has deleted."""
 
     tokens: int
     sessions: int
@@ -56,7 +56,7 @@ class Purge:
         self._audit = events
         self._clock = clock
         # The purge sees the servers of every project.
-        self._context = everybody()
+        self._context = admin_context()
 
     def run(
         self, batch: int = BATCH, max_seconds: float | None = None
@@ -64,7 +64,8 @@ class Purge:
         """Delete all that can be deleted.
 
         :param batch: rows that one statement deletes, at most
-        :param max_seconds: start no further statement after this time
+        :param max_seconds: start no further statement after this time; None:
+            no limit
         """
         deadline = None
         if max_seconds is not None:
@@ -126,24 +127,25 @@ class Purge:
         Consoles on a host that does not answer stay for the next purge.
         """
         closed = 0
-        last = ''
+        after = ''
         queries = self._database.native_consoles
-        while servers := queries.list_servers(last, batch):
-            for last in servers:
+        while server_ids := queries.list_servers(after, batch):
+            for server_id in server_ids:
                 if _is_past(deadline):
                     return closed
                 try:
-                    closed += self._close_consoles_of(last)
+                    closed += self._close_consoles_of(server_id)
                 except (
                     exception.ServiceUnavailable,
                     exception.UpstreamRefused,
                 ) as error:
                     LOG.warning(
-                        'The consoles of server %s stay until the next '
-                        'purge: %s',
-                        last,
+                        'The native consoles of server %s stay open until '
+                        'the next purge: %s',
+                        server_id,
                         error,
                     )
+            after = server_ids[-1]
         return closed
 
     def _close_consoles_of(self, server_id: str) -> int:
@@ -155,7 +157,7 @@ class Purge:
         stale = [
             console
             for console in self._database.native_consoles.list(server_id)
-            if console.server_host != host or console.has_expired(now)
+            if console.is_stale(host, now)
         ]
         for console in stale:
             self._native_consoles.discard(self._context, console)

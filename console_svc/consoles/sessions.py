@@ -29,7 +29,7 @@ from console_svc.objects import (
 
 
 class ConsoleSessions:
-    """Opens, keeps, lists and ends sessions.
+    """Opens, extends, lists and ends sessions.
 
     :param clock: seconds of the UTC epoch
     """
@@ -56,9 +56,10 @@ class ConsoleSessions:
         :param client_address: the address of the proxy's client
         :returns: the session, and where its console is
         :raises console_svc.exception.TokenNotFound: it is not valid
-        :raises console_svc.exception.TokenUsedUp: it has no use left
-        :raises console_svc.exception.TooManySessions: the server has no room
-            for another session
+        :raises console_svc.exception.TokenUsedUp: it has opened as many
+            sessions as it may
+        :raises console_svc.exception.TooManySessions: the server has as many
+            sessions as it may
         :raises console_svc.exception.WrongAddress: it was issued to another
             address
         """
@@ -86,18 +87,20 @@ class ConsoleSessions:
         :param client_address: the address of the proxy's client
         :param max_uses: sessions that the grant can open; 0: no limit
         :param bind_to_client_address: refuse every address but the one that
-            asked for the grant
-        :raises console_svc.exception.TokenUsedUp: it has no use left
-        :raises console_svc.exception.TooManySessions: the server has no room
-            for another session
-        :raises console_svc.exception.WrongAddress: it is another address's
+            requested the grant
+        :raises console_svc.exception.TokenUsedUp: it has opened as many
+            sessions as it may
+        :raises console_svc.exception.TooManySessions: the server has as many
+            sessions as it may
+        :raises console_svc.exception.WrongAddress: another address requested
+            the grant
         """
         try:
             if bind_to_client_address and not addresses.same(
                 grant.client_address, client_address
             ):
                 raise exception.WrongAddress
-            session = self._session(grant, client_address)
+            session = self._new_session(grant, client_address)
             replaced = self._store(session, max_uses)
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
@@ -123,16 +126,17 @@ class ConsoleSessions:
         return session
 
     def keep(self, session_ids: Sequence[str]) -> Mapping[str, int | None]:
-        """Keep sessions from lapsing, as a proxy does with all that it has.
+        """Keep sessions alive: a proxy's regular request for all of its own.
 
         A session that has lapsed, while the API was unavailable for example,
         is revived unless it was purged.
 
-        :returns: id -> expiry of the sessions that continue; None: they have
-            no expiry
+        :returns: id -> expiry of the sessions that continue; None: they do
+            not expire
         """
         now = int(self._clock())
         lapse = self._conf.consoleauth.session_lapse
+        # To write less, extend a session only after a third of its time.
         return self._database.sessions.keep(
             session_ids, now, now + lapse, now + lapse * 2 // 3
         )
@@ -166,7 +170,7 @@ class ConsoleSessions:
             raise exception.SessionNotFound(session_id=session_id)
         self._audit.ends(context, ended, 'ended')
 
-    def _session(
+    def _new_session(
         self, grant: Grant, client_address: str | None
     ) -> ConsoleSession:
         expires = None
@@ -190,7 +194,10 @@ class ConsoleSessions:
     def _store(
         self, session: ConsoleSession, max_uses: int
     ) -> Sequence[ConsoleSession]:
-        """Store a session; the sessions that it has replaced."""
+        """Store a session.
+
+        :returns: the sessions that it has replaced
+        """
         options = self._conf.consoleauth
         alive_until = session.created_at + options.session_lapse
         return self._database.sessions.open(

@@ -26,11 +26,12 @@ from console_svc.objects import (
 
 _BYTES = 32
 
-# The driver's answer where a console is, is trusted for this many seconds,
-# for this many consoles.
+# Whether tokens lead to their consoles is cached: for this many seconds, and
+# this many consoles.
 _TARGET_SECONDS = 3
 _TARGETS = 10_000
 
+# Server id, console type, connect info, encrypted ticket.
 _Target = tuple[str, str, ConnectInfo, str | None]
 
 
@@ -74,7 +75,8 @@ class ConsoleAuthTokens:
         :returns: the token: 256 random bits, URL-safe, stored nowhere
         :raises console_svc.exception.ConsoleTypeUnavailable: the server has
             no console of this type
-        :raises console_svc.exception.ServerNotReady: not in this state
+        :raises console_svc.exception.ServerNotReady: the server has no
+            consoles in its current state
         """
         token, prepared = self.prepare(context, server, console_type, ttl)
         self._database.tokens.create(prepared, int(self._clock()))
@@ -88,7 +90,9 @@ class ConsoleAuthTokens:
         console_type: str,
         ttl: int | None = None,
     ) -> tuple[str, ConsoleAuthToken]:
-        """Make a token for the caller to store, as :meth:`issue` does.
+        """Make a token, as :meth:`issue` does, but do not store it.
+
+        The caller stores it, then calls :meth:`record_issue`.
 
         :returns: the token, and what is stored of it
         """
@@ -135,8 +139,8 @@ class ConsoleAuthTokens:
     ) -> ConsoleAuthToken:
         """What a token stands for.
 
-        :raises console_svc.exception.TokenNotFound: it was never issued, is
-            not valid any more, or its console is not there any more
+        :raises console_svc.exception.TokenNotFound: it was never issued, has
+            expired, was revoked, or does not lead to its console any more
         """
         token_hash = hash_of(token)
         found = self._database.tokens.get(token_hash, int(self._clock()))
@@ -164,7 +168,7 @@ class ConsoleAuthTokens:
         self.revoke_by_hash(context, hash_of(token))
 
     def revoke_by_hash(self, context: RequestContext, token_hash: str) -> None:
-        """The same for a token that is known by its hash alone."""
+        """Delete the token that has this hash and end its sessions."""
         ended = self._database.tokens.delete(token_hash)
         self._audit.success(context, audit.REVOKE, token=token_hash)
         self._audit.ends(context, ended, 'revoked')
@@ -181,7 +185,7 @@ class ConsoleAuthTokens:
     def _leads_to_console(
         self, context: RequestContext, token: ConsoleAuthToken
     ) -> bool:
-        """Whether the console is still where it was at the token's issue."""
+        """Whether the console is where it was when the token was issued."""
         if not self._conf.consoleauth.recheck_target:
             return True
         target = (
@@ -201,7 +205,7 @@ class ConsoleAuthTokens:
         return known
 
     def _encrypt(self, ticket: str | None) -> str | None:
-        """What is stored of a ticket: nothing where it will not be needed."""
+        """A ticket as it is stored; None: it will not be needed."""
         if ticket is None or not self._conf.consoleauth.recheck_target:
             return None
         return self._vault.encrypt(ticket)
@@ -226,5 +230,5 @@ def _generate() -> str:
 
 
 def hash_of(token: str) -> str:
-    """What a token is stored and recorded as: its SHA-256 in hexadecimal."""
+    """A token's SHA-256 in hexadecimal, which is stored and audited."""
     return hashlib.sha256(token.encode()).hexdigest()

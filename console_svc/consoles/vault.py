@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The vault: console passwords and tickets are encrypted at rest."""
+"""The vault: encrypts console passwords and tickets for the database."""
 
 import os
 import pathlib

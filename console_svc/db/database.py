@@ -19,7 +19,7 @@ _PING = sa.select(consoles.c.id).limit(1)
 
 
 class Database(Connections):
-    """All that is stored.
+    """The connections to the database, and the queries on them.
 
     Every query may raise :class:`oslo_db.exception.DBError`: the database
     does not answer, or refuses the statement.
@@ -41,6 +41,7 @@ class Database(Connections):
     def take_lease(self, name: str, now: int, until: int) -> bool:
         """Take a lease unless it is taken.
 
+        :param name: a row of the table ``leases``
         :param now: seconds of the UTC epoch
         :param until: when the lease expires
         :returns: whether the caller has it now

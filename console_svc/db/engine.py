@@ -18,7 +18,7 @@ from oslo_db.sqlalchemy import enginefacade
 # some engines, and an exhausted connection pool.
 _UNTRANSLATED = sa.exc.DBAPIError, sa.exc.TimeoutError
 
-# setup.cfg names it.
+# The entry point of ReadingPlugin in setup.cfg.
 _PLUGIN = 'console_svc_reading'
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
@@ -36,7 +36,7 @@ def retried(function: _Function) -> _Function:
     return decorated
 
 
-def _repeated(function: _Function) -> _Function:
+def _retried_read(function: _Function) -> _Function:
     """Repeat a read, on a new connection if the old one was lost."""
     decorated: _Function = oslo_db_api.wrap_db_retry(
         max_retries=1,
@@ -83,7 +83,7 @@ class Connections:
         with _translated(), self.reader.connect() as connection:
             yield connection
 
-    @_repeated
+    @_retried_read
     def read(
         self,
         query: sa.Select[Any],
@@ -130,7 +130,7 @@ class Connections:
             url = url.update_query_pairs([('plugin', _PLUGIN)], append=True)
         options['connection'] = url.render_as_string(hide_password=False)
         facade = enginefacade.transaction_context()
-        # thread_checkin yields to other green threads; these are real ones.
+        # thread_checkin yields to other green threads, and there are none.
         facade.configure(**options, thread_checkin=False)
         facade.append_on_engine_create(_prepare)
         engine: sa.Engine = facade.writer.get_engine()

@@ -21,6 +21,20 @@ _LOCK = 7_402_611
 # Seconds to wait for a concurrent migration.
 _LOCK_TIMEOUT = 3600
 
+_NAME = f'console-svc-{_LOCK}'
+
+# Dialect -> the statements that take and release the lock.
+_LOCKS = {
+    'mysql': (
+        sa.select(sa.func.get_lock(_NAME, _LOCK_TIMEOUT)),
+        sa.select(sa.func.release_lock(_NAME)),
+    ),
+    'postgresql': (
+        sa.select(sa.func.pg_advisory_lock(_LOCK)),
+        sa.select(sa.func.pg_advisory_unlock(_LOCK)),
+    ),
+}
+
 
 def sync(database: Database, version: str = 'head') -> None:
     """Migrate the schema to a version; a current schema is not changed.
@@ -38,10 +52,10 @@ def sync(database: Database, version: str = 'head') -> None:
 
 @contextmanager
 def _locked(database: Database) -> Iterator[None]:
-    """Exclude concurrent migrations, as of hosts that start together.
+    """Exclude concurrent migrations, for example of hosts that start together.
 
-    SQLite needs no lock: there the migration's transaction starts as a
-    writer's.
+    SQLite needs no lock: there the migration's transaction takes the write
+    lock when it starts.
     """
     locks = _LOCKS.get(database.engine.dialect.name)
     if locks is None:
@@ -60,21 +74,6 @@ def _locked(database: Database) -> Iterator[None]:
             yield
         finally:
             connection.execute(release)
-
-
-_NAME = f'console-svc-{_LOCK}'
-
-# Dialect -> the statements that take and release the lock.
-_LOCKS = {
-    'mysql': (
-        sa.select(sa.func.get_lock(_NAME, _LOCK_TIMEOUT)),
-        sa.select(sa.func.release_lock(_NAME)),
-    ),
-    'postgresql': (
-        sa.select(sa.func.pg_advisory_lock(_LOCK)),
-        sa.select(sa.func.pg_advisory_unlock(_LOCK)),
-    ),
-}
 
 
 def version(database: Database) -> str | None:

@@ -107,7 +107,10 @@ class NativeConsoleQueries:
     ) -> None:
         """Let a console on the gateway expire if its token is used up.
 
-        The token stays, so that log-ins are told why they fail.
+        The token stays, so that further log-ins fail with that reason.
+
+        :param now: seconds of the UTC epoch
+        :param max_uses: sessions that the token can open
         """
         tokens = console_auth_tokens.c
         is_used_up = sa.exists().where(
@@ -135,7 +138,7 @@ class NativeConsoleQueries:
     def find_by_instance_name(
         self, name: str, now: int
     ) -> Sequence[GatewayConsole]:
-        """The consoles of the servers with this name, the newest two."""
+        """The newest two consoles of servers with this name."""
         return self._find(_BY_INSTANCE_NAME, name, now)
 
     def _find(
@@ -152,13 +155,14 @@ class NativeConsoleQueries:
     ) -> tuple[bool, FailedLogIns | None]:
         """Count a log-in as failed, unless the console is locked.
 
+        :param now: seconds of the UTC epoch
         :param max_failures: this many lock the console and reset the count
         :param locked_until: when such a lock ends
         :returns: whether it was counted, and the console's failures now;
             None: the console was deleted
         """
         columns = consoles.c
-        locks = columns.failures + 1 >= max_failures
+        is_last = columns.failures + 1 >= max_failures
         with self._connections.writing() as connection:
             counted = connection.execute(
                 consoles.update()
@@ -169,13 +173,13 @@ class NativeConsoleQueries:
                     (
                         columns.locked_until,
                         sa.case(
-                            (locks, locked_until),
+                            (is_last, locked_until),
                             else_=columns.locked_until,
                         ),
                     ),
                     (
                         columns.failures,
-                        sa.case((locks, 0), else_=columns.failures + 1),
+                        sa.case((is_last, 0), else_=columns.failures + 1),
                     ),
                 )
             )

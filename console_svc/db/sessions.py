@@ -37,30 +37,31 @@ class SessionQueries:
         :param max_uses: of the token; 0: no limit
         :param max_sessions: of the server; 0: no limit
         :param replace: end the oldest sessions to make room
-        :param in_channels: a session beside another one of the same token
-            and address is part of the same use
+        :param in_channels: concurrent sessions of the same token and address
+            are one use of the token
         :returns: the sessions that this has ended
-        :raises console_svc.exception.TokenUsedUp: the token has no use left,
-            or was deleted
-        :raises console_svc.exception.TooManySessions: there is no room
+        :raises console_svc.exception.TokenUsedUp: the token has opened as many
+            sessions as it may, has expired, or was deleted
+        :raises console_svc.exception.TooManySessions: the server has as many
+            sessions as it may
         """
         tokens = console_auth_tokens.c
-        more: sa.ColumnElement[int] = sa.literal(1)
-        unused = tokens.uses < max_uses
+        uses: sa.ColumnElement[int] = sa.literal(1)
+        usable = tokens.uses < max_uses
         if in_channels:
-            beside = _is_beside(session)
-            more = sa.case((beside, 0), else_=1)
-            unused = unused | beside
+            has_other = _has_other(session)
+            uses = sa.case((has_other, 0), else_=1)
+            usable = usable | has_other
         use = (
             console_auth_tokens.update()
             .where(
                 tokens.token_hash == session.token_hash,
                 tokens.expires > session.created_at,
             )
-            .values(uses=tokens.uses + more)
+            .values(uses=tokens.uses + uses)
         )
         if max_uses:
-            use = use.where(unused)
+            use = use.where(usable)
         ended: Sequence[ConsoleSession] = []
         with self._connections.writing() as connection:
             if max_sessions:
@@ -84,9 +85,11 @@ class SessionQueries:
     def keep(
         self, session_ids: Sequence[str], now: int, alive_until: int, due: int
     ) -> Mapping[str, int | None]:
-        """Put off the end of sessions, even of those that have lapsed.
+        """Extend sessions, even those that have lapsed.
 
-        :param due: sessions that lapse after this second are not written
+        :param now: seconds of the UTC epoch
+        :param alive_until: when they lapse now
+        :param due: sessions that lapse after this second are not extended yet
         :returns: id -> expiry of those that exist and have not expired
         """
         columns = console_sessions.c
@@ -98,17 +101,17 @@ class SessionQueries:
         )
         # Write only the rows that need it, and find them by their ids alone:
         # other conditions would lock other rows.
-        putting_off = [
+        to_extend = [
             row['session_id']
             for row in kept
             if row['alive_until'] <= due
             and row['alive_until'] != row['expires']
         ]
-        if putting_off:
+        if to_extend:
             with self._connections.writing() as connection:
                 connection.execute(
                     console_sessions.update()
-                    .where(columns.session_id.in_(putting_off), lasting)
+                    .where(columns.session_id.in_(to_extend), lasting)
                     .values(alive_until=_limited(alive_until))
                 )
         return {row['session_id']: row['expires'] for row in kept}
@@ -187,6 +190,7 @@ def _session(row: sa.RowMapping) -> ConsoleSession:
 
 
 def _of_server(server_id: str, now: int) -> sa.Select[Any]:
+    """The current sessions of a server, the oldest first."""
     columns = console_sessions.c
     return (
         sa.select(console_sessions)
@@ -195,8 +199,8 @@ def _of_server(server_id: str, now: int) -> sa.Select[Any]:
     )
 
 
-def _is_beside(session: ConsoleSession) -> sa.Exists:
-    """Whether the same address has a session by the same token."""
+def _has_other(session: ConsoleSession) -> sa.Exists:
+    """Whether the same address has another session by the same token."""
     columns = console_sessions.c
     return (
         sa.select(columns.id)
@@ -221,7 +225,10 @@ def _make_room(
     max_sessions: int,
     replace: bool,
 ) -> Sequence[ConsoleSession]:
-    """Make sure that a server has room for one more session."""
+    """Make sure that a server has room for one more session.
+
+    :returns: the sessions that this has ended
+    """
     # Writing these rows first makes concurrent transactions that open a
     # session of the same server wait for each other.
     tokens = console_auth_tokens

@@ -36,8 +36,8 @@ consoles = sa.Table(
     sa.Column('encrypted_password', _Name, nullable=False),
     sa.Column('created_at', sa.BigInteger, nullable=False),
     # The columns down to locked_until are for consoles on the gateway.
-    # The console's own port, if it has one; concurrent requests cannot share
-    # it.
+    # The console's own port, if it has one. The index keeps concurrent
+    # requests from taking the same.
     sa.Column('gateway_port', sa.Integer, nullable=True),
     # The token on which the console is based; null: the driver opened it.
     sa.Column('token_hash', sa.String(64), nullable=True),
@@ -77,7 +77,7 @@ console_auth_tokens = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
-    # The address that asked for it: the only one it works from, if so
+    # The address that requested it, and the only one that can use it if so
     # configured.
     sa.Column('client_address', _Address, nullable=True),
     # For drivers that need it to recognize the console.

@@ -84,7 +84,9 @@ class Browsers:
             ssl=tls,
             process_request=self._before_upgrade,
             select_subprotocol=_select_subprotocol,
-            create_connection=_connection(self._options.max_sessions + _SPARE),
+            create_connection=_limited_connection(
+                self._options.max_sessions + _SPARE
+            ),
             open_timeout=self._options.handshake_timeout,
             close_timeout=_CLOSE_TIMEOUT,
             ping_interval=ping,
@@ -136,8 +138,8 @@ class Browsers:
             secure = secure if forwarded is None else forwarded == 'https'
         try:
             page = parse.urlsplit(origin)
-            asked = parse.urlsplit(f'//{_header(request.headers, "Host")}')
-            hosts = {asked.hostname, *self._options.allowed_origins}
+            proxy = parse.urlsplit(f'//{_header(request.headers, "Host")}')
+            hosts = {proxy.hostname, *self._options.allowed_origins}
         except ValueError:
             return False
         return (
@@ -157,7 +159,7 @@ class Browsers:
         return address
 
     async def _serve(self, connection: websockets.ServerConnection) -> None:
-        """Serve a websocket, and close it with the reason of its end."""
+        """Serve a websocket, and close it with the close reason."""
         address = self._client_address(connection)
         try:
             await self._relay(connection, address)
@@ -225,8 +227,8 @@ def _queries(target: str) -> list[dict[str, list[str]]]:
     return [query, *inner]
 
 
-def _connection(limit: int) -> type[websockets.ServerConnection]:
-    """A class of connections of which it aborts those above a limit."""
+def _limited_connection(limit: int) -> type[websockets.ServerConnection]:
+    """A connection class that aborts connections above a limit."""
     number = 0
 
     class Connection(websockets.ServerConnection):

@@ -120,10 +120,10 @@ class ConsoleApi:
         return await self._opened(lambda: self._log_in(authentication))
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
-        """Keep sessions alive.
+        """Keep sessions alive, at most :data:`BATCH`.
 
-        :returns: id -> expiry, of the sessions that continue
-        :raises console_svc.proxy.errors.ApiUnavailable: that is not known
+        :returns: id -> expiry of those that continue; None: no expiry
+        :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
         """
         return await self._in_thread(self._keeper, lambda: self._keep(ids))
 
@@ -168,7 +168,7 @@ class ConsoleApi:
             {'session': {'client_address': client_address}},
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
-            raise Refused('The console token is not valid, or no longer.')
+            raise Refused('The console token is invalid or has expired.')
         return _session(response)
 
     def _log_in(self, authentication: Mapping[str, Any]) -> OpenedSession:
@@ -182,15 +182,15 @@ class ConsoleApi:
                 raise LoginFailed(
                     'Too many wrong passwords. Try again later.',
                     min(response.retry_after, _LONGEST_WAIT),
-                    True,
+                    locked=True,
                 )
             case http.HTTPStatus.FORBIDDEN if response.retry_after:
                 raise LoginFailed(
-                    'Authentication failed.', response.retry_after, False
+                    'Authentication failed.', response.retry_after
                 )
             case http.HTTPStatus.BAD_REQUEST:
                 # The client sent a name that no console can have.
-                raise LoginFailed('Authentication failed.', 1, False)
+                raise LoginFailed('Authentication failed.', 1)
             case http.HTTPStatus.NOT_FOUND:
                 # The password is right, but the API does not find the console
                 # at the hypervisor; or it does not have this route.
@@ -261,7 +261,7 @@ def _session(response: _Response) -> OpenedSession:
     """The session in a response.
 
     :raises console_svc.proxy.errors.Refused: the API refuses it
-    :raises console_svc.proxy.errors.ApiUnavailable: there is none
+    :raises console_svc.proxy.errors.ApiUnavailable: the response has none
     """
     status = response.status
     if status in (http.HTTPStatus.CONFLICT, http.HTTPStatus.FORBIDDEN):

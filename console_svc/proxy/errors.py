@@ -30,10 +30,10 @@ class LoginFailed(Refused):
     """The log-in of a native client failed.
 
     :param wait: seconds to wait before the client gets the answer
-    :param locked: whether the console is locked, for any password
+    :param locked: whether the console accepts no password
     """
 
-    def __init__(self, reason: str, wait: float, locked: bool) -> None:
+    def __init__(self, reason: str, wait: float, locked: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
         self.locked = locked
@@ -68,4 +68,4 @@ class PeerClosed(Exception):
 
 
 class ApiUnavailable(Exception):
-    """The API does not answer, or its response is of no use."""
+    """The API does not answer, or answers with something unexpected."""

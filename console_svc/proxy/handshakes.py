@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""RFB handshakes over streams, and the client side of them.
+"""RFB handshakes over streams, and those with clients of the proxy.
 
-A browser has opened its session with a token, and its RFB handshake is still
-to come. A native client has sent its log-in within the handshake, and waits
-for the result.
+A browser has opened its session with a token, before its RFB handshake. A
+native client has sent its log-in in the handshake, and waits for the result.
 """
 
 import asyncio
@@ -81,7 +80,7 @@ async def perform(
 
 
 class Client:
-    """The client of an RFB console, until it is in.
+    """The client of an RFB console, during its handshake.
 
     :param timeout: seconds for each step of the handshake
     :param minor: its minor version of RFB, if it has taken part in VNC
@@ -127,7 +126,9 @@ class Client:
         try:
             return await perform(self.stream, handshake, self._timeout)
         except rfb.RFBError:
-            raise ClientFailed('This console speaks RFB.') from None
+            raise ClientFailed(
+                'This console requires an RFB client.'
+            ) from None
         except TimeoutError:
             raise ClientFailed('The client timed out.') from None
         except (PeerClosed, OSError):
@@ -153,4 +154,4 @@ class NativeClient(Client):
 
     async def respond(self, challenge: bytes) -> bytes:
         # It has answered one challenge already, and RFB has no second one.
-        raise rfb.RFBError('it asks for a password of its own')
+        raise rfb.RFBError('it requires a password that the proxy lacks')

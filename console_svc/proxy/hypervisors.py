@@ -20,7 +20,7 @@ from console_svc.proxy.streams import Stream, TCPStream
 
 LOG = logging.getLogger(__name__)
 
-# Console types, besides those of RFB, whose bytes are relayed from the first.
+# Console types whose bytes are relayed without a handshake by the proxy.
 _RELAYED: Final = frozenset({'spice-html5', 'serial'})
 
 _SECURITY_TYPES: Final = {
@@ -112,7 +112,7 @@ class Hypervisors:
     async def _log_in(
         self, server: TCPStream, client: Client, host: str
     ) -> None:
-        """RFB's handshake with the hypervisor, up to ClientInit."""
+        """Perform the RFB handshake with the hypervisor, up to ClientInit."""
         answers = _HypervisorAnswers(
             server, client, host, self._password, self._tls
         )
@@ -125,18 +125,18 @@ class Hypervisors:
             )
             return
         except rfb.RFBError as error:
+            cause: Exception = error
             reason = f'The hypervisor refuses: {error}'
         except ssl.SSLError as error:
-            LOG.warning(
-                'TLS with the hypervisor at %s failed: %s', host, error
-            )
-            reason = 'The hypervisor is not trusted, or does not trust us.'
-        except (PeerClosed, OSError, TimeoutError):
+            cause = error
+            reason = 'The hypervisor is not trusted, or rejects the proxy.'
+        except (PeerClosed, OSError, TimeoutError) as error:
+            cause = error
             reason = _NO_ANSWER
         LOG.warning(
             'The RFB handshake with the hypervisor at %s failed: %s',
             host,
-            reason,
+            str(cause) or 'timed out',
         )
         raise Unreachable(reason)
 

@@ -19,7 +19,7 @@ _LIBRARY = logging.getLogger(f'{__name__}.library')
 
 
 class Metrics:
-    """The metrics of this process; /metrics has the sum over all."""
+    """The metrics of this worker; /metrics has the sum over all workers."""
 
     def __init__(self) -> None:
         registry = prometheus_client.CollectorRegistry()

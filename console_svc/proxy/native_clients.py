@@ -113,7 +113,7 @@ class NativeClients:
     async def _serve(self, stream: TCPStream, port: int, address: str) -> None:
         """Serve a connection until it ends."""
         try:
-            await self._console(stream, port, address)
+            await self._log_in_and_relay(stream, port, address)
         except Exception:
             LOG.exception(
                 'Native client %s on port %d: unexpected error', address, port
@@ -121,7 +121,7 @@ class NativeClients:
         finally:
             await stream.close()
 
-    async def _console(
+    async def _log_in_and_relay(
         self, stream: TCPStream, port: int, address: str
     ) -> None:
         challenge = secrets.token_bytes(rfb.CHALLENGE)
@@ -164,7 +164,7 @@ class NativeClients:
 
     async def _receive_login(
         self, stream: TCPStream, port: int, challenge: bytes
-    ) -> rfb.Login:
+    ) -> rfb.Credentials:
         by_name = port == self._options.listen_port
         subtype = rfb.X509_PLAIN if by_name else rfb.X509_VNC
         handshake = rfb.receive(
@@ -204,7 +204,7 @@ class NativeClients:
             await asyncio.sleep(error.wait)
         else:
             self._metrics.native_client('refused')
-        # A client that failed the welcome has been told that it may enter.
+        # A client that failed in welcome() may already have received success.
         if not isinstance(error, ClientFailed):
             await client.refuse(error.reason)
 

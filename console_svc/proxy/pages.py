@@ -16,7 +16,8 @@ _HEADERS: Final = {
     'Cache-Control': 'no-cache',
 }
 
-# Not every host knows this type, and browsers run no modules of another one.
+# Browsers run JavaScript modules of this type only, and the MIME types of some
+# hosts lack it.
 _TYPES: Final = mimetypes.MimeTypes()
 _TYPES.add_type('text/javascript', '.js')
 _TYPES.add_type('text/javascript', '.mjs')

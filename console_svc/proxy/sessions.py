@@ -77,8 +77,8 @@ class Session:
         :raises console_svc.proxy.errors.Ended: the session was ended
         """
         pumps = [
-            asyncio.ensure_future(self._upwards(client, server)),
-            asyncio.ensure_future(self._downwards(client, server)),
+            asyncio.ensure_future(self._from_client(client, server)),
+            asyncio.ensure_future(self._to_client(client, server)),
         ]
         try:
             await asyncio.wait(
@@ -94,12 +94,12 @@ class Session:
             if isinstance(outcome, Ended):
                 raise outcome
 
-    async def _upwards(self, client: Stream, server: Stream) -> None:
+    async def _from_client(self, client: Stream, server: Stream) -> None:
         while data := await client.read():
             self.received += len(data)
             await server.write(data)
 
-    async def _downwards(self, client: Stream, server: Stream) -> None:
+    async def _to_client(self, client: Stream, server: Stream) -> None:
         while data := await server.read():
             self.sent += len(data)
             await client.write(data)
@@ -126,7 +126,7 @@ class Sessions:
     async def opened(
         self, opening: Callable[[], Awaitable[OpenedSession]]
     ) -> AsyncIterator[Session]:
-        """A session, closed at the API with the context.
+        """A session; it is closed at the API when the context exits.
 
         :param opening: opens it at the API
         :raises console_svc.proxy.errors.Ended: it cannot be opened
@@ -156,7 +156,10 @@ class Sessions:
             self._opening -= 1
 
     async def watch(self) -> None:
-        """Keep sessions alive, and end them in time. Runs until cancelled."""
+        """Keep sessions alive; end those that are expired, ended or idle.
+
+        Runs until cancelled.
+        """
         kept_at = time.monotonic()
         while True:
             await asyncio.sleep(1)
@@ -205,7 +208,9 @@ class Sessions:
                 kept = await self._api.keep(batch)
             except ApiUnavailable as error:
                 LOG.warning(
-                    'Sessions cannot be kept alive at the API: %s', error
+                    'The keep-alive request to the API failed; the sessions '
+                    'continue: %s',
+                    error,
                 )
                 self._metrics.api_failed()
                 return

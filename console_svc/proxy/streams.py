@@ -109,7 +109,8 @@ class TCPStream:
 
     def _has_unread(self) -> bool:
         """Whether bytes or the end were received, but not read."""
-        # The first step of a read completes it, unless it has to wait.
+        # Run the read up to its first wait; with data or the end, there is
+        # none.
         reading = self._reader.read(1)
         try:
             reading.send(None)
@@ -136,7 +137,7 @@ class WebSocketStream:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # The end of a message of which read_exactly() took the beginning.
+        # The rest of a message of which read_exactly() returned a part.
         self._rest = b''
 
     async def read(self) -> bytes:

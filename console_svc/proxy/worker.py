@@ -37,7 +37,7 @@ _ANY_ADDRESS: Final = frozenset({'0.0.0.0', '::'})  # noqa: S104 (to compare)
 class Worker(cotyledon.Service):
     """An event loop that serves the ports, which all workers share.
 
-    Cotyledon runs it in a thread; another one handles the signals.
+    Cotyledon runs it in one thread, and handles signals in another.
     """
 
     name = 'worker'
@@ -60,13 +60,13 @@ class Worker(cotyledon.Service):
             self._stopped.set()
 
     def terminate(self) -> None:
-        """SIGTERM: refuse new sessions, and drain the others."""
+        """On SIGTERM: refuse new sessions, and drain the others."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
         self._stopped.wait()
 
     def reload(self) -> None:
-        """SIGHUP: read the certificates again."""
+        """On SIGHUP: read the certificates again."""
         for certificate in (self._browsers_tls, self._native_clients_tls):
             if certificate is not None:
                 self._loop.call_soon_threadsafe(certificate.reload)
@@ -88,16 +88,18 @@ class Worker(cotyledon.Service):
         )
         context = _context(self._browsers_tls)
         browser_servers = [
-            await browsers.listen(bound(options.host, port), context)
+            await browsers.listen(
+                listening_socket(options.host, port), context
+            )
             for port in options.ports
         ]
         native_servers = [
-            await native_clients.listen(bound(*address))
+            await native_clients.listen(listening_socket(*address))
             for address in native_addresses(self._conf)
         ]
         if options.local_port:
             await monitoring.listen(
-                bound(options.local_host, options.local_port),
+                listening_socket(options.local_host, options.local_port),
                 lambda: not self._stop.is_set(),
             )
         LOG.info(
@@ -161,7 +163,7 @@ def _context(certificate: tls.ServerTLS | None) -> ssl.SSLContext | None:
     return None if certificate is None else certificate.context
 
 
-def bound(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens on a port, which several processes can share.
 
     :raises OSError: the address is in use by another program

@@ -59,10 +59,13 @@ class NativeConsoles:
     def get(
         self, server: Server, console_id: int
     ) -> tuple[NativeConsole, str]:
-        """One console and its password.
+        """One console, with its current host and port, and its password.
 
         :raises console_svc.exception.ConsoleNotFound: the server has no
             console with this id
+        :raises console_svc.exception.PasswordUnreadable: no key fits
+        :raises console_svc.exception.ServiceUnavailable: the key file cannot
+            be used
         """
         console = self._find(server, console_id)
         host, port = self._opener_of(console).endpoint(console)
@@ -77,11 +80,12 @@ class NativeConsoles:
         A console that has expired, or that was opened on a host which the
         server has left, is closed first.
 
-        :raises console_svc.exception.ServerNotReady: not in this state
+        :raises console_svc.exception.ServerNotReady: the server has no
+            consoles in its current state
         :raises console_svc.exception.NativeConsoleUnavailable: the server
             has no native console
         :raises console_svc.exception.ServiceUnavailable: the gateway has no
-            free port
+            free port, or the host does not answer
         """
         if server.host is None:
             raise exception.ServerNotReady(server_id=server.id)
@@ -110,23 +114,18 @@ class NativeConsoles:
         self._opener_of(console).close(context, console)
 
     def _opener_of(self, console: NativeConsole) -> OnHypervisor | OnGateway:
-        """The opener of this console: not the one that is configured now."""
+        """What has opened this console, whatever is configured now."""
         on_gateway = console.token_hash is not None
         return self._on_gateway if on_gateway else self._on_hypervisor
 
     def _split(
         self, server: Server
     ) -> tuple[Sequence[NativeConsole], Sequence[NativeConsole]]:
-        """The server's current consoles, and those to be closed."""
+        """The server's current consoles, and the stale ones."""
         now = int(self._clock())
-        current, stale = [], []
-        for console in self._database.native_consoles.list(server.id):
-            is_stale = console.server_host != server.host
-            if is_stale or console.has_expired(now):
-                stale.append(console)
-            else:
-                current.append(console)
-        return current, stale
+        consoles = self._database.native_consoles.list(server.id)
+        stale = [it for it in consoles if it.is_stale(server.host, now)]
+        return [it for it in consoles if it not in stale], stale
 
     def _find(self, server: Server, console_id: int) -> NativeConsole:
         for console in self.list(server):
@@ -142,8 +141,8 @@ class NativeConsoles:
         except exception.ServiceUnavailable as error:
             # A dead host must not prevent the new console.
             LOG.warning(
-                'Console %d of server %s stays open on host %s until the '
-                'next purge: %s',
+                'Native console %d of server %s stays open on host %s until '
+                'the next purge: %s',
                 console.id,
                 console.server_id,
                 console.server_host,

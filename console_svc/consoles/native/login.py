@@ -15,7 +15,7 @@ from console_svc import addresses, audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.vault import Vault
-from console_svc.context import RequestContext, everybody
+from console_svc.context import RequestContext, admin_context
 from console_svc.db.database import Database
 from console_svc.objects import (
     NATIVE_TYPE,
@@ -73,11 +73,13 @@ class Login:
         :raises console_svc.exception.AuthenticationFailed: the password is
             wrong, or there is no such console for this address
         :raises console_svc.exception.ConsoleLocked: no password is accepted
+            after too many failures
         :raises console_svc.exception.ConsoleNotFound: the server has moved
             since its console was opened, or has no console
-        :raises console_svc.exception.ConsoleUsedUp: it has no use left
-        :raises console_svc.exception.TooManySessions: the server has no room
-            for another session
+        :raises console_svc.exception.ConsoleUsedUp: it has opened as many
+            sessions as it may
+        :raises console_svc.exception.TooManySessions: the server has as many
+            sessions as it may
         """
         console = self._find(target)
         try:
@@ -142,30 +144,31 @@ class Login:
         now = int(self._clock())
         options = self._conf.rfb
         queries = self._database.native_consoles
-        counted, failed = False, None
-        if console is not None and self._is_for(console, client_address):
-            # Decrypt first: an unreadable key is not a wrong password.
-            password = self._vault.decrypt(console.encrypted_password)
-            # Count before checking, so that concurrent guesses cannot exceed
-            # the limit.
-            counted, failed = queries.count_failure(
-                console.id, now, options.max_failures, now + options.lock_time
-            )
-        if console is None or failed is None:
-            # Same work and delay as a first failure. Callers who may not log
+        if console is None or not self._accepts(console, client_address):
+            # Same work and delay as a first failure. Clients that may not log
             # in must not lock the console.
-            _is_right(challenge, rfb.generate_password(), response)
+            _matches(challenge, rfb.generate_password(), response)
             raise exception.AuthenticationFailed(_delay(1))
-        if not counted:
+        # Decrypt first: an unreadable key is not a wrong password.
+        password = self._vault.decrypt(console.encrypted_password)
+        # Count before checking, so that concurrent guesses cannot exceed the
+        # limit.
+        is_counted, failed = queries.count_failure(
+            console.id, now, options.max_failures, now + options.lock_time
+        )
+        if failed is None:
+            # The console was deleted meanwhile.
+            raise exception.AuthenticationFailed(_delay(1))
+        if not is_counted:
             raise exception.ConsoleLocked(failed.locked_until - now)
-        if _is_right(challenge, password, response):
+        if _matches(challenge, password, response):
             queries.reset_failures(console.id)
             return console
         if failed.locked_until > now:
             raise exception.ConsoleLocked(failed.locked_until - now)
         raise exception.AuthenticationFailed(_delay(failed.failures))
 
-    def _is_for(
+    def _accepts(
         self, console: GatewayConsole, client_address: str | None
     ) -> bool:
         """Whether clients at this address may log in to a console."""
@@ -176,7 +179,7 @@ class Login:
 
     def _connect_info(self, console: GatewayConsole) -> ConnectInfo:
         """Where a console is now, if its server is where it was opened."""
-        context = everybody()
+        context = admin_context()
         gone = exception.ConsoleNotFound(server_id=console.server_id)
         try:
             server = self._driver.get_server(context, console.server_id)
@@ -189,13 +192,14 @@ class Login:
             exception.ServerNotFound,
             exception.ServerNotReady,
             exception.ConsoleTypeUnavailable,
-            # The service behind the driver says the same in its own way.
+            # The refusal of a back end such as nova, for the same reasons.
             exception.UpstreamRefused,
         ):
             raise gone from None
 
 
-def _is_right(challenge: bytes, password: str, response: bytes) -> bool:
+def _matches(challenge: bytes, password: str, response: bytes) -> bool:
+    """Whether a response was made with this password."""
     return hmac.compare_digest(rfb.response(challenge, password), response)
 
 

@@ -2,7 +2,7 @@
 
 """Native consoles on the gateway, to which clients log in by password.
 
-Each is based on a console token that nobody knows. Sessions are opened,
+Each is based on a console token that is never handed out. Sessions are opened,
 counted, listed and ended by it as by any other token, and the console is
 deleted when its token is revoked or purged.
 """
@@ -31,7 +31,7 @@ from console_svc.protocols import rfb
 
 
 class OnGateway:
-    """Opens and closes them.
+    """Opens and closes native consoles on the gateway.
 
     :param tokens: make the tokens on which consoles are based
     :param clock: seconds of the UTC epoch
@@ -61,8 +61,11 @@ class OnGateway:
 
         :param host: the compute host that runs the server
         :raises console_svc.exception.NativeConsoleUnavailable: the server
-            has no console, or the gateway no port
-        :raises console_svc.exception.ServiceUnavailable: no port is free
+            has no VNC console, or the gateway has no ports
+        :raises console_svc.exception.ServerNotReady: the server has no
+            consoles in its current state
+        :raises console_svc.exception.ServiceUnavailable: no port is free, or
+            the key file cannot be used
         """
         if not self._ports and not self._conf.rfb.listen_port:
             raise exception.NativeConsoleUnavailable(server_id=server.id)
@@ -108,7 +111,7 @@ class OnGateway:
     ) -> bool:
         """Store a console with its token, on a free port.
 
-        :returns: whether it was stored; else the server has a console
+        :returns: whether it was stored; False: the server has a console
         :raises console_svc.exception.ServiceUnavailable: no port is free
         """
         while True:
@@ -127,7 +130,7 @@ class OnGateway:
                 token_hash=token.token_hash,
                 expires=None if token.expires == NEVER else token.expires,
             )
-            if not is_full and self._is_stored(console, token):
+            if not is_full and self._try_to_store(console, token):
                 return True
             # A concurrent request has taken the server or the port.
             others = self._database.native_consoles.list(server.id)
@@ -138,10 +141,13 @@ class OnGateway:
                     'All ports for consoles are in use.'
                 )
 
-    def _is_stored(
+    def _try_to_store(
         self, console: NativeConsole, token: ConsoleAuthToken
     ) -> bool:
-        """Store them, unless the server or the port has a console."""
+        """Store them, unless the server or the port has a console.
+
+        :returns: whether they were stored
+        """
         try:
             self._database.native_consoles.create_on_gateway(
                 console, token, int(self._clock())
@@ -151,7 +157,10 @@ class OnGateway:
         return True
 
     def _free_port(self) -> int | None:
-        """A port that no console has; None: all are taken."""
+        """A port for a new console; an expired console is deleted for it.
+
+        :returns: None: all ports are in use
+        """
         now = int(self._clock())
         taken = {
             it.port: it for it in self._database.native_consoles.list_ports()

@@ -16,7 +16,7 @@ from console_svc.protocols import rfb
 
 
 class OnHypervisor:
-    """Opens and closes them through the driver.
+    """Opens and closes native consoles through the driver.
 
     :param clock: seconds of the UTC epoch
     """
@@ -45,7 +45,10 @@ class OnHypervisor:
         :param host: the compute host that runs the server
         :raises console_svc.exception.NativeConsoleUnavailable: the server
             has no native console
-        :raises console_svc.exception.ServerNotReady: not in this state
+        :raises console_svc.exception.ServerNotReady: the server has no
+            consoles in its current state
+        :raises console_svc.exception.ServiceUnavailable: the host does not
+            answer, or the key file cannot be used
         """
         password = rfb.generate_password()
         encrypted = self._vault.encrypt(password)
@@ -68,7 +71,11 @@ class OnHypervisor:
             raise
 
     def close(self, context: RequestContext, console: NativeConsole) -> None:
-        """Void a console's password and disconnect its clients."""
+        """Void a console's password and disconnect its clients.
+
+        :raises console_svc.exception.ServiceUnavailable: the host does not
+            answer
+        """
         self._driver.close_native_console(
             console.server_id, console.server_host
         )

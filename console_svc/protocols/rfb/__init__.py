@@ -17,7 +17,7 @@ from console_svc.protocols.rfb.client import (
 )
 from console_svc.protocols.rfb.password import generate_password
 from console_svc.protocols.rfb.server import (
-    Login,
+    Credentials,
     ask,
     offer,
     receive,
@@ -52,8 +52,8 @@ __all__ = [
     'X509_PLAIN',
     'X509_VNC',
     'XVP',
+    'Credentials',
     'Handshake',
-    'Login',
     'RFBError',
     'Read',
     'Respond',

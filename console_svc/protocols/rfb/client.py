@@ -46,12 +46,15 @@ def security_types() -> Handshake[tuple[int, frozenset[int]]]:
 
 
 def vencrypt_subtypes() -> Handshake[frozenset[int]]:
-    """Choose VeNCrypt, and read the server's subtypes."""
+    """Choose VeNCrypt, and read the server's subtypes.
+
+    :raises RFBError: the server speaks another version of VeNCrypt
+    """
     yield Write(bytes([VENCRYPT]))
     yield Read(2)
     yield Write(b'\x00\x02')
     if (yield Read(1)) != b'\x00':
-        raise RFBError('another version of VeNCrypt')
+        raise RFBError('it speaks another version of VeNCrypt')
     (number,) = yield Read(1)
     return frozenset(struct.unpack(f'>{number}I', (yield Read(4 * number))))
 
@@ -101,7 +104,10 @@ def result(minor: int) -> Handshake[None]:
 
 
 def disconnect_others() -> Handshake[None]:
-    """Have the server close all other connections: ClientInit, not shared."""
+    """Have the server close all other connections.
+
+    This is ClientInit without the shared-flag (RFC 6143, section 7.3.1).
+    """
     yield Write(b'\x00')
     # The server sends ServerInit when it has done so.
     yield Read(24)

@@ -30,7 +30,7 @@ _LONGEST_NAME: Final = 255
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Login:
+class Credentials:
     """The log-in of a client.
 
     :param minor: its minor version of RFB
@@ -69,13 +69,16 @@ def ask(challenge: bytes) -> Handshake[bytes]:
 
 
 def welcome(minor: int, security_type: int) -> Handshake[None]:
-    """Send the SecurityResult: OK, if this version has one."""
+    """Send the SecurityResult: OK (RFC 6143, section 7.1.3).
+
+    Before RFB 3.8, there is none without authentication.
+    """
     if security_type != NONE or minor == NEWEST:
         yield Write(struct.pack('>I', 0))
 
 
 def reject(minor: int, reason: str) -> Handshake[None]:
-    """Send the SecurityResult: failed, and the reason from RFB 3.8 on."""
+    """Send the SecurityResult: failed; since RFB 3.8 with the reason."""
     yield Write(struct.pack('>I', 1))
     if minor == NEWEST:
         yield Write(_string(reason))
@@ -83,8 +86,8 @@ def reject(minor: int, reason: str) -> Handshake[None]:
 
 def receive(
     challenge: bytes, types: Sequence[int], subtype: int
-) -> Handshake[Login]:
-    """Read the log-in of a client, without the SecurityResult.
+) -> Handshake[Credentials]:
+    """Read the log-in of a client, up to the SecurityResult.
 
     :param challenge: for VNC authentication, random
     :param types: security types to offer, the best first
@@ -98,9 +101,9 @@ def receive(
         chosen = yield from _vencrypt(subtype)
     if chosen == X509_PLAIN:
         name, password = yield from _plain()
-        return Login(minor, name, response(challenge, password))
+        return Credentials(minor, name, response(challenge, password))
     user_name = (yield from _target()) if chosen == XVP else None
-    return Login(minor, user_name, (yield from ask(challenge)))
+    return Credentials(minor, user_name, (yield from ask(challenge)))
 
 
 def _choose(minor: int, types: Sequence[int]) -> Handshake[int]:
@@ -110,14 +113,14 @@ def _choose(minor: int, types: Sequence[int]) -> Handshake[int]:
         chosen = next((it for it in types if it in (NONE, VNC)), 0)
         yield Write(struct.pack('>I', chosen))
         if not chosen:
-            yield Write(_string('A newer version of RFB is needed here'))
+            yield Write(_string('RFB 3.7 or newer is required'))
             raise RFBError('the client speaks RFB 3.3')
         return chosen
     yield Write(bytes([len(types), *types]))
     (chosen,) = yield Read(1)
     if chosen not in types:
         yield from reject(minor, 'That security type was not offered')
-        raise RFBError('the client wants another security type')
+        raise RFBError('the client chose a security type not offered')
     return int(chosen)
 
 
@@ -133,7 +136,7 @@ def _vencrypt(subtype: int) -> Handshake[int]:
     yield Write(struct.pack('>BBI', 0, 1, subtype))
     if (yield Read(4)) != struct.pack('>I', subtype):
         yield Write(b'\x00')
-        raise RFBError('the client wants another subtype of VeNCrypt')
+        raise RFBError('the client chose a VeNCrypt subtype not offered')
     yield Write(b'\x01')
     yield StartTLS()
     return VNC if subtype != X509_PLAIN else X509_PLAIN
@@ -143,16 +146,16 @@ def _plain() -> Handshake[tuple[str, str]]:
     """Read user name and password of X509Plain."""
     lengths = struct.unpack('>II', (yield Read(8, typed=True)))
     if max(lengths) > _LONGEST_NAME:
-        raise RFBError('the client sends too long a name or password')
+        raise RFBError('the client sent too long a name or password')
     name = yield Read(lengths[0])
     password = yield Read(lengths[1])
     return name.decode(errors='replace'), password.decode('latin-1')
 
 
 def _target() -> Handshake[str]:
-    """Read the target that an xvp client names, or else its user name.
+    """Read the target that an xvp client names, or else the user name.
 
-    The user name has no other meaning here: a console has no users.
+    The user name has no other meaning: a console has no users.
     """
     lengths = yield Read(2, typed=True)
     user, target = (yield Read(lengths[0])), (yield Read(lengths[1]))

@@ -35,7 +35,7 @@ _LONGEST_REASON: Final = 1000
 
 
 class RFBError(Exception):
-    """The peer violates the protocol, or refuses."""
+    """The peer violates the protocol, or refuses the handshake."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,9 +73,10 @@ Handshake = Generator[Read | Write | StartTLS | Respond, bytes, _T]
 
 
 def response(challenge: bytes, password: str) -> bytes:
-    """The response to a VNC authentication challenge (section 7.2.2).
+    """The response to a VNC authentication challenge.
 
-    Each byte of the password has its bits in reverse order in the key.
+    It is DES (RFC 6143, section 7.2.2); in the key, each byte of the password
+    has its bits in reverse order.
     """
     key = bytes(
         int(f'{byte:08b}'[::-1], 2)
@@ -87,27 +88,29 @@ def response(challenge: bytes, password: str) -> bytes:
     return encryptor.update(challenge) + encryptor.finalize()
 
 
-def read_version(other: str) -> Handshake[int]:
+def read_version(role: str) -> Handshake[int]:
     """Read the peer's version.
 
-    :param other: what the peer should be, for the error's message
+    :param role: of the peer: client or server, for the error's message
     :returns: the minor version to use: 3, 7 or 8
     :raises RFBError: the peer does not speak RFB 3
     """
     banner = yield Read(len(VERSION % NEWEST))
     if not banner.startswith(b'RFB 003.') or not banner[8:11].isdigit():
-        raise RFBError(f'not an RFB {other}')
+        raise RFBError(f'not an RFB {role}')
     minor = int(banner[8:11])
     # All others must be treated as 3.3 (RFC 6143, section 7.1.1).
     return NEWEST if minor >= NEWEST else 7 if minor == 7 else 3
 
 
 def read_number() -> Handshake[int]:
+    """Read a number of four bytes."""
     (number,) = struct.unpack('>I', (yield Read(4)))
     return int(number)
 
 
 def read_reason() -> Handshake[str]:
+    """Read the reason of a refusal, up to 1000 bytes of it."""
     length = yield from read_number()
     reason = yield Read(min(length, _LONGEST_REASON))
     return reason.decode(errors='replace')

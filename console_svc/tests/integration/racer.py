@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from console_svc import conf as configuration
 from console_svc.compute.static import StaticDriver
 from console_svc.consoles.tokens import hash_of
-from console_svc.context import RequestContext, everybody
+from console_svc.context import RequestContext, admin_context
 from console_svc.db import migration
 from console_svc.objects import Endpoint, Server
 from console_svc.protocols import rfb
@@ -59,7 +59,7 @@ class Racer:
         self._driver = SlowDriver(conf)
         self._services.driver = self._driver
         self.database = self._services.database
-        self._context = everybody()
+        self._context = admin_context()
         self._server = self._driver.get_server(self._context, fixtures.SERVER)
 
     def sync(self) -> None:

@@ -21,7 +21,7 @@ class Display(fixtures.Fixture):
 
     def _setUp(self) -> None:
         self._folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        # Any number does that nobody else has.
+        # The number of a free port is unique.
         self.name = f':{process.free_port()}'
         self._server = self.useFixture(
             process.Program(
@@ -140,13 +140,13 @@ class Viewer(fixtures.Fixture):
         )
 
     def wait(self) -> str:
-        """Wait until it ends; what it has said."""
+        """Wait until the viewer ends; its output."""
         self._viewer.wait()
-        return self.said
+        return self.output
 
     @property
-    def said(self) -> str:
-        """What it has said."""
+    def output(self) -> str:
+        """The output of the viewer."""
         return self._log.read_text()
 
 

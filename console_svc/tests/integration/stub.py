@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""An HTTP service that says whatever a test wants."""
+"""An HTTP service with the responses that a test sets."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ import fixtures
 
 @dataclasses.dataclass
 class Answer:
-    """What is answered, and how late.
+    """A response, and its delay.
 
     :param body: bytes, or what becomes JSON
     :param delay: seconds
@@ -30,12 +30,12 @@ class Answer:
 class Stub(fixtures.Fixture):
     """Listens on 127.0.0.1.
 
-    :param answer: to a method and a path
+    :param answer: method and path -> the response
     """
 
     def __init__(self, answer: Callable[[str, str], Answer]) -> None:
         self.answer = answer
-        #: Method, path and headers of what it was asked.
+        #: Method, path and headers of the requests.
         self.requests: list[tuple[str, str, dict[str, str]]] = []
 
     def _setUp(self) -> None:
@@ -70,7 +70,7 @@ class Stub(fixtures.Fixture):
             daemon_threads = True
 
             def handle_error(self, *arguments: object) -> None:
-                """Who was too late finds nobody."""
+                """Ignore clients that have closed the connection."""
 
         listener = Server(('127.0.0.1', 0), Handler)
         self.addCleanup(listener.server_close)

@@ -31,10 +31,10 @@ from console_svc.tests.programs.gateway import (
     desktop,
 )
 
-# What tools/guest.s makes of keys.
+# Key -> the colour that tools/guest.s shows for it.
 COLOURS = {'1': (0, 0, 168), '2': (0, 168, 0), '4': (168, 0, 0)}
 
-# What becomes of a console that noVNC opens with some credentials.
+# Opens a console with noVNC and returns how that ends.
 _PAGE = """<!DOCTYPE html><title>noVNC</title><script type="module">
 import RFB from "./core/rfb.js";
 window.open_console = credentials => new Promise(resolve => {
@@ -110,7 +110,7 @@ class GuestTest(GatewayTest):
         )
         kind = arguments[0].partition('=')[2]
         process.wait_for(
-            lambda: 'Using pixel format' in viewer.said, 'the viewer'
+            lambda: 'Using pixel format' in viewer.output, 'the viewer'
         )
         # The window opens, and what the guest says stands in it.
         process.wait_for(lambda: display.lit() > 200, 'the screen')

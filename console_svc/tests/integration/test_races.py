@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc import conf as configuration
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.db import migration, tables
 from console_svc.db.database import Database
 from console_svc.objects import Server
@@ -86,7 +86,7 @@ class Races(OnDatabase):
         """Issue tokens of one server."""
         services, server = self.services(configured)
         return [
-            services.tokens.issue(everybody(), server, 'novnc')
+            services.tokens.issue(admin_context(), server, 'novnc')
             for _ in range(number)
         ]
 
@@ -97,7 +97,7 @@ class Races(OnDatabase):
         services = Services(configured.conf)
         services.database = configured.database
         return services, services.driver.get_server(
-            everybody(), fixtures.SERVER
+            admin_context(), fixtures.SERVER
         )
 
     def count(
@@ -152,7 +152,7 @@ class Races(OnDatabase):
     def open(self, configured: fixtures.Configuration) -> str:
         """Open the console of a server; return its password."""
         services, server = self.services(configured)
-        services.native_consoles.open(everybody(), server)
+        services.native_consoles.open(admin_context(), server)
         (console,) = services.native_consoles.list(server)
         return services.native_consoles.get(server, console.id)[1]
 

@@ -65,12 +65,12 @@ def display_ports() -> range:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A free port of 127.0.0.1."""
     return free_ports(1)[0]
 
 
 def free_ports(number: int) -> range:
-    """Ports of 127.0.0.1 in a row that nobody listens on."""
+    """Consecutive free ports of 127.0.0.1."""
     ports = _ports()[20:]
     while True:
         # Ports are not given twice before all others have been given.
@@ -99,7 +99,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens on a port of 127.0.0.1."""
+    """Whether a program listens on a port of 127.0.0.1."""
     with socket.socket() as client:
         return client.connect_ex(('127.0.0.1', port)) == 0
 

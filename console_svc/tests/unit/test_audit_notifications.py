@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_messaging.notify import _impl_test
 
 from console_svc import audit_notifications
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.tests import fixtures
 
 PATIENCE = 60
@@ -64,7 +64,7 @@ class NotifierTest(testtools.TestCase):
             self.assertIsNone(self.make(driver=''))
             self.assertIsNone(self.make(transport_url='fake:///'))
 
-    def test_configured_without_oslo_messaging(self) -> None:
+    def test_configured_without_oslo_messaging_is_an_error(self) -> None:
         with mock.patch.dict(sys.modules, {'oslo_messaging': None}):
             error = self.assertRaises(
                 cfg.Error, self.make, driver='messagingv2'
@@ -144,7 +144,7 @@ class OutboxTest(testtools.TestCase):
         self.outbox = audit_notifications.Outbox(self.bus)
 
     def put(self, name: str = 'x', outcome: str = 'success') -> None:
-        self.outbox.put(everybody(), name, event(outcome))
+        self.outbox.put(admin_context(), name, event(outcome))
 
     def test_events_keep_their_order(self) -> None:
         self.bus.unblocked.set()
@@ -159,7 +159,7 @@ class OutboxTest(testtools.TestCase):
 
     def test_events_beyond_the_limit_are_dropped(self) -> None:
         with (
-            mock.patch.object(audit_notifications, '_WAITING', 3),
+            mock.patch.object(audit_notifications, '_MAX_WAITING', 3),
             mock.patch.object(audit_notifications.LOG, 'warning') as logged,
         ):
             # The thread may already have taken one from the queue.
@@ -204,7 +204,7 @@ class OutboxTest(testtools.TestCase):
     def test_exit_does_not_wait_longer_than_the_limit(self) -> None:
         with (
             mock.patch('atexit.register') as at_exit,
-            mock.patch.object(audit_notifications, '_LAST_SECONDS', 0.01),
+            mock.patch.object(audit_notifications, '_EXIT_SECONDS', 0.01),
         ):
             self.put('last')
             function, *arguments = at_exit.call_args.args

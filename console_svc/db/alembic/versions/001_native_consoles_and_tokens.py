@@ -14,7 +14,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Ids and hosts are compared to the letter, as other engines do unasked.
+# Compare ids and hosts exactly, as other engines do by default.
 _TEXT = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
 
 

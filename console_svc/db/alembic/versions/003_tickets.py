@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""By what a driver checks that a token still leads to its console
+"""Tickets by which a driver recognizes the console of a token
 
 Revision ID: 003
 Revises: 002

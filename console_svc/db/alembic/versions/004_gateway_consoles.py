@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Native consoles behind a gateway: port, token, life time, failed log-ins
+"""Native consoles on the gateway: port, token, lifetime, failed log-ins
 
 Revision ID: 004
 Revises: 003
@@ -26,8 +26,8 @@ def upgrade() -> None:
         ),
     ):
         op.add_column('consoles', column)
-    # An index and no constraint: for that SQLite would make the table anew,
-    # and could give ids again that it had given before.
+    # An index, not a constraint: to add one, SQLite would copy the table, and
+    # could then reuse ids.
     op.create_index(
         'ix_consoles_gateway_port', 'consoles', ['gateway_port'], unique=True
     )

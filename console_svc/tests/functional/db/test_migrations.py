@@ -15,7 +15,7 @@ import testtools
 from console_svc import conf as configuration
 from console_svc import exception
 from console_svc.consoles.tokens import hash_of
-from console_svc.context import everybody
+from console_svc.context import admin_context
 from console_svc.db import migration, tables
 from console_svc.services import Services
 from console_svc.tests import fixtures
@@ -77,7 +77,9 @@ class Migrations(OnDatabase):
                 sa.text("DELETE FROM consoles WHERE server_id = 'gone'")
             )
         migration.sync(self.database)
-        server = self.services.driver.get_server(everybody(), fixtures.SERVER)
+        server = self.services.driver.get_server(
+            admin_context(), fixtures.SERVER
+        )
         (kept,) = self.services.native_consoles.list(server)
         _, password = self.services.native_consoles.get(server, kept.id)
         self.assertEqual('sesame', password)
@@ -102,7 +104,7 @@ class Migrations(OnDatabase):
             expires=NOW + 600,
         )
         migration.sync(self.database)
-        found = self.services.tokens.validate(everybody(), 'an-old-token')
+        found = self.services.tokens.validate(admin_context(), 'an-old-token')
         self.assertEqual(fixtures.SERVER, found.server_id)
         # Uses of the old token are counted.
         self.open_once('a', found.token_hash)

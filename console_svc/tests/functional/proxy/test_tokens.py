@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from console_svc.db import tables
 from console_svc.tests.functional.proxy.base import ProxyTest
 
-NOT_VALID = (1008, 'The console token is not valid, or no longer.')
+NOT_VALID = (1008, 'The console token is invalid or has expired.')
 NO_TOKEN = (1008, 'There is no console token in the URL.')
 
 

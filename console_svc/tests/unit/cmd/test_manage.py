@@ -44,12 +44,12 @@ class ManageTest(CommandTest):
         self.assertEqual(0, self.manage('db', 'sync')[0])
         self.assertEqual(0, self.manage('db', 'sync', 'head')[0])
 
-    def test_db_sync_of_an_unknown_version(self) -> None:
+    def test_db_sync_refuses_an_unknown_version(self) -> None:
         code, out, err = self.manage('db', 'sync', '999')
         self.assertEqual((1, ''), (code, out))
         self.assertIn('999', err)
 
-    def test_db_sync_makes_a_key_file_for_an_empty_database(self) -> None:
+    def test_db_sync_creates_keys_for_an_empty_database(self) -> None:
         self.configuration.key_file.unlink()
         for path in self.configuration.folder.glob('*.sqlite*'):
             path.unlink()
@@ -58,14 +58,14 @@ class ManageTest(CommandTest):
         mode = self.configuration.key_file.stat().st_mode
         self.assertEqual(0o600, stat.S_IMODE(mode))
 
-    def test_db_sync_does_not_make_up_keys_for_a_database_in_use(self) -> None:
+    def test_db_sync_creates_no_keys_for_a_database_in_use(self) -> None:
         self.configuration.key_file.unlink()
         code, _, err = self.manage('db', 'sync')
         self.assertEqual(0, code)
         self.assertIn('keys create', err)
         self.assertFalse(self.configuration.key_file.exists())
 
-    def test_db_sync_where_no_key_file_can_be_made(self) -> None:
+    def test_db_sync_succeeds_if_it_cannot_create_keys(self) -> None:
         self.configuration.key_file.unlink()
         for path in self.configuration.folder.glob('*.sqlite*'):
             path.unlink()
@@ -79,7 +79,7 @@ class ManageTest(CommandTest):
         )
         self.assertIn('keys create', err)
 
-    def test_keys(self) -> None:
+    def test_keys_are_created_once_and_rotated(self) -> None:
         self.configuration.key_file.unlink()
         self.assertEqual(0, self.manage('keys', 'create')[0])
         self.assertEqual(1, self.manage('keys', 'create')[0])
@@ -108,7 +108,7 @@ class ManageTest(CommandTest):
             self.assertEqual((1, ''), (code, out))
             self.assertIn('console-svc-manage: ', err)
 
-    def test_purge_tokens(self) -> None:
+    def test_purge_tokens_prints_what_it_has_deleted(self) -> None:
         for _ in range(2):
             self.manage(
                 *('token', 'issue', '--server', fixtures.SERVER),

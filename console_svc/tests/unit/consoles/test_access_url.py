@@ -16,7 +16,7 @@ _VALUES = st.text('abc &=?#%+/é', min_size=1, max_size=8)
 
 
 class AccessUrlTest(testtools.TestCase):
-    """Expected URLs are those of nova, where it makes good ones."""
+    """Expected URLs are those of nova, where nova's are valid."""
 
     def build(self, console_type: str, base: str | None = None) -> str:
         group, option = access_url._OPTIONS[console_type]
@@ -24,7 +24,7 @@ class AccessUrlTest(testtools.TestCase):
         configuration = self.useFixture(fixtures.Configuration(**options))
         return access_url.build(configuration.conf, console_type, TOKEN)
 
-    def test_defaults(self) -> None:
+    def test_default_urls(self) -> None:
         for console_type, url in {
             'novnc': 'http://127.0.0.1:6080/vnc_auto.html'
             '?path=%3Ftoken%3Da-Token_43',
@@ -38,7 +38,7 @@ class AccessUrlTest(testtools.TestCase):
         }.items():
             self.assertEqual(url, self.build(console_type))
 
-    def test_novnc_with_a_query(self) -> None:
+    def test_novnc_token_goes_into_the_parameter_path(self) -> None:
         for base, url in {
             'https://h/vnc_lite.html?path=websockify&x=1': 'https://h/'
             'vnc_lite.html?path=websockify%3Ftoken%3Da-Token_43&x=1',
@@ -49,7 +49,7 @@ class AccessUrlTest(testtools.TestCase):
         }.items():
             self.assertEqual(url, self.build('novnc', base))
 
-    def test_others_with_a_query(self) -> None:
+    def test_other_tokens_are_added_to_the_query(self) -> None:
         for base, url in {
             'ws://h:1/?path=p&x=1': 'ws://h:1/?path=p&x=1&token=a-Token_43',
             'ws://h/s?x=1#frag': 'ws://h/s?x=1&token=a-Token_43#frag',
@@ -59,7 +59,7 @@ class AccessUrlTest(testtools.TestCase):
 
     @settings(max_examples=200, deadline=None)
     @given(st.lists(st.tuples(_NAMES, _VALUES), max_size=4), _VALUES)
-    def test_nothing_of_any_base_url_is_lost(
+    def test_query_and_fragment_of_the_base_url_are_kept(
         self, query: list[tuple[str, str]], fragment: str
     ) -> None:
         base = parse.urlunsplit(

@@ -167,7 +167,7 @@ class SessionsTest(testtools.TestCase):
         opened = [service.open(service.issue()).id for _ in range(4)]
         self.assertEqual(opened[2:], service.ids())
 
-    def test_a_refused_session_replaces_none(self) -> None:
+    def test_a_refused_session_does_not_replace_another(self) -> None:
         service = self.service(
             max_sessions_per_server=1,
             when_sessions_are_full='replace',
@@ -175,9 +175,9 @@ class SessionsTest(testtools.TestCase):
         )
         used = service.issue()
         service.open(used)
-        winner = service.open(service.issue())
+        current = service.open(service.issue())
         self.assertRaises(exception.TokenUsedUp, service.open, used)
-        self.assertEqual([winner.id], service.ids())
+        self.assertEqual([current.id], service.ids())
 
     def test_one_process_purges_per_interval(self) -> None:
         configuration = self.useFixture(
@@ -282,7 +282,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 class SessionMachineTest(testtools.TestCase):
-    def test_any_sequence_of_operations(self) -> None:
+    def test_list_is_right_after_any_sequence_of_operations(self) -> None:
         configuration = self.useFixture(
             fixtures.Configuration(
                 consoleauth={'token_ttl': TTL, 'session_lapse': LAPSE}

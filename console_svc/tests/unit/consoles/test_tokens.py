@@ -38,7 +38,7 @@ class TokensTest(testtools.TestCase):
     def purge(self) -> int:
         return self.services.purge.run(batch=3).tokens
 
-    def test_leads_to_the_console_that_the_driver_names(self) -> None:
+    def test_leads_to_the_console_that_the_driver_returns(self) -> None:
         found = self.validate(self.issue())
         self.assertEqual(fixtures.SERVER, found.server_id)
         self.assertEqual('demo', found.project_id)

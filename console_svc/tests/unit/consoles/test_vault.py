@@ -18,18 +18,16 @@ class VaultTest(testtools.TestCase):
         self.key_file = configuration.key_file
         self.vault = vault.Vault(self.conf)
 
-    def test_only_the_owner_reads_the_key_file(self) -> None:
+    def test_only_the_owner_can_read_the_key_file(self) -> None:
         self.assertEqual(0o600, stat.S_IMODE(self.key_file.stat().st_mode))
 
-    def test_encrypted_is_not_in_the_clear_and_never_twice_the_same(
-        self,
-    ) -> None:
+    def test_each_encryption_of_a_secret_differs_and_hides_it(self) -> None:
         one, two = self.vault.encrypt('s3cret'), self.vault.encrypt('s3cret')
         self.assertNotEqual(one, two)
         self.assertNotIn('s3cret', one)
         self.assertEqual('s3cret', self.vault.decrypt(one))
 
-    def test_rotation(self) -> None:
+    def test_rotated_keys_still_decrypt(self) -> None:
         old = self.vault.encrypt('s3cret')
         vault.rotate_key_file(self.key_file)
         self.assertEqual('s3cret', self.vault.decrypt(old))
@@ -53,7 +51,7 @@ class VaultTest(testtools.TestCase):
         self.assertRaises(ValueError, vault.rotate_key_file, self.key_file)
         self.assertEqual('nonsense', self.key_file.read_text())
 
-    def test_without_keys_nothing_is_stored(self) -> None:
+    def test_encrypt_without_valid_keys_fails_and_hides_them(self) -> None:
         for content in ('', 'nonsense', '\u00e9'):
             self.key_file.write_text(content)
             error = self.assertRaises(
@@ -65,7 +63,7 @@ class VaultTest(testtools.TestCase):
 
 
 class CreateKeyFileTest(testtools.TestCase):
-    def test_makes_the_folder(self) -> None:
+    def test_creates_a_private_folder(self) -> None:
         folder = self.useFixture(fixtures.Configuration()).folder
         path: pathlib.Path = folder / 'a/b/keys'
         vault.create_key_file(path)

@@ -15,7 +15,7 @@ class MigrationTest(testtools.TestCase):
         super().setUp()
         self.database = self.useFixture(fixtures.Configuration()).database
 
-    def test_models_and_migrations_agree(self) -> None:
+    def test_migrations_lead_to_the_tables(self) -> None:
         with self.database.engine.connect() as connection:
             context = alembic.migration.MigrationContext.configure(
                 connection, opts={'compare_type': True}
@@ -31,7 +31,7 @@ class MigrationTest(testtools.TestCase):
         self.assertEqual(before, self._schema())
         self.assertEqual(migration.head(), migration.version(self.database))
 
-    def test_an_unknown_version(self) -> None:
+    def test_an_unknown_version_is_an_error(self) -> None:
         self.assertRaises(
             alembic.util.CommandError, migration.sync, self.database, '999'
         )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The schema, as each engine is told it; a change is seen in a review.
+"""The statements that create the schema, so that a review sees changes.
 
-``UPDATE_SAMPLES=1 stestr run test_schema`` writes it anew. That migrations
-lead to the same is the integration tests' to say.
+``UPDATE_SAMPLES=1 stestr run test_schema`` writes the files anew. Other tests
+check that the migrations lead to the same schema.
 """
 
 import os

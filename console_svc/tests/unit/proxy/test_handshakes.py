@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What clients of RFB consoles receive."""
+"""The handshakes with clients of RFB consoles."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,8 @@ _CHALLENGE, _RESPONSE = b'c' * 16, b'r' * 16
 class FakeStream:
     """A client that sends some data.
 
-    :param sent: by the client; then it closes the connection
+    :param sent: what it sends
+    :param closed: whether it then closes the connection; otherwise it waits
     """
 
     def __init__(self, sent: bytes, closed: bool = True) -> None:
@@ -77,9 +78,13 @@ class BrowserTest(testtools.TestCase):
             self.stream.received,
         )
 
-    def test_clients_that_fail_the_handshake(self) -> None:
+    def test_failed_handshakes_have_a_close_reason(self) -> None:
         for sent, closed, reason in (
-            (b'GET / HTTP/1.1\r\n\r\n', True, 'This console speaks RFB.'),
+            (
+                b'GET / HTTP/1.1\r\n\r\n',
+                True,
+                'This console requires an RFB client.',
+            ),
             (b'', True, 'The client closed the connection.'),
             (b'', False, 'The client timed out.'),
         ):
@@ -88,7 +93,7 @@ class BrowserTest(testtools.TestCase):
             self.assertEqual(reason, error.reason)
             self.assertEqual(1002, error.code)
 
-    def test_refusing_them_is_not_an_error(self) -> None:
+    def test_refusing_after_a_failed_handshake_is_not_an_error(self) -> None:
         for sent in b'GET / HTTP/1.1\r\n\r\n', b'':
             run(self.browser(sent).refuse('No!'))
         run(self.browser(b'', closed=False).refuse('No!'))

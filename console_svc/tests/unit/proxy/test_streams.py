@@ -55,7 +55,7 @@ class KeepAliveTest(testtools.TestCase):
 
 
 class StartTLSTest(testtools.TestCase):
-    """Plain text ahead of TLS is not taken for its contents."""
+    """Plain text ahead of TLS is not treated as the contents of TLS."""
 
     def test_data_ahead_of_tls_ends_the_connection(self) -> None:
         """Also if it arrives with the last bytes before TLS."""
@@ -64,7 +64,7 @@ class StartTLSTest(testtools.TestCase):
     def test_a_single_byte_ahead_of_tls_ends_the_connection(self) -> None:
         uvloop.run(self.check_refused(b'12', b'\x16'))
 
-    def test_a_closed_connection_has_no_tls(self) -> None:
+    def test_tls_on_a_closed_connection_fails(self) -> None:
         uvloop.run(self.check_refused(b'12', b''))
 
     async def check_refused(self, expected: bytes, ahead: bytes) -> None:
@@ -85,7 +85,7 @@ class StartTLSTest(testtools.TestCase):
                         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                     )
 
-    def test_without_such_data_tls_begins(self) -> None:
+    def test_tls_starts_without_such_data(self) -> None:
         uvloop.run(self.check_encrypted())
 
     async def check_encrypted(self) -> None:

@@ -73,7 +73,11 @@ class GatewayTestCase(testtools.TestCase):
         )[0]
 
     def fails(self, kind: type[Exception], *log_in: Any) -> str | None:
-        """A log-in fails so; what Retry-After says."""
+        """Check that a log-in fails with a kind of exception.
+
+        :param log_in: the arguments of :meth:`log_in`
+        :returns: the header Retry-After
+        """
         error = self.assertRaises(
             exception.ConsoleSvcError, self.log_in, *log_in
         )

@@ -48,7 +48,7 @@ class NativeConsolesTest(testtools.TestCase):
         with self.database.engine.connect() as connection:
             return connection.execute(sa.select(tables.consoles)).all()
 
-    def test_open(self) -> None:
+    def test_open_sets_the_password_at_the_hypervisor(self) -> None:
         console, password = self.open()
         self.assertEqual('console.test', console.host)
         self.assertEqual(5901, console.port)
@@ -64,7 +64,7 @@ class NativeConsolesTest(testtools.TestCase):
     def test_open_is_idempotent(self) -> None:
         self.assertEqual(self.open(), self.open())
 
-    def test_close(self) -> None:
+    def test_close_deletes_the_console_and_its_password(self) -> None:
         console, _ = self.open()
         self.consoles.close(CONTEXT, self.server, console.id)
         self.assertEqual({}, self.driver.passwords)
@@ -77,9 +77,7 @@ class NativeConsolesTest(testtools.TestCase):
             console.id,
         )
 
-    def test_close_keeps_the_record_when_the_host_is_dead(
-        self,
-    ) -> None:
+    def test_close_deletes_nothing_when_the_host_is_dead(self) -> None:
         console, _ = self.open()
         self.driver.dead_hosts.add('compute-1')
         self.assertRaises(
@@ -178,13 +176,12 @@ class NativeConsolesTest(testtools.TestCase):
     def test_concurrent_creates_leave_one_console(self) -> None:
         # Every thread finds no console before one of them stores its own.
         start = threading.Barrier(8)
-        opened = self.driver.open_native_console
+        open_native_console = self.driver.open_native_console
 
         def open_together(*args):
-            if not start.broken:
+            if not self.rows() and not start.broken:
                 start.wait(20)
-            endpoint = opened(*args)
-            return endpoint
+            return open_native_console(*args)
 
         errors = []
 
@@ -194,9 +191,7 @@ class NativeConsolesTest(testtools.TestCase):
             except Exception as error:
                 errors.append(error)
 
-        self.driver.open_native_console = lambda *args: (
-            open_together(*args) if len(self.rows()) == 0 else opened(*args)
-        )
+        self.driver.open_native_console = open_together
         threads = [threading.Thread(target=create) for _ in range(8)]
         for thread in threads:
             thread.start()

@@ -38,7 +38,7 @@ class LogInTest(GatewayTestCase):
         (row,) = self.rows(tables.consoles)
         self.assertEqual((0, 0), (row['failures'], row['locked_until']))
 
-    def test_missing_key_file_is_not_a_wrong_password(self) -> None:
+    def test_missing_key_file_does_not_count_as_a_failure(self) -> None:
         self.start(rfb={'max_failures': 1})
         opened = self.open()
         keys = pathlib.Path(self.configuration.conf.consoles.key_file)
@@ -146,14 +146,14 @@ class LogInTest(GatewayTestCase):
         self.assertNotIn(opened.password, log.output)
         self.assertNotIn(CHALLENGE.hex(), log.output)
 
-    def test_log_in_fails_when_the_console_is_closed_meanwhile(self) -> None:
+    def test_log_in_to_a_console_closed_meanwhile_fails(self) -> None:
         self.start()
         opened = self.open()
-        closed = self.driver.get_connect_info
+        get_connect_info = self.driver.get_connect_info
 
         def close_first(*args: Any) -> Any:
             self.tokens.revoke_server(CONTEXT, fixtures.SERVER)
-            return closed(*args)
+            return get_connect_info(*args)
 
         self.driver.get_connect_info = close_first
         self.fails(exception.ConsoleUsedUp, opened.password)

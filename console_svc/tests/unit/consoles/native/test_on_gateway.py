@@ -14,7 +14,7 @@ from console_svc.tests.unit.consoles.native.gateway import (
 
 
 class ConsolesTest(GatewayTestCase):
-    def test_open_and_close_leave_the_hypervisor_alone(self) -> None:
+    def test_open_and_close_set_no_password_at_the_hypervisor(self) -> None:
         self.start()
         opened = self.open()
         self.consoles.close(CONTEXT, self.driver.server, opened.console.id)
@@ -69,7 +69,7 @@ class ConsolesTest(GatewayTestCase):
         ):
             self.fails(exception.AuthenticationFailed, before.password, target)
 
-    def test_reopens_before_the_purge(self) -> None:
+    def test_expired_console_can_be_reopened_before_the_purge(self) -> None:
         self.start({'native_ttl': 60, 'port_range': '5902-5902'})
         before = self.open()
         self.now += 60

@@ -64,7 +64,7 @@ class LogInTest(testtools.TestCase):
     def log_in(self, *sent: bytes, accepted: Any = EVERY_TYPE) -> bytes:
         return talk(rfb.log_in(accepted), *sent)[1]
 
-    def test_without_authentication(self) -> None:
+    def test_log_in_without_authentication(self) -> None:
         for version, sent, received in (
             (V8, b'\x01\x01' + OK, b'\x01'),
             (V7, b'\x01\x01', b'\x01'),
@@ -72,7 +72,7 @@ class LogInTest(testtools.TestCase):
         ):
             self.assertEqual(version + received, self.log_in(version, sent))
 
-    def test_with_a_password(self) -> None:
+    def test_log_in_with_a_password(self) -> None:
         for version, sent, received in (
             (V8, b'\x01\x02', b'\x02'),
             (V7, b'\x01\x02', b'\x02'),
@@ -83,7 +83,7 @@ class LogInTest(testtools.TestCase):
                 self.log_in(version, sent, bytes(16), OK),
             )
 
-    def test_with_tls(self) -> None:
+    def test_log_in_with_tls(self) -> None:
         for subtype, sent, received in (
             (260, b'', b''),
             (261, bytes(16), self.RESPONSE),
@@ -137,8 +137,8 @@ class LogInTest(testtools.TestCase):
             error = self.assertRaises(rfb.RFBError, self.log_in, *sent)
             self.assertEqual(message, str(error))
 
-    def test_no_type_below_the_accepted_is_chosen(self) -> None:
-        """Where TLS is required, a server cannot make it go without."""
+    def test_types_that_are_not_accepted_are_never_chosen(self) -> None:
+        """A server cannot downgrade a log-in that requires TLS."""
         self.assertRaises(
             rfb.RFBError,
             self.log_in,

@@ -37,7 +37,7 @@ class OfferTest(testtools.TestCase):
         for sent in (b'GET / HTTP/1', b'RFB 004.001\n', V8 + b'\x05'):
             self.assertRaises(rfb.RFBError, talk, rfb.offer(rfb.NONE), sent)
 
-    def test_refusal_before_authentication(self) -> None:
+    def test_refusal_offers_no_types_and_sends_the_reason(self) -> None:
         for version, zero in ((V8, b'\0'), (V7, b'\0'), (V3, bytes(4))):
             self.assertEqual(
                 (None, V8 + zero + number(3) + b'No!'),
@@ -49,7 +49,7 @@ class OfferTest(testtools.TestCase):
             (b'r' * 16, b'c' * 16), talk(rfb.ask(b'c' * 16), b'r' * 16)
         )
 
-    def test_security_results(self) -> None:
+    def test_security_result_of_each_version(self) -> None:
         for minor, security_type, received in (
             (8, rfb.NONE, OK),
             (7, rfb.NONE, b''),
@@ -77,7 +77,7 @@ class ReceiveTest(testtools.TestCase):
         *sent: bytes,
         types: tuple[int, ...] = (rfb.VENCRYPT, rfb.VNC),
         subtype: int = rfb.X509_VNC,
-    ) -> tuple[rfb.Login, bytes]:
+    ) -> tuple[rfb.Credentials, bytes]:
         login, received = talk(
             rfb.receive(self.CHALLENGE, types, subtype), *sent
         )
@@ -87,7 +87,7 @@ class ReceiveTest(testtools.TestCase):
         for version, minor in ((V8, 8), (V7, 7)):
             self.assertEqual(
                 (
-                    rfb.Login(minor, None, self.RESPONSE),
+                    rfb.Credentials(minor, None, self.RESPONSE),
                     V8 + b'\x02\x13\x02' + self.CHALLENGE,
                 ),
                 self.receive(version, b'\x02', self.RESPONSE),
@@ -96,7 +96,7 @@ class ReceiveTest(testtools.TestCase):
     def test_log_in_by_the_oldest_version(self) -> None:
         self.assertEqual(
             (
-                rfb.Login(3, None, self.RESPONSE),
+                rfb.Credentials(3, None, self.RESPONSE),
                 V8 + number(2) + self.CHALLENGE,
             ),
             self.receive(V3, self.RESPONSE),
@@ -108,7 +108,7 @@ class ReceiveTest(testtools.TestCase):
         login, received = self.receive(
             V8, b'\x13', b'\x00\x02', number(261), self.RESPONSE
         )
-        self.assertEqual(rfb.Login(8, None, self.RESPONSE), login)
+        self.assertEqual(rfb.Credentials(8, None, self.RESPONSE), login)
         self.assertEqual(
             V8
             + b'\x02\x13\x02'
@@ -127,7 +127,9 @@ class ReceiveTest(testtools.TestCase):
             subtype=rfb.X509_PLAIN,
         )
         self.assertEqual(
-            rfb.Login(8, 'web-1', rfb.response(self.CHALLENGE, 'sesame')),
+            rfb.Credentials(
+                8, 'web-1', rfb.response(self.CHALLENGE, 'sesame')
+            ),
             login,
         )
         self.assertThat(received, testtools.matchers.EndsWith(b'\x01<TLS>'))
@@ -143,7 +145,7 @@ class ReceiveTest(testtools.TestCase):
                 *(user, target, self.RESPONSE),
                 types=(rfb.VENCRYPT, rfb.XVP),
             )
-            self.assertEqual(rfb.Login(8, name, self.RESPONSE), login)
+            self.assertEqual(rfb.Credentials(8, name, self.RESPONSE), login)
             self.assertEqual(V8 + b'\x02\x13\x16' + self.CHALLENGE, received)
 
     def test_types_that_were_not_offered_are_errors(self) -> None:

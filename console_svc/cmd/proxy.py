@@ -16,6 +16,9 @@ from console_svc import conf as configuration
 
 LOG = logging.getLogger(__name__)
 
+# The option groups that workers read.
+_GROUPS = ('proxy', 'rfb', 'vnc', 'consoles', 'console_api')
+
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C."""
@@ -36,6 +39,9 @@ def _run(conf: cfg.ConfigOpts) -> int:
     # Check the configuration here, once: cotyledon restarts a worker that
     # fails, for ever.
     try:
+        for group in _GROUPS:
+            # oslo.config checks the value of an option when it is read.
+            dict(conf[group])
         console_api.ConsoleApi(conf)
         tls.browsers(conf)
         tls.native_clients(conf)

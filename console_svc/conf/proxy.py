@@ -2,9 +2,33 @@
 
 """[proxy] the console proxy."""
 
+from typing import Any
+
 from oslo_config import cfg, types
 
+from console_svc import origins
+
 GROUP = 'proxy'
+
+
+class AllowedOrigin(types.ConfigType):
+    """The origin of a page: a host, with or without scheme and port."""
+
+    def __init__(self) -> None:
+        super().__init__(type_name='origin')
+
+    def __call__(self, value: Any) -> origins.AllowedOrigin:
+        return origins.parse_allowed(str(value))
+
+    def __repr__(self) -> str:
+        return 'AllowedOrigin'
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AllowedOrigin)
+
+    def _formatter(self, value: Any) -> str:
+        return str(value)
+
 
 OPTIONS = [
     cfg.StrOpt(
@@ -58,16 +82,28 @@ OPTIONS = [
     ),
     cfg.ListOpt(
         'allowed_origins',
+        item_type=AllowedOrigin(),
         default=[],
         sample_default=['dashboard.example.org'],
         help='Hosts whose pages may open consoles, in addition to the host '
-        "of the proxy's own URL.",
+        "and port of the proxy's own URL. With a port, as in "
+        'dashboard.example.org:8443, pages of this port only; with a scheme, '
+        'as in https://dashboard.example.org, pages of this scheme only.',
     ),
     cfg.BoolOpt(
         'enable_proxy_headers_parsing',
         default=False,
         help='Trust the headers X-Forwarded-For and X-Forwarded-Proto. Enable '
         'it only if the proxy can be reached through a load balancer alone.',
+    ),
+    cfg.IntOpt(
+        'trusted_hops',
+        default=1,
+        min=1,
+        help='Number of load balancers through which each request passes. '
+        'Each adds one element to X-Forwarded-For. The client can forge the '
+        'elements before those. Only used if enable_proxy_headers_parsing is '
+        'on.',
     ),
     cfg.IntOpt(
         'max_sessions',

@@ -3,17 +3,14 @@
 """The front end for browsers: pages, and consoles over websockets."""
 
 import asyncio
-import contextlib
 import functools
-import http.cookies
+import http
 import logging
-import re
 import socket
 import ssl
 import time
 from collections.abc import Sequence
 from typing import Final
-from urllib import parse
 
 from oslo_config import cfg
 from websockets.asyncio import server as websockets
@@ -22,6 +19,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from console_svc import addresses, forwarded, origins
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import Ended, Refused, Unreachable
 from console_svc.proxy.handshakes import Browser
@@ -30,6 +28,7 @@ from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import BACKLOG, WebSocketStream
+from console_svc.proxy.tokens import token_of
 
 LOG = logging.getLogger(__name__)
 
@@ -49,8 +48,9 @@ _SPARE: Final = 500
 # Selected if it is offered. A client that offers none gets no subprotocol.
 _BINARY: Final = Subprotocol('binary')
 
-# Characters and length of a console token.
-_TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{1,128}')
+# Most bytes of a request's target and headers. The library's own limits,
+# 128 lines of 8 KiB each, allow for 1 MiB.
+_MAX_HEAD: Final = 64 * 1024
 
 
 class Browsers:
@@ -102,6 +102,12 @@ class Browsers:
         self, connection: websockets.ServerConnection, request: Request
     ) -> Response | None:
         """Respond with a page or a refusal; None: accept the websocket."""
+        if _head_size(request) > _MAX_HEAD:
+            return connection.respond(
+                http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                'The headers of the request are too large. Delete the '
+                'cookies of this site.\n',
+            )
         if _header(request.headers, 'Upgrade') is None:
             status, headers, body = self._pages.get(request.path)
             return Response(
@@ -112,8 +118,8 @@ class Browsers:
             )
         if not self._is_origin_allowed(connection, request):
             LOG.info(
-                'A websocket from a page of %s was refused; to allow it, add '
-                'the host to [proxy] allowed_origins',
+                'A websocket from a page of %.300r was refused; to allow it, '
+                'add the origin to [proxy] allowed_origins',
                 _header(request.headers, 'Origin'),
             )
             return connection.respond(
@@ -129,34 +135,39 @@ class Browsers:
         A client without an Origin header is not a browser (RFC 6455, section
         10.2), so there is no page that could misuse it.
         """
-        origin = _header(request.headers, 'Origin')
-        if origin is None:
+        if 'Origin' not in request.headers:
             return True
-        secure = connection.transport.get_extra_info('ssl_object') is not None
-        if self._options.enable_proxy_headers_parsing:
-            forwarded = _header(request.headers, 'X-Forwarded-Proto')
-            secure = secure if forwarded is None else forwarded == 'https'
-        try:
-            page = parse.urlsplit(origin)
-            proxy = parse.urlsplit(f'//{_header(request.headers, "Host")}')
-            hosts = {proxy.hostname, *self._options.allowed_origins}
-        except ValueError:
-            return False
-        return (
-            page.scheme == ('https' if secure else 'http')
-            and page.hostname is not None
-            and page.hostname in hosts
+        return origins.is_allowed(
+            _header(request.headers, 'Origin') or '',
+            self._scheme(connection, request),
+            _header(request.headers, 'Host') or '',
+            self._options.allowed_origins,
         )
 
+    def _scheme(
+        self, connection: websockets.ServerConnection, request: Request
+    ) -> str:
+        """The scheme with which the browser sent a request."""
+        if self._options.enable_proxy_headers_parsing:
+            scheme = forwarded.scheme(
+                request.headers.get_all('X-Forwarded-Proto'),
+                self._options.trusted_hops,
+            )
+            if scheme is not None:
+                return scheme
+        is_tls = connection.transport.get_extra_info('ssl_object') is not None
+        return 'https' if is_tls else 'http'
+
     def _client_address(self, connection: websockets.ServerConnection) -> str:
-        address: str = connection.remote_address[0]
         request = connection.request
         if self._options.enable_proxy_headers_parsing and request is not None:
-            forwarded = _header(request.headers, 'X-Forwarded-For')
-            if forwarded:
-                # The load balancer adds the last; clients can forge the rest.
-                return forwarded.rpartition(',')[2].strip()
-        return address
+            address = forwarded.client_address(
+                request.headers.get_all('X-Forwarded-For'),
+                self._options.trusted_hops,
+            )
+            if address is not None:
+                return address
+        return addresses.canonical(connection.remote_address[0])
 
     async def _serve(self, connection: websockets.ServerConnection) -> None:
         """Serve a websocket, and close it with the close reason."""
@@ -175,8 +186,10 @@ class Browsers:
     ) -> None:
         began = time.monotonic()
         request = connection.request
-        token = None if request is None else token_of(request)
-        if token is None:
+        token = request and token_of(
+            request.path, request.headers.get_all('Cookie')
+        )
+        if not token:
             raise Refused('There is no console token in the URL.')
         stream = WebSocketStream(connection)
         browser = Browser(stream, self._options.handshake_timeout)
@@ -199,32 +212,11 @@ class Browsers:
                 raise
 
 
-def token_of(request: Request) -> str | None:
-    """The console token of a request; None if there is none.
-
-    Pages send it in the query, in the query inside the parameter ``path`` (as
-    in the URL of noVNC's page), or in a cookie (old versions of noVNC).
-    """
-    for query in _queries(request.path):
-        for token in query.get('token', []):
-            if _TOKEN.fullmatch(token):
-                return token
-    cookies: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
-    with contextlib.suppress(http.cookies.CookieError):
-        cookies.load(_header(request.headers, 'Cookie') or '')
-    morsel = cookies.get('token')
-    if morsel is not None and _TOKEN.fullmatch(morsel.value):
-        return morsel.value
-    return None
-
-
-def _queries(target: str) -> list[dict[str, list[str]]]:
-    query = parse.parse_qs(target.partition('?')[2])
-    inner = [
-        parse.parse_qs(path.partition('?')[2])
-        for path in query.get('path', [])
-    ]
-    return [query, *inner]
+def _head_size(request: Request) -> int:
+    """The size of a request's target and headers."""
+    return len(request.path) + sum(
+        len(name) + len(value) for name, value in request.headers.raw_items()
+    )
 
 
 def _limited_connection(limit: int) -> type[websockets.ServerConnection]:

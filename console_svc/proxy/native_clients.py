@@ -19,6 +19,7 @@ from typing import Final
 
 from oslo_config import cfg
 
+from console_svc import addresses
 from console_svc.protocols import rfb
 from console_svc.proxy.console_api import ConsoleApi, OpenedSession
 from console_svc.proxy.errors import (
@@ -88,7 +89,7 @@ class NativeClients:
     ) -> None:
         """Start a connection's task, unless there are too many."""
         peer = writer.get_extra_info('peername')
-        address: str = peer[0] if peer else ''
+        address = addresses.canonical(peer[0]) if peer else ''
         if (
             len(self._connections) >= self._max_connections
             or self._addresses[address]

@@ -100,6 +100,17 @@ class HandshakeTest(BadInputTest):
         self.console()
         self.check_echo(self.connect())
 
+    def test_large_headers_are_refused(self) -> None:
+        cookies = 'Cookie: ' + 'a="\\"; ' * 1150 + '\r\n'
+        for head in (
+            UPGRADE.format(target='/'),
+            'GET /vnc.html HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+        ):
+            data = head.replace('Host: ', cookies * 120 + 'Host: ')
+            answer = self.received(self.raw(data.encode()))
+            self.assertTrue(answer.startswith(b'HTTP/1.1 431 '), answer[:99])
+            self.assertIn(b'Delete the cookies of this site.', answer)
+
     def test_slow_handshakes_time_out(self) -> None:
         silent = self.raw()
         slow = self.raw(b'GET / HTTP/1.1\r\nX: ')

@@ -35,28 +35,39 @@ class OriginCase(ProxyTest):
 
 
 class OriginTest(OriginCase):
-    PROXY = {'allowed_origins': 'dashboard.example.org'}
+    PROXY = {
+        'allowed_origins': 'dashboard.example.org, '
+        'HTTP://Dashboard.example.net:8080/, [2001:DB8::7]:8080,'
+    }
 
     def test_own_and_allowed_origins_open_consoles(self) -> None:
         own = f'http://127.0.0.1:{self.proxy.port}'
         for origin, allowed in (
             (own, True),
-            ('http://127.0.0.1', True),
             ('http://dashboard.example.org', True),
-            ('https://127.0.0.1', False),
+            ('http://dashboard.example.org:8080', True),
+            ('http://dashboard.example.net:8080', True),
+            ('http://[2001:db8::7]:8080', True),
+            ('http://127.0.0.1', False),
+            (own.replace('http', 'https'), False),
+            ('http://dashboard.example.net', False),
+            ('http://dashboard.example.net:8081', False),
+            ('http://[2001:db8::7]', False),
+            ('https://dashboard.example.org', False),
             ('http://evil.example.org', False),
             ('http://127.0.0.1.example.org', False),
             ('http://dashboard.example.org.evil.example.org', False),
             ('null', False),
+            ('', False),
+            (f'{own}, {own}', False),
             ('http://', False),
             ('http://[', False),
         ):
             self.assertEqual(allowed, self.allows(origin), origin)
 
     def test_forwarded_scheme_is_ignored_by_default(self) -> None:
-        self.assertFalse(
-            self.allows('https://127.0.0.1', X_Forwarded_Proto='https')
-        )
+        own = f'https://127.0.0.1:{self.proxy.port}'
+        self.assertFalse(self.allows(own, X_Forwarded_Proto='https'))
 
 
 class ForwardedOriginTest(OriginCase):
@@ -65,14 +76,40 @@ class ForwardedOriginTest(OriginCase):
     PROXY = {'enable_proxy_headers_parsing': True}
 
     def test_forwarded_scheme_is_that_of_the_own_origin(self) -> None:
-        for origin, scheme, allowed in (
-            ('https://127.0.0.1', 'https', True),
-            ('http://127.0.0.1', 'https', False),
-            ('http://127.0.0.1', 'http', True),
+        for page, scheme, allowed in (
+            ('https', 'https', True),
+            ('https', 'HTTPS', True),
+            ('https', 'wss', True),
+            ('https', 'http, https', True),
+            ('http', 'https', False),
+            ('http', 'wss', False),
+            ('http', 'http, https', False),
+            ('http', 'http', True),
+            ('http', 'ws', True),
+            ('http', 'https, http', True),
+            # The scheme of the connection.
+            ('http', 'unknown', True),
+            ('https', 'unknown', False),
         ):
             self.assertEqual(
-                allowed, self.allows(origin, X_Forwarded_Proto=scheme)
+                allowed,
+                self.allows(
+                    f'{page}://127.0.0.1:{self.proxy.port}',
+                    X_Forwarded_Proto=scheme,
+                ),
+                (page, scheme),
             )
+
+    def test_forwarded_host_and_port_are_not_trusted(self) -> None:
+        self.assertFalse(
+            self.allows(
+                'http://evil.example.org:8080',
+                X_Forwarded_Host='evil.example.org:8080',
+            )
+        )
+        self.assertFalse(
+            self.allows('http://127.0.0.1', X_Forwarded_Port='80')
+        )
 
     def test_other_origins_are_refused(self) -> None:
         self.assertFalse(self.allows('http://dashboard.example.org'))

@@ -25,6 +25,27 @@ class TokenTest(ProxyTest):
             headers = {'Cookie': cookie} if cookie else None
             self.check_echo(self.connect(target, additional_headers=headers))
 
+    def test_other_cookies_do_not_hide_the_token(self) -> None:
+        self.console()
+        token = self.token()
+        for lines in (
+            [f'x={{"a":1}}; token={token}'],
+            [f'prefs[a]=b; token={token}'],
+            [f'name=J\xf6rg; token={token}'],
+            [f'bare; token={token}'],
+            [f'token={token}; token=other'],
+            [f'token=a/b; token={token}'],
+            ['x="', f'token={token}'],
+            # Large, but allowed.
+            ['x=' + 'y' * 8000] * 7 + [f'token={token}'],
+        ):
+            connection = self.connect(
+                'websockify',
+                additional_headers=[('Cookie', line) for line in lines],
+            )
+            self.check_echo(connection)
+            connection.close()
+
     def test_token_elsewhere_is_ignored(self) -> None:
         token = self.token()
         for target in (

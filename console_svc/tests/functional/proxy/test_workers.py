@@ -107,6 +107,11 @@ class WorkerTest(ProxyTest):
             ({'cert': '/nonexistent.pem'}, '/nonexistent.pem'),
             ({'ports': 'all'}, 'ports'),
             ({'ports': '6080,6080'}, 'Port 6080 is configured twice'),
+            (
+                {'allowed_origins': 'https://one.test, two.test/x'},
+                'two.test/x',
+            ),
+            ({'handshake_timeout': 'x'}, 'handshake_timeout'),
             ({'console_api': {'timeout': 10}}, 'auth_type'),
             ({'console_api': {'auth_type': 'password'}}, 'auth_url'),
             (

@@ -7,7 +7,7 @@ import testtools
 from oslo_config import cfg
 
 from console_svc import conf as configuration
-from console_svc.conf import consoles, opts
+from console_svc.conf import consoles, opts, proxy
 
 
 class ConfTest(testtools.TestCase):
@@ -84,6 +84,26 @@ class ConfTest(testtools.TestCase):
                 cfg.ConfigFileValueError, consoles.own_ports, conf
             )
             self.assertIn('is not a range of ports such as', str(error))
+
+    def test_invalid_origins_are_refused(self) -> None:
+        for text in ('*.d.test', 'one.test, two.test/x', 'one.test,,two.test'):
+            file = self.write('x.conf', f'[proxy]\nallowed_origins = {text}\n')
+            conf = configuration.load(files=[file])
+            error = self.assertRaises(
+                cfg.ConfigFileValueError,
+                getattr,
+                conf.proxy,
+                'allowed_origins',
+            )
+            self.assertIn('option allowed_origins', str(error))
+            self.assertIn('is not an origin such as', str(error))
+
+    def test_origins_are_formatted_as_they_are_written(self) -> None:
+        origins = proxy.AllowedOrigin()
+        self.assertEqual(
+            ['https://[2001:db8::7]:8443'],
+            origins.format_defaults(origins('https://[2001:db8::7]:8443')),
+        )
 
     def test_a_port_range_is_formatted_as_it_is_written(self) -> None:
         ports = consoles.PortRange()

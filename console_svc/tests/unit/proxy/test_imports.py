@@ -16,7 +16,10 @@ print(*sys.modules)
 """
 
 _ALLOWED = {
+    'addresses',
     'conf',
+    'forwarded',
+    'origins',
     'prometheus',
     'protocols',
     'proxy',

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(console_svc.__file__).parent
 #: Room -> the rooms that it may import. CONTRIBUTING describes the rooms.
 IMPORTS: dict[str, set[str]] = {
     'addresses': set(),
+    'background': set(),
     'context': set(),
     'exception': set(),
     'objects': set(),
@@ -27,7 +28,7 @@ IMPORTS: dict[str, set[str]] = {
     'conf': {'version'},
     'rest_client': {'conf'},
     'audit': {'context', 'exception', 'objects'},
-    'audit_notifications': {'audit', 'context'},
+    'audit_notifications': {'audit', 'background', 'context'},
     'policy': {'conf', 'context', 'exception', 'policies', 'watched_file'},
     'db': {'exception', 'objects'},
     'compute': {
@@ -42,6 +43,7 @@ IMPORTS: dict[str, set[str]] = {
     'consoles': {
         'addresses',
         'audit',
+        'background',
         'compute',
         'conf',
         'context',
@@ -55,6 +57,7 @@ IMPORTS: dict[str, set[str]] = {
     'services': {
         'audit',
         'audit_notifications',
+        'background',
         'compute',
         'consoles',
         'db',
@@ -63,6 +66,7 @@ IMPORTS: dict[str, set[str]] = {
     'nova_notifications': {'consoles', 'context'},
     'api': {
         'addresses',
+        'background',
         'consoles',
         'context',
         'db',

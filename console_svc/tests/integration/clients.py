@@ -39,6 +39,9 @@ class ClientsTestCase(testtools.TestCase):
             front,
             projects=cls.keystone.projects,
             api={'auth_strategy': 'keystone'},
+            # No proxy keeps the sessions alive, and commands are slow on a
+            # busy machine.
+            consoleauth={'session_lapse': 600},
             keystone_authtoken=authtoken(cls.keystone),
         )
         cls.service.setUp()

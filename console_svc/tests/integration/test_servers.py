@@ -155,4 +155,4 @@ class DevelopmentServerTest(testtools.TestCase):
         program.wait_for(lambda: process.listens(port), 'the server')
         program.signal(signal.SIGTERM)
         self.assertEqual(0, program.wait())
-        self.assertIn('For development only', program.log.read_text())
+        self.assertIn('for development only', program.log.read_text())

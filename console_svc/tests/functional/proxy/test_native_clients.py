@@ -2,6 +2,8 @@
 
 """Log-ins and sessions of native VNC clients."""
 
+import signal
+import socket
 import ssl
 import struct
 from concurrent import futures
@@ -157,3 +159,32 @@ class UnavailableApiTest(NativeClientsTest):
         self.refused('The console service is unavailable. Try again later.')
         self.assertEqual(consoles.SCREEN, desktop(line))
         stream.close()
+
+
+class DrainTest(NativeClientsTest):
+    GATEWAY = {'proxy': {'drain_timeout': 600}}
+
+    def test_log_ins_during_a_drain_are_refused(self) -> None:
+        program = self.gateway.proxy.process
+        stream, connection = self.log_in(
+            self.console['port'], self.console['password']
+        )
+        late = self.connect(self.console['port'])
+        # Accepted, as the gateway speaks first.
+        self.assertEqual(b'RFB', late.recv(3, socket.MSG_PEEK))
+        program.signal(signal.SIGTERM)
+        program.wait_for(
+            lambda: (
+                self.gateway.proxy.local('/healthcheck').status_code == 503
+            ),
+            'the drain',
+        )
+        error = self.assertRaises(
+            rfb.RFBError,
+            Connection(late, self.console['password']).perform,
+            rfb.log_in((rfb.VNC,)),
+        )
+        self.assertEqual('This console proxy is going down.', str(error))
+        self.assertEqual(consoles.SCREEN, desktop(connection))
+        stream.close()
+        self.assertEqual(0, program.wait())

@@ -5,6 +5,7 @@
 import contextlib
 import pathlib
 import signal
+import socket
 import ssl
 
 from websockets.exceptions import ConnectionClosed
@@ -15,7 +16,11 @@ from console_svc.tests.programs import certificates, process
 
 
 def trusting(authority: pathlib.Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(authority))
+    context = ssl.create_default_context(cafile=str(authority))
+    # The client reads in a thread beside the one that writes. In TLS 1.3 what
+    # it writes is lost at times, while the other reads session tickets.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 class TLSTest(ProxyTest):
@@ -29,21 +34,25 @@ class TLSTest(ProxyTest):
             self.useFixture(fixtures.fixtures.TempDir()).path
         )
         certificates.write(self.folder)
-        self.start(
-            cert=self.folder / 'server-cert.pem',
-            key=self.folder / 'server-key.pem',
-            ssl_minimum_version='tlsv1_3',
-        )
+        self.options = {
+            'cert': self.folder / 'server-cert.pem',
+            'key': self.folder / 'server-key.pem',
+        }
         self.console()
 
     def test_old_versions_of_tls_are_refused(self) -> None:
-        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        old.check_hostname = False
-        old.verify_mode = ssl.CERT_NONE
-        old.maximum_version = ssl.TLSVersion.TLSv1_2
-        self.assertRaises(ssl.SSLError, self.connect, ssl=old)
+        self.start(**self.options, ssl_minimum_version='tlsv1_3')
+        authority = self.folder / 'ca-cert.pem'
+        self.assertRaises(ssl.SSLError, self.connect, ssl=trusting(authority))
+        context = ssl.create_default_context(cafile=str(authority))
+        with (
+            socket.create_connection(('127.0.0.1', self.proxy.port)) as plain,
+            context.wrap_socket(plain, server_hostname='127.0.0.1') as stream,
+        ):
+            self.assertEqual('TLSv1.3', stream.version())
 
     def test_certificate_is_read_again_on_sighup(self) -> None:
+        self.start(**self.options)
         first = self.folder / 'first-ca.pem'
         first.write_bytes((self.folder / 'ca-cert.pem').read_bytes())
         before = self.connect(ssl=trusting(first))

@@ -24,7 +24,7 @@ def ignore(name: str) -> None:
 
 def repeat(
     name: str,
-    act: Callable[[], None],
+    act: Callable[[], object],
     failed: Failed = ignore,
     pause: float = _PAUSE,
 ) -> None:

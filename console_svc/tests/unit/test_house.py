@@ -32,6 +32,7 @@ IMPORTS: dict[str, set[str]] = {
     'policy': {'conf', 'context', 'exception', 'policies', 'watched_file'},
     'db': {'exception', 'objects'},
     'compute': {
+        'background',
         'conf',
         'context',
         'exception',

@@ -18,7 +18,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from console_svc import audit
+from console_svc import audit, background
 from console_svc.context import RequestContext
 
 LOG = logging.getLogger(__name__)
@@ -34,9 +34,12 @@ _EXIT_SECONDS = 2
 _Event = tuple[str, Mapping[str, Any]]
 
 
-def notifier(conf: cfg.ConfigOpts) -> audit.Notifier | None:
+def notifier(
+    conf: cfg.ConfigOpts, failed: background.Failed = background.ignore
+) -> audit.Notifier | None:
     """The function that sends an event; None: no driver is configured.
 
+    :param failed: counts unexpected exceptions of the thread
     :raises oslo_config.cfg.Error: oslo.messaging (the extra
         ``notifications``) is not installed
     """
@@ -55,7 +58,7 @@ def notifier(conf: cfg.ConfigOpts) -> audit.Notifier | None:
         publisher_id=f'console-svc.{socket.gethostname()}',
         retry=1,
     )
-    return Outbox(sender).put
+    return Outbox(sender, failed).put
 
 
 def _drivers(conf: cfg.ConfigOpts) -> set[str]:
@@ -78,10 +81,14 @@ class Outbox:
     """Queues events and sends them from a thread.
 
     :param sender: oslo.messaging's Notifier
+    :param failed: counts unexpected exceptions of the thread
     """
 
-    def __init__(self, sender: Any) -> None:
+    def __init__(
+        self, sender: Any, failed: background.Failed = background.ignore
+    ) -> None:
         self._sender = sender
+        self._failed = failed
         self._lock = threading.Lock()
         self._pid: int | None = None
         self._events: queue.Queue[_Event] = queue.Queue(_MAX_WAITING)
@@ -114,28 +121,29 @@ class Outbox:
         with self._lock:
             if self._pid != os.getpid():
                 self._events = queue.Queue(_MAX_WAITING)
-                threading.Thread(
-                    target=self._run, name='notifications', daemon=True
-                ).start()
+                background.repeat(
+                    'notifications', self._send_next, self._failed
+                )
                 atexit.register(self._finish, os.getpid())
                 # Last: other threads check it without the lock.
                 self._pid = os.getpid()
 
-    def _run(self) -> None:
-        while True:
-            event_type, event = self._events.get()
+    def _send_next(self) -> None:
+        event_type, event = self._events.get()
+        try:
             refused = event['outcome'] == 'failure'
             send = self._sender.warn if refused else self._sender.info
-            try:
-                send({}, event_type, event)
-            except Exception as error:
-                LOG.warning(
-                    'Audit notification %s was not sent: %s',
-                    event_type,
-                    error,
-                )
-            finally:
-                self._events.task_done()
+            send({}, event_type, event)
+        except Exception:
+            # oslo.messaging handles a bus that is unavailable itself.
+            LOG.warning(
+                'Audit notification %s was not sent',
+                event_type,
+                exc_info=True,
+            )
+            self._failed('notifications')
+        finally:
+            self._events.task_done()
 
     def _finish(self, pid: int) -> None:
         """At exit, wait a little for the queued events to be sent."""

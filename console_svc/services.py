@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from oslo_config import cfg
 
-from console_svc import audit_notifications, compute
+from console_svc import audit_notifications, background, compute
 from console_svc.audit import Audit, Counter
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
@@ -30,6 +30,8 @@ class Services:
         an error; None: no limit
     :param count: counts the events of the audit, for metrics
     :param clock: seconds of the UTC epoch
+    :param failed: counts unexpected exceptions of background threads, for
+        metrics
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Services:
         database_timeout: int | None = None,
         count: Counter | None = None,
         clock: Callable[[], float] = time.time,
+        failed: background.Failed = background.ignore,
     ) -> None:
         self.conf = conf
         self._database_timeout = database_timeout
         self._count = count
-        self._clock = clock
+        self.clock = clock
+        self._failed = failed
 
     def load(self) -> None:
         """Make all objects now, so that a misconfiguration stops the start.
@@ -71,7 +75,8 @@ class Services:
 
     @functools.cached_property
     def audit(self) -> Audit:
-        return Audit(audit_notifications.notifier(self.conf), self._count)
+        notifier = audit_notifications.notifier(self.conf, self._failed)
+        return Audit(notifier, self._count)
 
     @functools.cached_property
     def servers(self) -> Servers:
@@ -85,13 +90,13 @@ class Services:
             self.driver,
             self.vault,
             self.audit,
-            self._clock,
+            self.clock,
         )
 
     @functools.cached_property
     def sessions(self) -> ConsoleSessions:
         return ConsoleSessions(
-            self.conf, self.database, self.tokens, self.audit, self._clock
+            self.conf, self.database, self.tokens, self.audit, self.clock
         )
 
     @functools.cached_property
@@ -102,7 +107,7 @@ class Services:
             self.driver,
             self.vault,
             self.tokens,
-            self._clock,
+            self.clock,
         )
 
     @functools.cached_property
@@ -114,7 +119,7 @@ class Services:
             self.vault,
             self.sessions,
             self.audit,
-            self._clock,
+            self.clock,
         )
 
     @functools.cached_property
@@ -125,5 +130,6 @@ class Services:
             self.driver,
             self.native_consoles,
             self.audit,
-            self._clock,
+            self.clock,
+            self._failed,
         )

@@ -14,7 +14,7 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
-from console_svc import exception
+from console_svc import background, exception
 from console_svc.api import healthcheck, microversion, operation, routes
 from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.root import RootController
@@ -59,6 +59,7 @@ def build(conf: cfg.ConfigOpts) -> WSGIApplication:
         conf,
         conf.api.database_timeout,
         metrics.event if metrics else None,
+        failed=metrics.unexpected if metrics else background.ignore,
     )
     services.load()
     app: WSGIApplication = Application(RootController(services))

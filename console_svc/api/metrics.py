@@ -61,6 +61,13 @@ class Metrics:
             ['event', 'outcome'],
             registry=registry,
         )
+        self._unexpected = prometheus_client.Counter(
+            'console_svc_api_unexpected_errors',
+            'Exceptions of background threads that nothing expects, logged '
+            'with a traceback.',
+            ['where'],
+            registry=registry,
+        )
 
     def answered(
         self, method: str, route: str, status: str, seconds: float
@@ -76,6 +83,10 @@ class Metrics:
     def event(self, name: str, outcome: str) -> None:
         """Count an event of :mod:`console_svc.audit`."""
         self._events.labels(name, outcome).inc()
+
+    def unexpected(self, where: str) -> None:
+        """Count an unexpected exception of a background thread."""
+        self._unexpected.labels(where).inc()
 
     def measured(
         self, app: WSGIApplication, routes: Mapping[Any, str]

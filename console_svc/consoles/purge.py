@@ -3,7 +3,6 @@
 """Delete expired tokens, lapsed sessions and stale native consoles."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -11,7 +10,7 @@ from typing import Final, NamedTuple
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import audit, exception
+from console_svc import audit, background, exception
 from console_svc.compute import Driver
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.context import admin_context
@@ -38,6 +37,7 @@ class Purge:
     """Purges once, or in the background of the API.
 
     :param clock: seconds of the UTC epoch
+    :param failed: counts unexpected exceptions in the background
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Purge:
         native_consoles: NativeConsoles,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
+        failed: background.Failed = background.ignore,
     ) -> None:
         self._interval: int = conf.consoleauth.purge_interval
         self._database = database
@@ -55,6 +56,7 @@ class Purge:
         self._native_consoles = native_consoles
         self._audit = events
         self._clock = clock
+        self._failed = failed
         # The purge sees the servers of every project.
         self._context = admin_context()
 
@@ -88,9 +90,7 @@ class Purge:
 
     def start(self) -> None:
         """Purge every ``[consoleauth] purge_interval``, in a daemon thread."""
-        threading.Thread(
-            target=self._run_forever, name='purge', daemon=True
-        ).start()
+        background.repeat('purge', self._wait_and_run, self._failed)
 
     def run_if_due(self) -> bool:
         """Purge unless another process has done so within the interval.
@@ -104,22 +104,16 @@ class Purge:
         LOG.info('Purged %d tokens, %d sessions, %d native consoles', *purged)
         return True
 
-    def _run_forever(self) -> None:
-        while True:
-            time.sleep(self._interval)
-            try:
-                self.run_if_due()
-            except db_exception.DBError as error:
-                LOG.warning(
-                    'The purge failed and is repeated in %d seconds: %s',
-                    self._interval,
-                    error,
-                )
-            except Exception:
-                LOG.exception(
-                    'The purge failed and is repeated in %d seconds',
-                    self._interval,
-                )
+    def _wait_and_run(self) -> None:
+        time.sleep(self._interval)
+        try:
+            self.run_if_due()
+        except db_exception.DBError as error:
+            LOG.warning(
+                'The purge failed and is repeated in %d seconds: %s',
+                self._interval,
+                error,
+            )
 
     def _close_consoles(self, batch: int, deadline: float | None) -> int:
         """Close consoles that have expired or whose server has left the host.

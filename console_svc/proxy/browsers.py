@@ -21,7 +21,12 @@ from websockets.typing import Subprotocol
 
 from console_svc import addresses, forwarded, origins
 from console_svc.proxy.console_api import ConsoleApi
-from console_svc.proxy.errors import Ended, Refused, Unreachable
+from console_svc.proxy.errors import (
+    Ended,
+    ProxyFailed,
+    Refused,
+    Unreachable,
+)
 from console_svc.proxy.handshakes import Browser
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
@@ -82,7 +87,7 @@ class Browsers:
             sock=listener,
             backlog=BACKLOG,
             ssl=tls,
-            process_request=self._before_upgrade,
+            process_request=self._respond,
             select_subprotocol=_select_subprotocol,
             create_connection=_limited_connection(
                 self._options.max_sessions + _SPARE
@@ -97,6 +102,23 @@ class Browsers:
             server_header=None,
             logger=_LIBRARY,
         )
+
+    def _respond(
+        self, connection: websockets.ServerConnection, request: Request
+    ) -> Response | None:
+        """Respond to a request; the library's own log is silenced."""
+        try:
+            return self._before_upgrade(connection, request)
+        except Exception:
+            LOG.exception(
+                'A request of client %s failed unexpectedly',
+                connection.remote_address,
+            )
+            self._metrics.unexpected('browser')
+            return connection.respond(
+                http.HTTPStatus.INTERNAL_SERVER_ERROR,
+                'The console proxy failed unexpectedly.\n',
+            )
 
     def _before_upgrade(
         self, connection: websockets.ServerConnection, request: Request
@@ -171,13 +193,19 @@ class Browsers:
 
     async def _serve(self, connection: websockets.ServerConnection) -> None:
         """Serve a websocket, and close it with the close reason."""
-        address = self._client_address(connection)
+        address = 'unknown'
         try:
+            address = self._client_address(connection)
             await self._relay(connection, address)
             ending = Ended(CloseCode.NORMAL_CLOSURE, 'The console has ended.')
         except Ended as error:
-            self._metrics.refused(error.code)
             ending = error
+        except Exception:
+            LOG.exception('Client %s: unexpected error', address)
+            self._metrics.unexpected('browser')
+            ending = ProxyFailed()
+        if ending.code != CloseCode.NORMAL_CLOSURE:
+            self._metrics.refused(ending.code)
         LOG.info('Client %s: session closed: %s', address, ending.reason)
         await connection.close(ending.code, _short(ending.reason))
 

@@ -3,9 +3,12 @@
 """The proxy's client of the API."""
 
 import asyncio
-import dataclasses
+import email.utils
 import http
 import logging
+import re
+import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, Final, TypeVar
@@ -16,6 +19,8 @@ from oslo_config import cfg
 
 from console_svc import rest_client
 from console_svc.conf.console_api import GROUP
+from console_svc.proxy import api_answers
+from console_svc.proxy.api_answers import OpenedSession, Response
 from console_svc.proxy.errors import (
     ApiUnavailable,
     LoginFailed,
@@ -36,44 +41,10 @@ _LONGEST_WAIT: Final = 30
 
 _SESSIONS: Final = '/console-sessions'
 
-# Console types whose protocol is RFB.
-_RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
+# Seconds in a Retry-After header.
+_NUMBER: Final = re.compile(r'[0-9]{1,9}')
 
 _T = TypeVar('_T')
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Response:
-    """A response of the API.
-
-    :param document: its JSON; None without a body
-    :param retry_after: seconds in its Retry-After header, or 0
-    """
-
-    status: int
-    document: Any
-    retry_after: int = 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OpenedSession:
-    """A session as the API has opened it, and where its console is.
-
-    :param expires: when it must end, in seconds since the epoch; None: never
-    """
-
-    id: str
-    server_id: str
-    console_type: str
-    host: str
-    port: int
-    internal_access_path: str | None
-    expires: int | None
-
-    @property
-    def speaks_rfb(self) -> bool:
-        """Whether the console's protocol is RFB."""
-        return self.console_type in _RFB_TYPES
 
 
 class ConsoleApi:
@@ -83,7 +54,7 @@ class ConsoleApi:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._api = rest_client.load(conf, GROUP)
+        self._api = rest_client.load(conf, GROUP, _THREADS + 1)
         self._threads = futures.ThreadPoolExecutor(_THREADS, 'api')
         # Its own thread: many new sessions must not delay the keep-alive.
         self._keeper = futures.ThreadPoolExecutor(1, 'keeper')
@@ -119,10 +90,11 @@ class ConsoleApi:
         }
         return await self._opened(lambda: self._log_in(authentication))
 
-    async def keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
+    async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
         """Keep sessions alive, at most :data:`BATCH`.
 
-        :returns: id -> expiry of those that continue; None: no expiry
+        :returns: id -> monotonic time at which those that continue must end;
+            None: never
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
         """
         return await self._in_thread(self._keeper, lambda: self._keep(ids))
@@ -169,7 +141,7 @@ class ConsoleApi:
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
             raise Refused('The console token is invalid or has expired.')
-        return _session(response)
+        return api_answers.opened(response)
 
     def _log_in(self, authentication: Mapping[str, Any]) -> OpenedSession:
         response = self._request(
@@ -196,10 +168,10 @@ class ConsoleApi:
                 # at the hypervisor; or it does not have this route.
                 LOG.warning(
                     'A native client cannot log in: %s',
-                    _message(response.document),
+                    response.message,
                 )
                 raise Refused('The console is not available.')
-        return _session(response)
+        return api_answers.opened(response)
 
     def _close(self, session_id: str) -> None:
         response = self._request('DELETE', f'{_SESSIONS}/{session_id}')
@@ -208,93 +180,71 @@ class ConsoleApi:
             http.HTTPStatus.NO_CONTENT,
             http.HTTPStatus.NOT_FOUND,
         ):
-            raise _unexpected(response)
+            raise response.unexpected
 
-    def _keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
+    def _keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
         response = self._request(
             'PUT', _SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
-        if response.status != http.HTTPStatus.OK:
-            raise _unexpected(response)
-        try:
-            return {
-                session['id']: session['expires']
-                for session in response.document['console_sessions']
-            }
-        except (LookupError, TypeError):
-            raise ApiUnavailable('no sessions in the response') from None
+        return api_answers.kept(response)
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> _Response:
+    ) -> Response:
         """Send a request to the API.
 
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
-            with JSON
+            with JSON, or keystone does not give out a token
         """
+        sent_at = time.monotonic()
         failure = None
         try:
             # Paths contain tokens, so the client must not log them.
             response = self._api.request(path, method, json=body, log=False)
+        except keystone_exceptions.CatalogException as error:
+            failure = type(error).__name__
+            self._api.invalidate()
         except keystone_exceptions.ClientException as error:
             failure = type(error).__name__
+        except Exception as error:
+            # keystoneauth does not validate what keystone answers.
+            failure = f"keystone's answer is not understood: {_place(error)}"
+            # It has stored the answer, and would fail again.
+            self._api.invalidate()
         if failure:
             # Not in the handler: the exception's message contains the path,
             # and would be logged as the cause of this one.
             raise ApiUnavailable(failure)
-        if not response.content:
-            return _Response(response.status_code, None)
+        document = None
+        if response.content:
+            try:
+                document = response.json()
+            except (ValueError, RecursionError):
+                raise ApiUnavailable(
+                    f'HTTP {response.status_code} without JSON'
+                ) from None
         retry_after = response.headers.get('Retry-After', '')
-        try:
-            return _Response(
-                response.status_code,
-                response.json(),
-                int(retry_after) if retry_after.isdigit() else 0,
-            )
-        except ValueError:
-            raise ApiUnavailable(
-                f'HTTP {response.status_code} without JSON'
-            ) from None
-
-
-def _session(response: _Response) -> OpenedSession:
-    """The session in a response.
-
-    :raises console_svc.proxy.errors.Refused: the API refuses it
-    :raises console_svc.proxy.errors.ApiUnavailable: the response has none
-    """
-    status = response.status
-    if status in (http.HTTPStatus.CONFLICT, http.HTTPStatus.FORBIDDEN):
-        reason = _message(response.document)
-        LOG.info('The API refuses a session: %s', reason)
-        raise Refused(f'{reason}.')
-    if status != http.HTTPStatus.CREATED:
-        raise _unexpected(response)
-    try:
-        session = response.document['session']
-        return OpenedSession(
-            id=session['id'],
-            server_id=session['instance_uuid'],
-            console_type=session['console_type'],
-            host=session['host'],
-            port=session['port'],
-            internal_access_path=session['internal_access_path'],
-            expires=session['expires'],
+        return Response(
+            response.status_code,
+            document,
+            sent_at,
+            _time(response.headers.get('Date')),
+            int(retry_after) if _NUMBER.fullmatch(retry_after) else 0,
         )
-    except (LookupError, TypeError):
-        raise ApiUnavailable('no session in the response') from None
 
 
-def _unexpected(response: _Response) -> ApiUnavailable:
-    return ApiUnavailable(
-        f'HTTP {response.status}: {_message(response.document)}'
-    )
-
-
-def _message(document: Any) -> str:
-    """The message of a fault."""
+def _time(date: str | None) -> float:
+    """The time of a Date header; without one, that of this host."""
     try:
-        (fault,) = document.values()
-        return str(fault['message'])
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return 'no reason is given'
+        return email.utils.parsedate_to_datetime(date or '').timestamp()
+    except (ValueError, OverflowError):
+        return time.time()
+
+
+def _place(error: Exception) -> str:
+    """Type and place of an exception, without its message.
+
+    The message may contain a console token.
+    """
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f'{type(error).__name__} at {frame.filename}:{frame.lineno}'

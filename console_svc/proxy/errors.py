@@ -60,6 +60,15 @@ class ClientFailed(Ended):
         super().__init__(CloseCode.PROTOCOL_ERROR, reason)
 
 
+class ProxyFailed(Ended):
+    """The proxy has a bug: an exception was raised that nothing expects."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CloseCode.INTERNAL_ERROR, 'The console proxy failed unexpectedly.'
+        )
+
+
 class PeerClosed(Exception):
     """The peer closed the connection during a handshake."""
 

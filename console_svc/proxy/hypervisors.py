@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from console_svc.protocols import rfb
 from console_svc.proxy import tls
-from console_svc.proxy.console_api import OpenedSession
+from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
 from console_svc.proxy.handshakes import Answers, Client, perform
 from console_svc.proxy.streams import Stream, TCPStream
@@ -84,7 +84,9 @@ class Hypervisors:
         try:
             async with asyncio.timeout(self._timeout):
                 return TCPStream(*await asyncio.open_connection(host, port))
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError) as error:
+            # ValueError: the name of the host cannot be looked up, since IDNA
+            # has no form of it, for example.
             LOG.warning(
                 'Cannot connect to the console at %s port %d: %s',
                 host,

@@ -14,6 +14,8 @@ from websockets.http11 import Request, Response
 
 from console_svc import prometheus
 
+LOG = logging.getLogger(__name__)
+
 # The library logs malformed requests as errors; listen() silences it.
 _LIBRARY = logging.getLogger(f'{__name__}.library')
 
@@ -61,6 +63,15 @@ class Metrics:
             'Keep-alive requests that failed.',
             registry=registry,
         )
+        self._unexpected = prometheus_client.Counter(
+            'console_svc_proxy_unexpected_errors',
+            'Exceptions that nothing expects, logged with a traceback, by '
+            'where they were caught: browser, native_client, check and keep '
+            '(background tasks), event_loop, local (/healthcheck and '
+            '/metrics).',
+            ['where'],
+            registry=registry,
+        )
         self._tasks = prometheus_client.Gauge(
             'console_svc_proxy_tasks',
             'Tasks of the event loops; a few for each connection.',
@@ -105,33 +116,36 @@ class Metrics:
         """Count a keep-alive request that failed."""
         self._api_failures.inc()
 
+    def unexpected(self, where: str) -> None:
+        """Count an exception that nothing expects."""
+        self._unexpected.labels(where).inc()
+
     def set_up(self, seconds: float) -> None:
         """Observe how long it took to set up a session."""
         self._set_up.observe(seconds)
 
 
 async def listen(
-    listener: socket.socket, is_ready: Callable[[], bool]
+    listener: socket.socket,
+    problem: Callable[[], str | None],
+    metrics: Metrics,
 ) -> websockets.Server:
     """Serve /healthcheck and /metrics on a socket.
 
-    :param is_ready: whether new sessions are accepted
+    :param problem: why new sessions should go elsewhere; None: no reason
     """
 
     def respond(
         connection: websockets.ServerConnection, request: Request
     ) -> Response:
-        match request.path.partition('?')[0]:
-            case '/healthcheck' if is_ready():
-                return _text(http.HTTPStatus.OK, b'OK\n')
-            case '/healthcheck':
-                return _text(
-                    http.HTTPStatus.SERVICE_UNAVAILABLE, b'Draining\n'
-                )
-            case '/metrics':
-                return _text(http.HTTPStatus.OK, prometheus.text())
-            case _:
-                return _text(http.HTTPStatus.NOT_FOUND, b'Not found\n')
+        try:
+            return _answer(request.path.partition('?')[0], problem())
+        except Exception:
+            LOG.exception('A request on the local port failed unexpectedly')
+            metrics.unexpected('local')
+            return _text(
+                http.HTTPStatus.INTERNAL_SERVER_ERROR, b'See the log\n'
+            )
 
     async def never(connection: websockets.ServerConnection) -> None:
         """Not called: respond() answers every request."""
@@ -144,6 +158,20 @@ async def listen(
         server_header=None,
         logger=_LIBRARY,
     )
+
+
+def _answer(path: str, problem: str | None) -> Response:
+    match path:
+        case '/healthcheck' if problem is None:
+            return _text(http.HTTPStatus.OK, b'OK\n')
+        case '/healthcheck':
+            return _text(
+                http.HTTPStatus.SERVICE_UNAVAILABLE, f'{problem}\n'.encode()
+            )
+        case '/metrics':
+            return _text(http.HTTPStatus.OK, prometheus.text())
+        case _:
+            return _text(http.HTTPStatus.NOT_FOUND, b'Not found\n')
 
 
 def _text(status: http.HTTPStatus, body: bytes) -> Response:

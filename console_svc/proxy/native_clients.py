@@ -21,12 +21,14 @@ from oslo_config import cfg
 
 from console_svc import addresses
 from console_svc.protocols import rfb
-from console_svc.proxy.console_api import ConsoleApi, OpenedSession
+from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ClientFailed,
     Ended,
     LoginFailed,
     PeerClosed,
+    ProxyFailed,
 )
 from console_svc.proxy.handshakes import Answers, NativeClient, perform
 from console_svc.proxy.hypervisors import Hypervisors
@@ -119,6 +121,7 @@ class NativeClients:
             LOG.exception(
                 'Native client %s on port %d: unexpected error', address, port
             )
+            self._metrics.unexpected('native_client')
         finally:
             await stream.close()
 
@@ -192,6 +195,9 @@ class NativeClients:
                 await client.welcome()
             except Ended as error:
                 await self._refuse(client, error)
+                raise
+            except Exception:
+                await self._refuse(client, ProxyFailed())
                 raise
             self._metrics.native_client('accepted')
             self._metrics.set_up(time.monotonic() - began)

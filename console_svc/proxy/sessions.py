@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from oslo_config import cfg
 from websockets.frames import CloseCode
 
-from console_svc.proxy.console_api import BATCH, ConsoleApi, OpenedSession
+from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.console_api import BATCH, ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Ended,
@@ -32,8 +33,8 @@ class Session:
 
     __slots__ = (
         '_counted',
+        'deadline',
         'ended',
-        'expires',
         'moved_at',
         'opened',
         'received',
@@ -42,7 +43,8 @@ class Session:
 
     def __init__(self, opened: OpenedSession) -> None:
         self.opened = opened
-        self.expires = opened.expires
+        #: Monotonic time at which it must end; None: never.
+        self.deadline = opened.deadline
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
         #: Has an exception, the reason, once the session must end.
@@ -75,6 +77,8 @@ class Session:
         """Relay bytes in both directions until either end closes.
 
         :raises console_svc.proxy.errors.Ended: the session was ended
+        :raises Exception: what relaying has raised, unless an end closed the
+            connection
         """
         pumps = [
             asyncio.ensure_future(self._from_client(client, server)),
@@ -90,9 +94,11 @@ class Session:
             outcomes = await asyncio.gather(*pumps, return_exceptions=True)
         if self.ended.done():
             self.ended.result()
-        for outcome in outcomes:
-            if isinstance(outcome, Ended):
-                raise outcome
+        errors = [it for it in outcomes if isinstance(it, Exception)]
+        # Those that tell most come first; OSError: a connection was reset.
+        for error in sorted(errors, key=lambda it: not isinstance(it, Ended)):
+            if not isinstance(error, OSError):
+                raise error
 
     async def _from_client(self, client: Stream, server: Stream) -> None:
         while data := await client.read():
@@ -155,52 +161,19 @@ class Sessions:
         finally:
             self._opening -= 1
 
-    async def watch(self) -> None:
-        """Keep sessions alive; end those that are expired, ended or idle.
-
-        Runs until cancelled.
-        """
-        kept_at = time.monotonic()
-        while True:
-            await asyncio.sleep(1)
-            now = time.monotonic()
-            for session in self._sessions.values():
-                self._count(session, now)
-                self._check(session, now)
-            if now - kept_at >= self._options.keep_interval:
-                kept_at = now
-                self._metrics.tasks(len(asyncio.all_tasks()))
-                await self._keep()
-
-    async def drain(self) -> None:
-        """Refuse new sessions, and end the others after drain_timeout."""
-        self._draining = True
-        deadline = time.monotonic() + self._options.drain_timeout
-        while len(self) and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
+    async def check(self) -> None:
+        """Count bytes, and end the sessions that are expired or idle."""
+        now = time.monotonic()
         for session in self._sessions.values():
-            session.end(
-                Ended(
-                    CloseCode.GOING_AWAY, 'This console proxy is going down.'
-                )
-            )
+            self._count(session, now)
+            self._check(session, now)
 
-    def _count(self, session: Session, now: float) -> None:
-        self._metrics.moved(*session.newly_moved(now))
-
-    def _check(self, session: Session, now: float) -> None:
-        """End a session that has expired, or was idle for too long."""
-        idle = self._options.idle_timeout
-        if session.expires is not None and time.time() >= session.expires:
-            session.end(Refused('The session has expired.'))
-        elif idle and now - session.moved_at >= idle:
-            session.end(Refused('The session was idle for too long.'))
-
-    async def _keep(self) -> None:
+    async def keep(self) -> None:
         """Keep sessions alive at the API, and end those that it does not know.
 
         While the API is unavailable, all continue.
         """
+        self._metrics.tasks(len(asyncio.all_tasks()))
         ids = list(self._sessions)
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
@@ -219,6 +192,32 @@ class Sessions:
                 if session is None:
                     continue
                 if session_id in kept:
-                    session.expires = kept[session_id]
+                    session.deadline = kept[session_id]
                 else:
+                    # The API drops expired sessions, too: name the reason.
+                    self._check(session, time.monotonic())
                     session.end(Refused('The session was ended.'))
+
+    async def drain(self, timeout: float) -> None:
+        """Refuse new sessions, and end the others after a time-out."""
+        self._draining = True
+        deadline = time.monotonic() + timeout
+        while len(self) and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        for session in self._sessions.values():
+            session.end(
+                Ended(
+                    CloseCode.GOING_AWAY, 'This console proxy is going down.'
+                )
+            )
+
+    def _count(self, session: Session, now: float) -> None:
+        self._metrics.moved(*session.newly_moved(now))
+
+    def _check(self, session: Session, now: float) -> None:
+        """End a session that has expired, or was idle for too long."""
+        idle = self._options.idle_timeout
+        if session.deadline is not None and now >= session.deadline:
+            session.end(Refused('The session has expired.'))
+        elif idle and now - session.moved_at >= idle:
+            session.end(Refused('The session was idle for too long.'))

@@ -8,14 +8,16 @@ import logging
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import cotyledon
 import uvloop
 from oslo_config import cfg
 
 from console_svc.conf.consoles import own_ports
-from console_svc.proxy import monitoring, tls
+from console_svc.proxy import background, monitoring, tls
+from console_svc.proxy.background import BackgroundTask
 from console_svc.proxy.browsers import Browsers
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.hypervisors import Hypervisors
@@ -32,6 +34,9 @@ LOG = logging.getLogger(__name__)
 
 # The wildcard addresses.
 _ANY_ADDRESS: Final = frozenset({'0.0.0.0', '::'})  # noqa: S104 (to compare)
+
+# Seconds for a worker without its background tasks to close its sessions.
+_LAST_SECONDS: Final = 30
 
 
 class Worker(cotyledon.Service):
@@ -75,6 +80,7 @@ class Worker(cotyledon.Service):
         options = self._conf.proxy
         api = ConsoleApi(self._conf)
         metrics = Metrics()
+        _count_unhandled(metrics)
         sessions = Sessions(self._conf, api, metrics)
         hypervisors = Hypervisors(self._conf)
         browsers = Browsers(self._conf, api, sessions, hypervisors, metrics)
@@ -97,10 +103,17 @@ class Worker(cotyledon.Service):
             await native_clients.listen(listening_socket(*address))
             for address in native_addresses(self._conf)
         ]
+        tasks = [
+            BackgroundTask('check', sessions.check, 1, metrics),
+            BackgroundTask(
+                'keep', sessions.keep, options.keep_interval, metrics
+            ),
+        ]
         if options.local_port:
             await monitoring.listen(
                 listening_socket(options.local_host, options.local_port),
-                lambda: not self._stop.is_set(),
+                lambda: self._problem(tasks),
+                metrics,
             )
         LOG.info(
             'Listening for browsers on %s, ports %s',
@@ -113,19 +126,54 @@ class Worker(cotyledon.Service):
                 self._conf.rfb.host,
                 len(native_servers),
             )
-        watch = asyncio.create_task(sessions.watch())
-        await self._stop.wait()
+        running = [asyncio.create_task(task.run()) for task in tasks]
+        failure = await self._until_stopped(running)
+        self._stop.set()
+        # Without its background tasks, a worker must not keep sessions.
+        timeout = options.drain_timeout if failure is None else 0
         LOG.info('Draining %d sessions', len(sessions))
-        for server in browser_servers:
-            server.close(close_connections=False)
-        for listener in native_servers:
-            listener.close()
-        await sessions.drain()
-        for server in browser_servers:
-            await server.wait_closed()
-        await native_clients.stop()
-        watch.cancel()
+        async with asyncio.timeout(None if failure is None else _LAST_SECONDS):
+            for server in browser_servers:
+                server.close(close_connections=False)
+            for listener in native_servers:
+                listener.close()
+            await sessions.drain(timeout)
+            for server in browser_servers:
+                await server.wait_closed()
+            await native_clients.stop()
+        for task in running:
+            task.cancel()
+        if failure is not None:
+            # Cotyledon logs it and starts another worker.
+            raise failure
         api.stop()
+
+    async def _until_stopped(
+        self, tasks: Sequence[asyncio.Task[None]]
+    ) -> BaseException | None:
+        """Wait for SIGTERM, or the end of a background task.
+
+        :returns: why the task has ended; None: SIGTERM
+        """
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait(
+            [stopped, *tasks], return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in tasks:
+            if task.done() and not stopped.done():
+                LOG.critical(
+                    'A background task has ended, so this worker ends its '
+                    'sessions and exits; another one is started'
+                )
+                return task.exception() or RuntimeError('it has returned')
+        return None
+
+    def _problem(self, tasks: Sequence[BackgroundTask]) -> str | None:
+        """Why this worker should get no new sessions, for /healthcheck."""
+        if self._stop.is_set():
+            return 'Draining'
+        names = background.failing(tasks)
+        return names and f'Background tasks fail, see the log: {names}'
 
 
 def native_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
@@ -157,6 +205,18 @@ def addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
             )
         others.add(host)
     return every
+
+
+def _count_unhandled(metrics: Metrics) -> None:
+    """Count the exceptions that asyncio logs, since nothing handles them."""
+
+    def handle(
+        loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    ) -> None:
+        metrics.unexpected('event_loop')
+        loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(handle)
 
 
 def _context(certificate: tls.ServerTLS | None) -> ssl.SSLContext | None:

@@ -47,6 +47,7 @@ KEEP: Final = validator(
     )
 )
 
+_SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
 _SESSION: Final[dict[str, Any]] = {
     'id': UUID,
     'instance_uuid': TEXT,
@@ -66,20 +67,34 @@ OPENED: Final = (
                 port=PORT,
                 tls_port=PORT_OR_NULL,
                 internal_access_path=TEXT_OR_NULL,
+                expires_in=_SECONDS_OR_NULL,
             )
         )
     ),
 )
 KEPT: Final = (
     Form(
-        record(console_sessions=list_of(record(id=UUID, expires=TIME_OR_NULL)))
+        record(
+            console_sessions=list_of(
+                record(
+                    id=UUID,
+                    expires=TIME_OR_NULL,
+                    expires_in=_SECONDS_OR_NULL,
+                )
+            )
+        )
     ),
 )
 LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
 
 
-def opened(session: ConsoleSession, info: ConnectInfo) -> dict[str, Any]:
-    """A session for its console proxy: with the connect info."""
+def opened(
+    session: ConsoleSession, info: ConnectInfo, now: float
+) -> dict[str, Any]:
+    """A session for its console proxy: with the connect info.
+
+    :param now: seconds of the UTC epoch
+    """
     return {
         'session': {
             **_session(session),
@@ -87,18 +102,24 @@ def opened(session: ConsoleSession, info: ConnectInfo) -> dict[str, Any]:
             'port': info.port,
             'tls_port': info.tls_port,
             'internal_access_path': info.internal_access_path,
+            'expires_in': _seconds_left(session.expires, now),
         }
     }
 
 
-def kept(sessions: Mapping[str, int | None]) -> dict[str, Any]:
+def kept(sessions: Mapping[str, int | None], now: float) -> dict[str, Any]:
     """The sessions of a console proxy that are still open.
 
     :param sessions: session id -> when it expires
+    :param now: seconds of the UTC epoch
     """
     return {
         'console_sessions': [
-            {'id': session_id, 'expires': expires}
+            {
+                'id': session_id,
+                'expires': expires,
+                'expires_in': _seconds_left(expires, now),
+            }
             for session_id, expires in sessions.items()
         ]
     }
@@ -107,6 +128,11 @@ def kept(sessions: Mapping[str, int | None]) -> dict[str, Any]:
 def listed(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
     """A server's sessions."""
     return {'console_sessions': [_session(session) for session in sessions]}
+
+
+def _seconds_left(expires: int | None, now: float) -> int | None:
+    """Whole seconds until a session expires, for proxies with other clocks."""
+    return None if expires is None else max(0, int(expires - now))
 
 
 def _session(session: ConsoleSession) -> dict[str, Any]:

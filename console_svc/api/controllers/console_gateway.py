@@ -46,7 +46,7 @@ class AuthenticationsController(Resource):
             bytes.fromhex(body['response']),
             body.get('client_address'),
         )
-        return sessions.opened(session, info)
+        return sessions.opened(session, info, self.services.clock())
 
 
 class ConsoleGatewayController(Resource):

@@ -48,5 +48,6 @@ class ProxySessionsController(Resource):
         schema.validate(bodies.KEEP, document)
         self.services.policy.authorize(req.caller, policies.UPDATE)
         return bodies.kept(
-            self.services.sessions.keep(document['console_sessions']['ids'])
+            self.services.sessions.keep(document['console_sessions']['ids']),
+            self.services.clock(),
         )

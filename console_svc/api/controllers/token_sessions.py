@@ -52,4 +52,4 @@ class TokenSessionsController(Resource):
             self.console_token,
             document['session'].get('client_address'),
         )
-        return bodies.opened(session, info)
+        return bodies.opened(session, info, self.services.clock())

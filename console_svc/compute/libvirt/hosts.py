@@ -14,7 +14,7 @@ from urllib import parse
 import libvirt
 from oslo_config import cfg
 
-from console_svc import exception
+from console_svc import background, exception
 
 LOG = logging.getLogger(__name__)
 
@@ -261,11 +261,4 @@ def _run_event_loop() -> None:
         libvirt.registerErrorHandler(lambda context, error: None, None)
         libvirt.virEventRegisterDefaultImpl()
         _loop_pid = os.getpid()
-
-        def run() -> None:
-            while True:
-                libvirt.virEventRunDefaultImpl()
-
-        threading.Thread(
-            target=run, name='libvirt-events', daemon=True
-        ).start()
+        background.repeat('libvirt-events', libvirt.virEventRunDefaultImpl)

@@ -92,6 +92,13 @@ class ToolsTest(testtools.TestCase):
             self.assertIn(f'\n{line}\n', sample)
 
 
+class UWSGITest(testtools.TestCase):
+    def test_bursts_of_connections_are_queued(self) -> None:
+        settings = (ROOT / 'etc/console_svc/uwsgi.ini').read_text()
+        (length,) = re.findall(r'^listen = (\d+)$', settings, re.M)
+        self.assertGreaterEqual(int(length), 1024)
+
+
 class WorkersTest(testtools.TestCase):
     """The workers of the integration tests."""
 

@@ -20,11 +20,13 @@ class Answer:
 
     :param body: bytes, or what becomes JSON
     :param delay: seconds
+    :param headers: other headers, or another Date
     """
 
     status: int = 200
     body: Any = dataclasses.field(default_factory=dict)
     delay: float = 0
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Stub(fixtures.Fixture):
@@ -55,9 +57,14 @@ class Stub(fixtures.Fixture):
                 body = answer.body
                 if not isinstance(body, bytes):
                     body = json.dumps(body).encode()
-                self.send_response(answer.status)
-                self.send_header('Content-Type', 'application/json')
-                self.send_header('Content-Length', str(len(body)))
+                self.send_response_only(answer.status)
+                for header in {
+                    'Date': self.date_time_string(),
+                    'Content-Type': 'application/json',
+                    'Content-Length': str(len(body)),
+                    **answer.headers,
+                }.items():
+                    self.send_header(*header)
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -3,6 +3,7 @@
 """The console proxy as a program."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import fixtures as fixtures_
@@ -21,6 +22,7 @@ class Proxy(fixtures_.Fixture):
     :param rfb: options of [rfb]; None: no native clients
     :param port_range: [consoles] port_range
     :param port: where browsers connect; None: a free port
+    :param environment: variables in addition to those of the tests
     :param options: other options of [proxy]
     """
 
@@ -32,8 +34,10 @@ class Proxy(fixtures_.Fixture):
         port: int | None = None,
         rfb: dict[str, Any] | None = None,
         port_range: str | None = None,
+        environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
+        self._environment = environment
         self.port = port or process.free_port()
         self.local_port = process.free_port()
         self.is_tls = 'cert' in options
@@ -69,7 +73,9 @@ class Proxy(fixtures_.Fixture):
         self.log = folder / 'proxy.log'
         self.process = self.useFixture(
             process.Program(
-                ['console-svc-proxy', '--config-file', str(file)], self.log
+                ['console-svc-proxy', '--config-file', str(file)],
+                self.log,
+                self._environment,
             )
         )
         self.process.wait_for(

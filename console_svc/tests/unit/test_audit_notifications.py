@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from unittest import mock
 
+import fixtures as fixtures_
 import oslo_messaging
 import testtools
 from oslo_config import cfg
@@ -141,7 +142,8 @@ class OutboxTest(testtools.TestCase):
         super().setUp()
         self.bus = Bus()
         self.addCleanup(self.bus.unblocked.set)
-        self.outbox = audit_notifications.Outbox(self.bus)
+        self.failed = mock.Mock()
+        self.outbox = audit_notifications.Outbox(self.bus, self.failed)
 
     def put(self, name: str = 'x', outcome: str = 'success') -> None:
         self.outbox.put(admin_context(), name, event(outcome))
@@ -178,6 +180,17 @@ class OutboxTest(testtools.TestCase):
         self.put('a')
         self.put('b')
         self.bus.wait(2)
+
+    def test_an_event_that_cannot_be_sent_is_logged_and_counted(self) -> None:
+        log = self.useFixture(fixtures_.FakeLogger())
+        self.bus.unblocked.set()
+        # It has no outcome.
+        self.outbox.put(admin_context(), 'bad', {})
+        self.put('good')
+        self.bus.wait(1)
+        self.assertEqual([('info', 'good')], self.bus.taken)
+        self.assertIn("KeyError: 'outcome'", log.output)
+        self.assertEqual([mock.call('notifications')], self.failed.mock_calls)
 
     def test_a_forked_process_starts_its_own_thread(self) -> None:
         self.bus.unblocked.set()

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(console_svc.__file__).parent
 #: Room -> the rooms that it may import. CONTRIBUTING describes the rooms.
 IMPORTS: dict[str, set[str]] = {
     'addresses': set(),
+    'background': set(),
     'context': set(),
     'exception': set(),
     'objects': set(),
@@ -29,10 +30,11 @@ IMPORTS: dict[str, set[str]] = {
     'forwarded': {'addresses'},
     'rest_client': {'conf'},
     'audit': {'context', 'exception', 'objects'},
-    'audit_notifications': {'audit', 'context'},
+    'audit_notifications': {'audit', 'background', 'context'},
     'policy': {'conf', 'context', 'exception', 'policies', 'watched_file'},
     'db': {'exception', 'objects'},
     'compute': {
+        'background',
         'conf',
         'context',
         'exception',
@@ -44,6 +46,7 @@ IMPORTS: dict[str, set[str]] = {
     'consoles': {
         'addresses',
         'audit',
+        'background',
         'compute',
         'conf',
         'context',
@@ -57,6 +60,7 @@ IMPORTS: dict[str, set[str]] = {
     'services': {
         'audit',
         'audit_notifications',
+        'background',
         'compute',
         'consoles',
         'db',
@@ -65,6 +69,7 @@ IMPORTS: dict[str, set[str]] = {
     'nova_notifications': {'consoles', 'context'},
     'api': {
         'addresses',
+        'background',
         'consoles',
         'context',
         'db',

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The answers of the API, validated: the proxy uses nothing else of them.
+
+An answer without a member that it must have, or with one of another type,
+raises :class:`console_svc.proxy.errors.ApiUnavailable`.
+"""
+
+import dataclasses
+import http
+import logging
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, Final
+
+from console_svc.proxy.errors import ApiUnavailable, Refused
+
+LOG = logging.getLogger(__name__)
+
+# Console types whose protocol is RFB.
+_RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
+
+# The API's message of the only 403 that is about the token, and not about the
+# credential of the proxy.
+WRONG_ADDRESS: Final = 'Token was issued to another address'
+
+# Seconds: the API's largest time.
+_MAX_TIME: Final = 2**40
+
+_MAX_PORT: Final = 65535
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Response:
+    """A response of the API.
+
+    :param document: its JSON; None without a body
+    :param sent_at: monotonic time at which the request was sent
+    :param api_time: the API's clock, in seconds since the epoch
+    :param retry_after: seconds in its Retry-After header, or 0
+    """
+
+    status: int
+    document: Any
+    sent_at: float
+    api_time: float
+    retry_after: int = 0
+
+    @property
+    def message(self) -> str:
+        """The message of a fault."""
+        try:
+            (fault,) = self.document.values()
+            return str(fault['message'])
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return 'no reason is given'
+
+    @property
+    def unexpected(self) -> ApiUnavailable:
+        """The error for a status that the request should not have."""
+        return ApiUnavailable(f'HTTP {self.status}: {self.message}')
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session as the API has opened it, and where its console is.
+
+    :param deadline: monotonic time at which it must end; None: never
+    """
+
+    id: str
+    server_id: str
+    console_type: str
+    host: str
+    port: int
+    internal_access_path: str | None
+    deadline: float | None
+
+    @property
+    def speaks_rfb(self) -> bool:
+        """Whether the console's protocol is RFB."""
+        return self.console_type in _RFB_TYPES
+
+
+def opened(response: Response) -> OpenedSession:
+    """The session in the answer to a request that opens one.
+
+    :raises console_svc.proxy.errors.Refused: the API refuses it
+    :raises console_svc.proxy.errors.ApiUnavailable: the answer is unexpected,
+        or a refusal of the proxy's credential
+    """
+    status, message = response.status, response.message
+    if status == http.HTTPStatus.CONFLICT or (
+        status == http.HTTPStatus.FORBIDDEN and message == WRONG_ADDRESS
+    ):
+        LOG.info('The API refuses a session: %s', message)
+        raise Refused(f'{message}.')
+    if status != http.HTTPStatus.CREATED:
+        raise response.unexpected
+    session = _member(response.document, 'session', dict)
+    port = _member(session, 'port', int)
+    if not 0 < port <= _MAX_PORT:
+        raise ApiUnavailable('"port" in its response is not a port')
+    return OpenedSession(
+        id=_member(session, 'id', str),
+        server_id=_member(session, 'instance_uuid', str),
+        console_type=_member(session, 'console_type', str),
+        host=_member(session, 'host', str),
+        port=port,
+        internal_access_path=_member(
+            session, 'internal_access_path', str, NoneType
+        ),
+        deadline=_deadline(session, response),
+    )
+
+
+def kept(response: Response) -> Mapping[str, float | None]:
+    """The sessions in the answer to a keep-alive request.
+
+    :returns: id -> monotonic time at which the session must end; None: never
+    :raises console_svc.proxy.errors.ApiUnavailable: the answer is unexpected
+    """
+    if response.status != http.HTTPStatus.OK:
+        raise response.unexpected
+    return {
+        _member(session, 'id', str): _deadline(session, response)
+        for session in _member(response.document, 'console_sessions', list)
+    }
+
+
+def _deadline(session: Any, response: Response) -> float | None:
+    """When a session must end, on the clock of this process.
+
+    The seconds left are counted from the request, not from the response, so
+    that a slow API does not extend a session.
+    """
+    if 'expires_in' in session:
+        left = _seconds(session, 'expires_in')
+    else:
+        # An older API.
+        left = _seconds(session, 'expires')
+        if left is not None:
+            left -= response.api_time
+    return None if left is None else response.sent_at + left
+
+
+def _seconds(session: Any, name: str) -> float | None:
+    value: int | None = _member(session, name, int, NoneType)
+    if value is not None and abs(value) > _MAX_TIME:
+        raise ApiUnavailable(f'"{name}" in its response is too large')
+    return value
+
+
+def _member(parent: Any, name: str, *types: type) -> Any:
+    """A member of a JSON object, of one of some types."""
+    if not isinstance(parent, dict) or name not in parent:
+        raise ApiUnavailable(f'"{name}" is missing in its response')
+    value = parent[name]
+    # Not isinstance(): true is not a number.
+    if type(value) not in types:
+        raise ApiUnavailable(f'"{name}" in its response has the wrong type')
+    return value

@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import struct
+import threading
 import time
 from collections.abc import Sequence
 
@@ -85,6 +86,79 @@ class PingTest(BadInputTest):
         self.upgraded()
         process.wait_for(self.sessions, 'the session')
         self.wait_for_no_session()
+
+    def test_client_that_reads_nothing_of_a_flood_times_out(self) -> None:
+        self.console(flood)
+        self.upgraded()
+        process.wait_for(self.sessions, 'the session')
+        self.wait_for_no_session()
+        self.assertIn(
+            'The browser does not answer.', self.proxy.log.read_text()
+        )
+
+
+class SlowTest(BadInputTest):
+    PROXY = {'ping_interval': 2}
+
+    def test_slow_client_of_a_flood_is_alive(self) -> None:
+        """Its answers to pings would come too late."""
+        self.console(flood)
+        stream = self.upgraded()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            self.assertTrue(stream.recv(8192))
+            time.sleep(0.02)
+        self.assertEqual(1, len(self.sessions()))
+
+
+class LastInputTest(BadInputTest):
+    PASTED = bytes(range(250)) * 600
+
+    def test_last_input_before_a_close_reaches_the_console(self) -> None:
+        """Also if the console reads slowly, and sends meanwhile."""
+        closed = threading.Event()
+        got = []
+
+        def serve(connection: socket.socket) -> None:
+            threading.Thread(
+                target=flood, args=(connection,), daemon=True
+            ).start()
+            closed.wait()
+            got.append(self.received(connection))
+
+        self.console(serve)
+        self.check_pasted(closed, got)
+
+    def test_last_input_reaches_a_console_that_echoes(self) -> None:
+        got = []
+
+        def serve(connection: socket.socket) -> None:
+            data = b''
+            with contextlib.suppress(OSError):
+                while more := connection.recv(1024):
+                    data += more
+                    connection.sendall(more)
+            got.append(data)
+
+        self.console(serve)
+        self.check_pasted(threading.Event(), got)
+
+    def check_pasted(self, closed: threading.Event, got: list[bytes]) -> None:
+        """Paste, close, and check what the console got.
+
+        :param closed: set when the websocket is closed
+        """
+        stream = self.upgraded()
+        for start in range(0, len(self.PASTED), 10_000):
+            piece = self.PASTED[start : start + 10_000]
+            stream.sendall(Frame(Opcode.BINARY, piece).serialize(mask=True))
+        stream.sendall(Frame(Opcode.CLOSE, b'\x03\xe8').serialize(mask=True))
+        self.assertEqual(1000, self.close_code(stream))
+        stream.close()
+        closed.set()
+        process.wait_for(lambda: got, 'the console to be closed')
+        self.assertEqual(len(self.PASTED), len(got[0]))
+        self.assertEqual(self.PASTED, got[0])
 
 
 class HandshakeTest(BadInputTest):
@@ -166,6 +240,13 @@ class LeakTest(BadInputTest):
         """Descriptors and tasks, once the metrics are up to date."""
         time.sleep(2)
         return self.proxy.descriptors(), self.proxy.tasks()
+
+
+def flood(connection: socket.socket) -> None:
+    """Send without end."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection.sendall(bytes(65536))
 
 
 def is_closed(stream: socket.socket, data: bytes) -> bool:

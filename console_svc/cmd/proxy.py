@@ -47,7 +47,8 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.native_clients(conf)
         tls.hypervisors(conf)
         for address in worker.addresses(conf):
-            worker.listening_socket(*address).close()
+            for listener in worker.listening_sockets(*address):
+                listener.close()
     except (
         OSError,
         cfg.Error,

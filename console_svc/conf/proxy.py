@@ -35,7 +35,7 @@ OPTIONS = [
         'host',
         default='127.0.0.1',
         sample_default='192.0.2.20',
-        help='Address to listen on for browsers.',
+        help='Address to listen on for browsers; "::" includes IPv4.',
     ),
     cfg.ListOpt(
         'ports',
@@ -140,8 +140,8 @@ OPTIONS = [
         default=30,
         min=0,
         help='Seconds between two websocket pings to a browser. If it does '
-        'not answer within the same time, the session is closed. 0: no '
-        'pings.',
+        'not answer within the same time, and no data moves either, the '
+        'session is closed. 0: no pings.',
     ),
     cfg.IntOpt(
         'drain_timeout',

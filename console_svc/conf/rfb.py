@@ -21,7 +21,7 @@ OPTIONS = [
         'host',
         default='127.0.0.1',
         sample_default='192.0.2.20',
-        help='Address to listen on for native clients.',
+        help='Address to listen on for native clients; "::" includes IPv4.',
     ),
     cfg.PortOpt(
         'listen_port',

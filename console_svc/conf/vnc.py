@@ -36,7 +36,8 @@ OPTIONS = [
         'vencrypt_ca_certs',
         default='/etc/pki/console-svc-proxy/ca-cert.pem',
         help='PEM file with the CA certificates for verifying the '
-        'certificates of hypervisors.',
+        'certificates of hypervisors. The files of vencrypt_* are read again '
+        'on SIGHUP.',
     ),
     cfg.StrOpt(
         'vencrypt_client_cert',

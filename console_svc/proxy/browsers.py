@@ -31,6 +31,7 @@ from console_svc.proxy.handshakes import Browser
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
+from console_svc.proxy.pings import pinged
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import BACKLOG, WebSocketStream
 from console_svc.proxy.tokens import token_of
@@ -46,6 +47,9 @@ _MAX_QUEUE: Final = 4
 
 # Seconds for a browser to answer the close frame.
 _CLOSE_TIMEOUT: Final = 5
+
+# Seconds to close a websocket, with the data that the browser must read first.
+_FLUSH_TIMEOUT: Final = 20
 
 # Connections allowed beyond max_sessions: they may be about to open one.
 _SPARE: Final = 500
@@ -81,7 +85,6 @@ class Browsers:
         self, listener: socket.socket, tls: ssl.SSLContext | None
     ) -> websockets.Server:
         """Serve on a socket."""
-        ping = self._options.ping_interval or None
         return await websockets.serve(
             self._serve,
             sock=listener,
@@ -94,8 +97,8 @@ class Browsers:
             ),
             open_timeout=self._options.handshake_timeout,
             close_timeout=_CLOSE_TIMEOUT,
-            ping_interval=ping,
-            ping_timeout=ping,
+            # Its time-out ends slow browsers, and not those that vanished.
+            ping_interval=None,
             compression=None,
             max_size=_MAX_SIZE,
             max_queue=_MAX_QUEUE,
@@ -207,7 +210,7 @@ class Browsers:
         if ending.code != CloseCode.NORMAL_CLOSURE:
             self._metrics.refused(ending.code)
         LOG.info('Client %s: session closed: %s', address, ending.reason)
-        await connection.close(ending.code, _short(ending.reason))
+        await _close(connection, ending)
 
     async def _relay(
         self, connection: websockets.ServerConnection, address: str
@@ -222,7 +225,10 @@ class Browsers:
         stream = WebSocketStream(connection)
         browser = Browser(stream, self._options.handshake_timeout)
         opening = functools.partial(self._api.open, token, address)
-        async with self._sessions.opened(opening) as session:
+        async with (
+            self._sessions.opened(opening) as session,
+            pinged(connection, self._options.ping_interval),
+        ):
             speaks_rfb = session.opened.speaks_rfb
             try:
                 async with self._hypervisors.connected(
@@ -265,6 +271,17 @@ def _limited_connection(limit: int) -> type[websockets.ServerConnection]:
             super().connection_lost(exc)
 
     return Connection
+
+
+async def _close(
+    connection: websockets.ServerConnection, ending: Ended
+) -> None:
+    """Close a websocket, or abort it if the browser does not read."""
+    try:
+        async with asyncio.timeout(_FLUSH_TIMEOUT):
+            await connection.close(ending.code, _short(ending.reason))
+    except TimeoutError:
+        connection.transport.abort()
 
 
 def _select_subprotocol(

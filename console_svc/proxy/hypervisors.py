@@ -5,6 +5,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator
 from typing import Final
@@ -12,11 +13,12 @@ from typing import Final
 from oslo_config import cfg
 
 from console_svc.protocols import rfb
-from console_svc.proxy import tls
+from console_svc.proxy import dialing
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
 from console_svc.proxy.handshakes import Answers, Client, perform
-from console_svc.proxy.streams import Stream, TCPStream
+from console_svc.proxy.streams import TCPStream
+from console_svc.proxy.tls import HypervisorTLS
 
 LOG = logging.getLogger(__name__)
 
@@ -29,27 +31,39 @@ _SECURITY_TYPES: Final = {
     'vencrypt': rfb.VENCRYPT,
 }
 
-# Most bytes of the response to CONNECT.
+# The visible characters of ASCII. A request's target has no others (RFC 9112,
+# section 3.2); CR and LF in it could add headers.
+_PATH: Final = re.compile(r'[!-~]+')
+
+# Most bytes of the response to CONNECT, and how it starts on success
+# (RFC 9112, section 4). Some servers omit the space before an empty reason
+# phrase.
 _LONGEST_RESPONSE: Final = 4096
+_CONNECTED: Final = re.compile(rb'HTTP/1\.[01] 200(?: [^\r\n]*)?\r\n')
 
 _NO_ANSWER: Final = 'The hypervisor does not answer.'
 
 
 class Hypervisors:
-    """Connects to consoles."""
+    """Connects to consoles.
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    :param tls: towards hypervisors; None: without TLS
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, tls: HypervisorTLS | None
+    ) -> None:
         self._timeout: int = conf.proxy.handshake_timeout
         self._security_types = [
             _SECURITY_TYPES[name] for name in conf.vnc.auth_schemes
         ]
         self._password: str | None = conf.vnc.hypervisor_password
-        self._tls = tls.hypervisors(conf)
+        self._tls = tls
 
     @contextlib.asynccontextmanager
     async def connected(
         self, session: OpenedSession, client: Client
-    ) -> AsyncIterator[Stream]:
+    ) -> AsyncIterator[TCPStream]:
         """A connection to a session's console, closed with the context.
 
         Where the console speaks RFB, the handshake with the hypervisor is
@@ -72,7 +86,7 @@ class Hypervisors:
         server = await self._connect(session)
         try:
             if session.internal_access_path is not None:
-                await self._request_path(server, session.internal_access_path)
+                await self._request_path(server, session)
             if session.speaks_rfb:
                 await self._log_in(server, client, session.host)
             yield server
@@ -83,10 +97,12 @@ class Hypervisors:
         host, port = session.host, session.port
         try:
             async with asyncio.timeout(self._timeout):
-                return TCPStream(*await asyncio.open_connection(host, port))
+                connection = await dialing.connect(host, port)
+                return TCPStream(
+                    *await asyncio.open_connection(sock=connection)
+                )
+        # ValueError: IDNA has no form of the name, for example.
         except (OSError, TimeoutError, ValueError) as error:
-            # ValueError: the name of the host cannot be looked up, since IDNA
-            # has no form of it, for example.
             LOG.warning(
                 'Cannot connect to the console at %s port %d: %s',
                 host,
@@ -95,8 +111,19 @@ class Hypervisors:
             )
             raise Unreachable(_NO_ANSWER) from None
 
-    async def _request_path(self, server: Stream, path: str) -> None:
+    async def _request_path(
+        self, server: TCPStream, session: OpenedSession
+    ) -> None:
         """Send CONNECT to a host that has many consoles behind one port."""
+        path = session.internal_access_path or ''
+        if not _PATH.fullmatch(path):
+            LOG.warning(
+                'The access path of the console at %s port %d is not sent: '
+                'it has characters that are not allowed in a request',
+                session.host,
+                session.port,
+            )
+            raise Unreachable('The access path of this console is invalid.')
         response = b''
         try:
             async with asyncio.timeout(self._timeout):
@@ -108,7 +135,7 @@ class Hypervisors:
                     response += await server.read_exactly(1)
         except (PeerClosed, OSError, TimeoutError):
             raise Unreachable(_NO_ANSWER) from None
-        if response.split(b' ', 2)[1:2] != [b'200']:
+        if not _CONNECTED.match(response):
             raise Unreachable('The hypervisor does not know this console.')
 
     async def _log_in(
@@ -116,7 +143,11 @@ class Hypervisors:
     ) -> None:
         """Perform the RFB handshake with the hypervisor, up to ClientInit."""
         answers = _HypervisorAnswers(
-            server, client, host, self._password, self._tls
+            server,
+            client,
+            host,
+            self._password,
+            None if self._tls is None else self._tls.context,
         )
         try:
             await perform(

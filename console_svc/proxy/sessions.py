@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
 from oslo_config import cfg
 from websockets.frames import CloseCode
@@ -20,9 +21,12 @@ from console_svc.proxy.errors import (
     TryAgainLater,
 )
 from console_svc.proxy.monitoring import Metrics
-from console_svc.proxy.streams import Stream
+from console_svc.proxy.streams import Stream, TCPStream
 
 LOG = logging.getLogger(__name__)
+
+# Seconds to relay the last input of a client that has closed.
+_LAST_INPUT_TIMEOUT: Final = 5
 
 
 class Session:
@@ -73,8 +77,10 @@ class Session:
             self.moved_at = now
         return moved
 
-    async def relay(self, client: Stream, server: Stream) -> None:
+    async def relay(self, client: Stream, server: TCPStream) -> None:
         """Relay bytes in both directions until either end closes.
+
+        What the client has sent before it closed reaches the server.
 
         :raises console_svc.proxy.errors.Ended: the session was ended
         :raises Exception: what relaying has raised, unless an end closed the
@@ -99,6 +105,9 @@ class Session:
         for error in sorted(errors, key=lambda it: not isinstance(it, Ended)):
             if not isinstance(error, OSError):
                 raise error
+        if outcomes[0] is None:
+            # The client has closed.
+            await server.finish()
 
     async def _from_client(self, client: Stream, server: Stream) -> None:
         while data := await client.read():
@@ -108,7 +117,21 @@ class Session:
     async def _to_client(self, client: Stream, server: Stream) -> None:
         while data := await server.read():
             self.sent += len(data)
-            await client.write(data)
+            try:
+                await client.write(data)
+            except OSError:
+                await self._let_client_finish(server)
+                raise
+
+    async def _let_client_finish(self, server: Stream) -> None:
+        """Give a client that has closed time: not all it sent was relayed.
+
+        A server that echoes reads on only if its output is read.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_INPUT_TIMEOUT):
+                while await server.read():
+                    pass
 
 
 class Sessions:

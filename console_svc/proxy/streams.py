@@ -40,6 +40,13 @@ _KEEP_ALIVE: Final = (
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000),
 )
 
+#: Socket options of connections from clients. The kernel may buffer megabytes
+#: for a slow client: pings would wait behind them.
+ACCEPTED: Final = (
+    *_KEEP_ALIVE,
+    (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024),
+)
+
 
 class Stream(Protocol):
     """A connection as bytes in both directions."""
@@ -121,6 +128,23 @@ class TCPStream:
             return True
         reading.close()
         return False
+
+    async def finish(self) -> None:
+        """Send what was written, and wait for the peer to close.
+
+        What it sends is discarded: with unread data, the kernel would reset
+        the connection, and what was written could be lost.
+        """
+        if not self._writer.can_write_eof():
+            # TLS cannot close one direction alone.
+            await self.close()
+            return
+        # RuntimeError: uvloop's exception for a closed transport.
+        with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                self._writer.write_eof()
+                while await self.read():
+                    pass
 
     async def close(self) -> None:
         """Close after sending what was written, or after a time-out."""

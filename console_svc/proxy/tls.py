@@ -58,6 +58,47 @@ class ServerTLS:
         _load_chain(context, *self._files)
 
 
+class HypervisorTLS:
+    """TLS towards hypervisors, by the options ``[vnc] vencrypt_*``.
+
+    :raises OSError: a file cannot be read
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._options = conf.vnc
+        self.context = self._new_context()
+
+    def reload(self) -> None:
+        """Read the files again, for new connections.
+
+        If that fails, the old ones stay in use.
+        """
+        try:
+            self.context = self._new_context()
+        except OSError as error:
+            LOG.error(
+                'The files of [vnc] vencrypt_* cannot be reloaded, the old '
+                'ones stay in use: %s',
+                error,
+            )
+
+    def _new_context(self) -> ssl.SSLContext:
+        options = self._options
+        authorities = options.vencrypt_ca_certs
+        try:
+            context = ssl.create_default_context(cafile=authorities)
+        except OSError as error:
+            raise OSError(f'{authorities}: {error}') from error
+        context.check_hostname = options.vencrypt_check_host
+        if options.vencrypt_client_cert:
+            _load_chain(
+                context,
+                options.vencrypt_client_cert,
+                options.vencrypt_client_key,
+            )
+        return context
+
+
 def browsers(conf: cfg.ConfigOpts) -> ServerTLS | None:
     """TLS towards browsers; None without a certificate."""
     cert = conf.proxy.cert
@@ -82,25 +123,14 @@ def native_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
     return certificate
 
 
-def hypervisors(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:
+def hypervisors(conf: cfg.ConfigOpts) -> HypervisorTLS | None:
     """TLS towards hypervisors; None if ``[vnc] auth_schemes`` has none.
 
     :raises OSError: a file cannot be read
     """
-    options = conf.vnc
-    if 'vencrypt' not in options.auth_schemes:
+    if 'vencrypt' not in conf.vnc.auth_schemes:
         return None
-    authorities = options.vencrypt_ca_certs
-    try:
-        context = ssl.create_default_context(cafile=authorities)
-    except OSError as error:
-        raise OSError(f'{authorities}: {error}') from error
-    context.check_hostname = options.vencrypt_check_host
-    if options.vencrypt_client_cert:
-        _load_chain(
-            context, options.vencrypt_client_cert, options.vencrypt_client_key
-        )
-    return context
+    return HypervisorTLS(conf)
 
 
 def _load_chain(context: ssl.SSLContext, cert: str, key: str | None) -> None:

@@ -24,7 +24,7 @@ from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.native_clients import NativeClients
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import BACKLOG
+from console_svc.proxy.streams import ACCEPTED, BACKLOG
 
 if TYPE_CHECKING:
     # Not in cotyledon 2.0.
@@ -52,6 +52,7 @@ class Worker(cotyledon.Service):
         self._conf = conf
         self._browsers_tls = tls.browsers(conf)
         self._native_clients_tls = tls.native_clients(conf)
+        self._hypervisors_tls = tls.hypervisors(conf)
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
         self._stopped = threading.Event()
@@ -71,10 +72,14 @@ class Worker(cotyledon.Service):
         self._stopped.wait()
 
     def reload(self) -> None:
-        """On SIGHUP: read the certificates again."""
-        for certificate in (self._browsers_tls, self._native_clients_tls):
-            if certificate is not None:
-                self._loop.call_soon_threadsafe(certificate.reload)
+        """On SIGHUP: read the files of TLS again."""
+        for reloadable in (
+            self._browsers_tls,
+            self._native_clients_tls,
+            self._hypervisors_tls,
+        ):
+            if reloadable is not None:
+                self._loop.call_soon_threadsafe(reloadable.reload)
 
     async def _serve(self) -> None:
         options = self._conf.proxy
@@ -82,7 +87,7 @@ class Worker(cotyledon.Service):
         metrics = Metrics()
         _count_unhandled(metrics)
         sessions = Sessions(self._conf, api, metrics)
-        hypervisors = Hypervisors(self._conf)
+        hypervisors = Hypervisors(self._conf, self._hypervisors_tls)
         browsers = Browsers(self._conf, api, sessions, hypervisors, metrics)
         native_clients = NativeClients(
             self._conf,
@@ -94,14 +99,14 @@ class Worker(cotyledon.Service):
         )
         context = _context(self._browsers_tls)
         browser_servers = [
-            await browsers.listen(
-                listening_socket(options.host, port), context
-            )
+            await browsers.listen(listener, context)
             for port in options.ports
+            for listener in listening_sockets(options.host, port)
         ]
         native_servers = [
-            await native_clients.listen(listening_socket(*address))
+            await native_clients.listen(listener)
             for address in native_addresses(self._conf)
+            for listener in listening_sockets(*address)
         ]
         tasks = [
             BackgroundTask('check', sessions.check, 1, metrics),
@@ -110,11 +115,12 @@ class Worker(cotyledon.Service):
             ),
         ]
         if options.local_port:
-            await monitoring.listen(
-                listening_socket(options.local_host, options.local_port),
-                lambda: self._problem(tasks),
-                metrics,
-            )
+            for listener in listening_sockets(
+                options.local_host, options.local_port
+            ):
+                await monitoring.listen(
+                    listener, lambda: self._problem(tasks), metrics
+                )
         LOG.info(
             'Listening for browsers on %s, ports %s',
             options.host,
@@ -124,7 +130,7 @@ class Worker(cotyledon.Service):
             LOG.info(
                 'Listening for native clients on %s, %d ports',
                 self._conf.rfb.host,
-                len(native_servers),
+                len(native_addresses(self._conf)),
             )
         running = [asyncio.create_task(task.run()) for task in tasks]
         failure = await self._until_stopped(running)
@@ -135,8 +141,8 @@ class Worker(cotyledon.Service):
         async with asyncio.timeout(None if failure is None else _LAST_SECONDS):
             for server in browser_servers:
                 server.close(close_connections=False)
-            for listener in native_servers:
-                listener.close()
+            for native_server in native_servers:
+                native_server.close()
             await sessions.drain(timeout)
             for server in browser_servers:
                 await server.wait_closed()
@@ -223,12 +229,29 @@ def _context(certificate: tls.ServerTLS | None) -> ssl.SSLContext | None:
     return None if certificate is None else certificate.context
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on a port, which several processes can share.
+def listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on a port, which several processes can share.
+
+    ``::`` has two, also one for IPv4: on a single socket for both, the
+    addresses of IPv4 clients would be IPv6 ones (``::ffff:192.0.2.7``).
 
     :raises OSError: the address is in use by another program
     """
+    hosts = ['::', '0.0.0.0'] if host == '::' else [host]  # noqa: S104
+    with contextlib.ExitStack() as stack:
+        listeners = [
+            stack.enter_context(_listening_socket(it, port)) for it in hosts
+        ]
+        stack.pop_all()
+    return listeners
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    return socket.create_server(
+    listener = socket.create_server(
         (host, port), family=family, backlog=BACKLOG, reuse_port=True
     )
+    # Accepted sockets inherit the options.
+    for option in ACCEPTED:
+        listener.setsockopt(*option)
+    return listener

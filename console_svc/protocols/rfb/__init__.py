@@ -2,6 +2,8 @@
 
 """RFB handshakes (RFC 6143, RFB 3.3 to 3.8), of clients and of servers.
 
+Peers that announce RFB 4 or 5 are taken for 3.8.
+
 They do no I/O. A handshake is a generator that yields its next step
 (:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`) and is
 sent the result, so the same code serves blocking sockets and asyncio.

@@ -3,6 +3,7 @@
 """What clients and servers of RFB share: steps, constants, data types."""
 
 import dataclasses
+import re
 import struct
 from collections.abc import Generator
 from typing import Final, TypeVar
@@ -33,9 +34,22 @@ CHALLENGE: Final = 16
 # Most bytes of a reason that are read.
 _LONGEST_REASON: Final = 1000
 
+# Most characters of an error's message.
+_LONGEST_MESSAGE: Final = 300
+
+# RealVNC's servers and viewers announce RFB 4 and 5, and also speak RFB 3.8.
+_VERSION: Final = re.compile(rb'RFB 00([345])\.([0-9]{3})')
+
 
 class RFBError(Exception):
-    """The peer violates the protocol, or refuses the handshake."""
+    """The peer violates the protocol, or refuses the handshake.
+
+    The message can have text from the peer. To be safe in logs and on
+    screens, it is cut, and control and bidi characters in it are escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_printable(message)[:_LONGEST_MESSAGE])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,14 +107,16 @@ def read_version(role: str) -> Handshake[int]:
 
     :param role: of the peer: client or server, for the error's message
     :returns: the minor version to use: 3, 7 or 8
-    :raises RFBError: the peer does not speak RFB 3
+    :raises RFBError: the peer does not speak RFB 3, 4 or 5
     """
-    banner = yield Read(len(VERSION % NEWEST))
-    if not banner.startswith(b'RFB 003.') or not banner[8:11].isdigit():
+    version = _VERSION.match((yield Read(len(VERSION % NEWEST))))
+    if version is None:
         raise RFBError(f'not an RFB {role}')
-    minor = int(banner[8:11])
+    major, minor = map(int, version.groups())
+    if major > 3 or minor >= NEWEST:
+        return NEWEST
     # All others must be treated as 3.3 (RFC 6143, section 7.1.1).
-    return NEWEST if minor >= NEWEST else 7 if minor == 7 else 3
+    return 7 if minor == 7 else 3
 
 
 def read_number() -> Handshake[int]:
@@ -114,3 +130,11 @@ def read_reason() -> Handshake[str]:
     length = yield from read_number()
     reason = yield Read(min(length, _LONGEST_REASON))
     return reason.decode(errors='replace')
+
+
+def _printable(text: str) -> str:
+    """Escape what is not printable: control and bidi characters, newlines."""
+    return ''.join(
+        char if char.isprintable() else char.encode('unicode_escape').decode()
+        for char in text
+    )

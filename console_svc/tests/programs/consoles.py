@@ -24,13 +24,24 @@ class TCPConsole(fixtures.Fixture):
     """A TCP server on 127.0.0.1 with a thread per connection.
 
     :param serve: called with each connection
+    :param buffer: bytes of its receive buffer; None: the kernel's default
     """
 
-    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+    def __init__(
+        self,
+        serve: Callable[[socket.socket], None],
+        buffer: int | None = None,
+    ) -> None:
         self._serve = serve
+        self._buffer = buffer
 
     def _setUp(self) -> None:
         self._listener = socket.create_server(('127.0.0.1', 0))
+        if self._buffer is not None:
+            # Accepted sockets inherit it.
+            self._listener.setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer
+            )
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self.addCleanup(self._close)

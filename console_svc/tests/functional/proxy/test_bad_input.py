@@ -6,8 +6,9 @@ import contextlib
 import re
 import socket
 import struct
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import requests
 from websockets.frames import Frame, Opcode
@@ -15,6 +16,9 @@ from websockets.frames import Frame, Opcode
 from console_svc.tests.functional.proxy.base import ProxyTest
 from console_svc.tests.programs import bad_input, consoles, process
 from console_svc.tests.programs.bad_input import UPGRADE
+
+#: Bytes: the buffers of the sockets from a console to a client, and more.
+BUFFERS = 40 * 2**20
 
 
 class BadInputTest(ProxyTest):
@@ -85,6 +89,78 @@ class PingTest(BadInputTest):
         self.upgraded()
         process.wait_for(self.sessions, 'the session')
         self.wait_for_no_session()
+
+    def test_client_that_reads_nothing_of_a_flood_times_out(self) -> None:
+        self.console(flood)
+        self.upgraded()
+        process.wait_for(self.sessions, 'the session')
+        self.wait_for_no_session()
+        self.assertIn(
+            'The browser does not answer.', self.proxy.log.read_text()
+        )
+
+
+class SlowTest(BadInputTest):
+    PROXY = {'ping_interval': 2}
+
+    def test_slow_client_of_a_flood_is_alive(self) -> None:
+        """Its answers to pings would come too late."""
+        self.console(flood)
+        connection = self.connect(max_queue=1)
+        slow_until = time.monotonic() + 8
+        while time.monotonic() < slow_until:
+            connection.recv(process.PATIENCE)
+            time.sleep(0.15)
+        # What was sent before a close frame is in the buffers.
+        left = BUFFERS
+        while left > 0:
+            left -= len(connection.recv(process.PATIENCE))
+
+
+class LastInputTest(BadInputTest):
+    PASTED = bytes(range(250)) * 600
+
+    def test_last_input_before_a_close_reaches_a_busy_console(self) -> None:
+        def serve(connection: socket.socket) -> None:
+            threading.Thread(
+                target=flood, args=(connection,), daemon=True
+            ).start()
+            self.read_slowly(connection, lambda data: None)
+
+        self.check_pasted(serve)
+
+    def test_last_input_before_a_close_reaches_an_echo(self) -> None:
+        self.check_pasted(
+            lambda connection: self.read_slowly(connection, connection.sendall)
+        )
+
+    def read_slowly(
+        self, connection: socket.socket, answer: Callable[[bytes], None]
+    ) -> None:
+        data = b''
+        try:
+            while more := connection.recv(4096):
+                data += more
+                time.sleep(0.005)
+                answer(more)
+        finally:
+            self.got.append(data)
+
+    def check_pasted(self, serve: Callable[[socket.socket], None]) -> None:
+        """Paste into a console, close, and check what it got."""
+        self.got: list[bytes] = []
+        # With a small buffer, little is already received at the close.
+        self.place(self.useFixture(consoles.TCPConsole(serve, 4096)).port)
+        stream = self.upgraded()
+        for start in range(0, len(self.PASTED), 10_000):
+            piece = self.PASTED[start : start + 10_000]
+            stream.sendall(Frame(Opcode.BINARY, piece).serialize(mask=True))
+        stream.sendall(Frame(Opcode.CLOSE, b'\x03\xe8').serialize(mask=True))
+        self.assertEqual(1000, self.close_code(stream))
+        stream.close()
+        process.wait_for(lambda: self.got, 'the console to be closed')
+        self.assertEqual(len(self.PASTED), len(self.got[0]))
+        self.assertEqual(self.PASTED, self.got[0])
 
 
 class HandshakeTest(BadInputTest):
@@ -181,6 +257,13 @@ class LeakTest(BadInputTest):
         """Descriptors and tasks, once the metrics are up to date."""
         time.sleep(2)
         return self.proxy.descriptors(), self.proxy.tasks()
+
+
+def flood(connection: socket.socket) -> None:
+    """Send without end."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection.sendall(bytes(65536))
 
 
 def is_closed(stream: socket.socket, data: bytes) -> bool:

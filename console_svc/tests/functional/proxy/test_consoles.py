@@ -49,8 +49,47 @@ class ConsoleTest(ProxyTest):
         self.check_echo(connection)
         self.assertEqual([b'CONNECT a-path HTTP/1.1\r\n\r\n'], asked)
 
+    def test_answers_to_the_request_of_an_access_path(self) -> None:
+        for answer in (
+            b'HTTP/1.1 200\r\n\r\n',
+            b'HTTP/1.1 200 \r\n\r\n',
+            b'HTTP/1.0 200 Connection established\r\n\r\n',
+        ):
+
+            def serve(
+                connection: socket.socket, answer: bytes = answer
+            ) -> None:
+                consoles.heard(connection, b'\r\n\r\n')
+                connection.sendall(answer)
+                consoles.echo(connection)
+
+            self.console(serve, path='a-path')
+            self.check_echo(self.connect())
+
+    def test_access_path_with_control_characters_is_not_sent(self) -> None:
+        asked = []
+
+        def serve(connection: socket.socket) -> None:
+            asked.append(connection.recv(100))
+
+        for path in ('a-path\r\nX: y', 'a\nb', 'a\x00b', 'a b', 'a\x85b'):
+            self.console(serve, path=path)
+            self.assertEqual(
+                (1014, 'The access path of this console is invalid.'),
+                self.closed(self.connect()),
+                path,
+            )
+        self.wait_for_no_session()
+        self.assertEqual({b''}, {*asked})
+        self.assertIn('The access path', self.proxy.log.read_text())
+
     def test_refused_access_path(self) -> None:
         for answer in (
+            b'HTTP/1.1 2000 OK\r\n\r\n',
+            b'HTTP/2 200\r\n\r\n',
+            b'x 200 OK\r\n\r\n',
+            b'HTTP/1.1 200OK\r\n\r\n',
+            b'HTTP/1.1  200 OK\r\n\r\n',
             b'HTTP/1.1 404 Not Found\r\n\r\n',
             b'220 smtp.example.org ESMTP\r\n\r\n',
             b'x' * 5000,

@@ -5,6 +5,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import socket
 import ssl
 import struct
@@ -102,6 +103,16 @@ class BrowserTest(RFBTest):
         ):
             self.check_refused(self.browser(serve), reason)
 
+    def test_reason_of_a_server_is_escaped(self) -> None:
+        def serve(connection: socket.socket) -> None:
+            connection.sendall(b'RFB 003.008\n')
+            consoles.heard(connection, b'\n')
+            reason = b'busy\nforged\x1b[2J'
+            connection.sendall(struct.pack('>BI', 0, len(reason)) + reason)
+
+        self.check_refused(self.browser(serve), r'busy\nforged\x1b[2J')
+        self.assertIn(r'busy\nforged\x1b[2J', self.proxy.log.read_text())
+
     def test_not_a_vnc_client(self) -> None:
         browser = self.browser(consoles.vnc)
         browser.sendall(b'GET / HTTP/1.1\r\n\r\n')
@@ -122,7 +133,7 @@ class KnownPasswordTest(RFBTest):
         )
 
 
-class HypervisorTLSTest(RFBTest):
+class VencryptTest(RFBTest):
     folder: ClassVar[pathlib.Path]
 
     @classmethod
@@ -165,6 +176,16 @@ class HypervisorTLSTest(RFBTest):
                 encrypted.sendall(bytes(4))
             consoles.screen(encrypted)
 
+    def renew_certificate(self) -> None:
+        """Have new authorities and a new certificate of the hypervisor."""
+        certificates.write(self.folder)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(
+            self.folder / 'server-cert.pem', self.folder / 'server-key.pem'
+        )
+
+
+class HypervisorTLSTest(VencryptTest):
     def test_tls_with_the_hypervisor(self) -> None:
         self.check_screen(self.browser(self.serve), rfb.NONE)
 
@@ -179,10 +200,33 @@ class HypervisorTLSTest(RFBTest):
         self.check_refused(self.browser(consoles.vnc), 'offers security types')
 
     def test_untrusted_certificate_is_refused(self) -> None:
-        certificates.write(self.folder)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(
-            self.folder / 'server-cert.pem', self.folder / 'server-key.pem'
-        )
-        self.context = context
+        self.renew_certificate()
         self.check_refused(self.browser(self.serve), 'is not trusted')
+
+
+class ReloadTest(VencryptTest):
+    def test_certificates_are_read_again_on_sighup(self) -> None:
+        before = self.browser(self.serve)
+        self.check_screen(before, rfb.NONE)
+        self.renew_certificate()
+        authorities = self.folder / 'ca-cert.pem'
+        renewed = authorities.read_text()
+        authorities.write_text('nonsense')
+        self.proxy.process.signal(signal.SIGHUP)
+        process.wait_for(
+            lambda: 'old ones stay' in self.proxy.log.read_text(),
+            'the proxy to read it',
+        )
+        self.check_refused(self.browser(self.serve), 'is not trusted')
+        authorities.write_text(renewed)
+        self.proxy.process.signal(signal.SIGHUP)
+
+        def is_trusted() -> bool:
+            with contextlib.suppress(rfb.RFBError):
+                self.check_screen(self.browser(self.serve), rfb.NONE)
+                return True
+            return False
+
+        process.wait_for(is_trusted, 'the new certificate')
+        before.sendall(b'hello')
+        self.assertIn(b'hello', consoles.heard(before, b'hello'))

@@ -4,8 +4,11 @@
 
 import os
 import signal
+import socket
 
+import testtools
 from testtools import MultipleExceptions
+from websockets.sync import client
 
 from console_svc.tests.functional.proxy.base import LAPSE, ProxyTest
 from console_svc.tests.programs import process
@@ -42,6 +45,20 @@ class WorkerTest(ProxyTest):
         )
         self.assertEqual(0, self.proxy.process.wait())
         self.wait_for_no_session()
+
+    @testtools.skipUnless(socket.has_dualstack_ipv6(), 'IPv6 is off')
+    def test_wildcard_address_of_ipv6_includes_ipv4(self) -> None:
+        self.start(host='::')
+        for host, address in ('127.0.0.1', '127.0.0.1'), ('[::1]', '::1'):
+            connection = client.connect(
+                f'ws://{host}:{self.proxy.port}/?token={self.token()}'
+            )
+            self.addCleanup(connection.close)
+            self.check_echo(connection)
+            (session,) = self.sessions()
+            self.assertEqual(address, session['client_address'])
+            connection.close()
+            self.wait_for_no_session()
 
     def test_drain_ends_with_the_last_session(self) -> None:
         self.start(drain_timeout=600)

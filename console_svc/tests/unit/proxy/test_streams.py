@@ -104,6 +104,43 @@ class StartTLSTest(testtools.TestCase):
             self.assertEqual(b'world', await connected.read())
 
 
+class FinishTest(testtools.TestCase):
+    """What was written is sent, though the peer sends unread data."""
+
+    DATA = bytes(8_000_000)
+
+    def test_finish(self) -> None:
+        uvloop.run(self.check_finish(encrypted=False))
+
+    def test_finish_inside_tls(self) -> None:
+        uvloop.run(self.check_finish(encrypted=True))
+
+    async def check_finish(self, encrypted: bool) -> None:
+        async with pair() as (connected, accepted):
+            if encrypted:
+                await asyncio.gather(
+                    accepted.start_tls(anonymous(ssl.PROTOCOL_TLS_SERVER)),
+                    connected.start_tls(
+                        anonymous(ssl.PROTOCOL_TLS_CLIENT), 'localhost'
+                    ),
+                )
+            await accepted.write(b'unread')
+            # Much stays in the stream's own buffer.
+            connected._writer.write(self.DATA)
+            _, received = await asyncio.gather(
+                connected.finish(), self.received(accepted)
+            )
+            self.assertEqual(len(self.DATA), len(received))
+
+    async def received(self, stream: TCPStream) -> bytes:
+        data = b''
+        with contextlib.suppress(OSError):
+            while more := await stream.read():
+                data += more
+        await stream.close()
+        return data
+
+
 def anonymous(protocol: int) -> ssl.SSLContext:
     """TLS without certificates."""
     context = ssl.SSLContext(protocol)

@@ -2,6 +2,8 @@
 
 """The sockets of a worker."""
 
+import contextlib
+import socket
 from typing import Any
 
 import testtools
@@ -56,3 +58,23 @@ class AddressesTest(testtools.TestCase):
             cfg.Error, self.addresses, '6089-6089', local_host='0.0.0.0'
         )
         self.addresses('6089-6089', local_port=0)
+
+
+class ListeningSocketsTest(testtools.TestCase):
+    def test_dead_clients_time_out_and_slow_ones_are_not_buffered(
+        self,
+    ) -> None:
+        with contextlib.ExitStack() as stack:
+            (listener,) = worker.listening_sockets('127.0.0.1', 0)
+            stack.enter_context(listener)
+            stack.enter_context(
+                socket.create_connection(listener.getsockname())
+            )
+            accepted = stack.enter_context(listener.accept()[0])
+            tcp = socket.IPPROTO_TCP
+            for level, option, value in (
+                (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+                (tcp, socket.TCP_USER_TIMEOUT, 120_000),
+                (tcp, socket.TCP_NOTSENT_LOWAT, 128 * 1024),
+            ):
+                self.assertEqual(value, accepted.getsockopt(level, option))

@@ -137,6 +137,33 @@ class LogInTest(testtools.TestCase):
             error = self.assertRaises(rfb.RFBError, self.log_in, *sent)
             self.assertEqual(message, str(error))
 
+    def test_newer_servers_are_taken_for_3_8(self) -> None:
+        for version in b'RFB 004.001\n', b'RFB 005.000\n':
+            self.assertEqual(
+                V8 + b'\x01', self.log_in(version, b'\x01\x01' + OK)
+            )
+
+    def test_text_of_a_server_is_escaped_and_cut(self) -> None:
+        for reason, message in (
+            ('busy\r\nINFO all is well', r'busy\r\nINFO all is well'),
+            ('\x1b[2J\0', r'\x1b[2J\x00'),
+            ('\u202eevil\u2028', r'\u202eevil\u2028'),
+            ('Größe: 5 €', 'Größe: 5 €'),
+            ('x' * 1000, 'x' * 300),
+        ):
+            data = reason.encode()
+            error = self.assertRaises(
+                rfb.RFBError,
+                self.log_in,
+                *(V8, b'\x00', number(len(data)), data),
+            )
+            self.assertEqual(message, str(error))
+        every = bytes(range(23, 256))
+        error = self.assertRaises(
+            rfb.RFBError, self.log_in, V8, bytes([len(every)]), every
+        )
+        self.assertEqual(300, len(str(error)))
+
     def test_types_that_are_not_accepted_are_never_chosen(self) -> None:
         """A server cannot downgrade a log-in that requires TLS."""
         self.assertRaises(

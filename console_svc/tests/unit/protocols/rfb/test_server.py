@@ -27,6 +27,8 @@ class OfferTest(testtools.TestCase):
             (V3, 3, number(2)),
             (b'RFB 003.005\n', 3, number(2)),
             (b'RFB 003.889\n', 8, b'\x01\x02'),
+            (b'RFB 004.001\n', 8, b'\x01\x02'),
+            (b'RFB 005.000\n', 8, b'\x01\x02'),
         ):
             sent = version if minor == 3 else version + b'\x02'
             self.assertEqual(
@@ -34,7 +36,15 @@ class OfferTest(testtools.TestCase):
             )
 
     def test_another_protocol_is_an_error(self) -> None:
-        for sent in (b'GET / HTTP/1', b'RFB 004.001\n', V8 + b'\x05'):
+        for sent in (
+            b'GET / HTTP/1',
+            b'RFB 002.008\n',
+            b'RFB 006.000\n',
+            b'RFB 055.008\n',
+            b'RFB 005.abc\n',
+            b'RFB 5.00000\n',
+            V8 + b'\x05',
+        ):
             self.assertRaises(rfb.RFBError, talk, rfb.offer(rfb.NONE), sent)
 
     def test_refusal_offers_no_types_and_sends_the_reason(self) -> None:

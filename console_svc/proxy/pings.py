@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Pings to browsers: vanished browsers time out, slow ones do not.
+
+A ping waits behind the data that a slow browser has not read yet, for minutes
+if need be. So data that moves is as good as an answer. The kernel counts it:
+relaying costs nothing.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import struct
+from collections.abc import AsyncIterator
+from typing import Final
+
+from websockets.asyncio.connection import Connection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from console_svc.proxy.errors import Ended
+
+# tcpi_unacked, tcpi_bytes_acked, tcpi_bytes_received and tcpi_notsent_bytes in
+# struct tcp_info (linux/tcp.h).
+_TCP_INFO: Final = struct.Struct('=24xI92xQQ8xI')
+
+
+@contextlib.asynccontextmanager
+async def pinged(
+    connection: Connection, interval: float
+) -> AsyncIterator[None]:
+    """Ping a browser during the context.
+
+    :param interval: seconds between two pings, and to answer one; 0: no pings
+    :raises console_svc.proxy.errors.Ended: the browser does not answer; the
+        connection is aborted
+    """
+    if not interval:
+        yield
+        return
+    body = asyncio.timeout(None)
+    try:
+        async with body:
+            pinging = asyncio.create_task(_ping(connection, interval, body))
+            try:
+                yield
+            finally:
+                pinging.cancel()
+    except TimeoutError:
+        if not body.expired():
+            raise
+        connection.transport.abort()
+        raise Ended(
+            CloseCode.GOING_AWAY, 'The browser does not answer.'
+        ) from None
+
+
+async def _ping(
+    connection: Connection, interval: float, body: asyncio.Timeout
+) -> None:
+    """Ping until the browser does not answer, then end the body."""
+    # OSError: the socket is closed.
+    with contextlib.suppress(ConnectionClosed, OSError):
+        while True:
+            await asyncio.sleep(interval)
+            before = _Progress.of(connection)
+            pong = asyncio.create_task(_pong(connection))
+            try:
+                while not (await asyncio.wait([pong], timeout=interval))[0]:
+                    now = _Progress.of(connection)
+                    if not now.is_alive(before):
+                        body.reschedule(0)
+                        return
+                    before = now
+                pong.result()
+            finally:
+                pong.cancel()
+
+
+async def _pong(connection: Connection) -> None:
+    # The first wait is until the write buffer has room again.
+    await (await connection.ping())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Progress:
+    """The progress of a connection.
+
+    :param acknowledged: bytes that the peer's kernel has received
+    :param received: bytes that came from the peer
+    :param queued: whether the kernel has bytes that are not acknowledged
+    :param paused: whether the console is too slow to read from the browser
+    """
+
+    acknowledged: int
+    received: int
+    queued: bool
+    paused: bool
+
+    @classmethod
+    def of(cls, connection: Connection) -> '_Progress':
+        transport = connection.transport
+        info = transport.get_extra_info('socket').getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size
+        )
+        unacked, acknowledged, received, not_sent = _TCP_INFO.unpack(info)
+        return cls(
+            acknowledged,
+            received,
+            bool(unacked or not_sent),
+            not transport.is_reading(),
+        )
+
+    def is_alive(self, before: '_Progress') -> bool:
+        """Whether the browser has shown life since an earlier time.
+
+        An acknowledgement does only if data was queued then. Otherwise it may
+        be that of the ping itself, from the kernel of a browser that hangs.
+        """
+        return (
+            self.received > before.received
+            or (before.queued and self.acknowledged > before.acknowledged)
+            # The answer may wait behind data that the console must read first.
+            or before.paused
+            or self.paused
+        )

@@ -159,6 +159,13 @@ class TooManySessions(ConsoleSvcError):
     message = 'Instance {server_id} has too many console sessions'
 
 
+class SessionIdUsed(ConsoleSvcError):
+    """The session's id is that of a closed session, or of another token."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = 'Session id was used before: {session_id}'
+
+
 class WrongAddress(ConsoleSvcError):
     """The console token was issued to a client at another address."""
 

@@ -64,7 +64,9 @@ OPTIONS = [
         default=30,
         min=3,
         help='Seconds without a keep-alive after which a session lapses. It '
-        'must be several times [proxy] keep_interval.',
+        'must be several times [proxy] keep_interval, and longer than the '
+        'clocks of the API hosts differ. After twice this time, the purge '
+        'deletes the session.',
     ),
     cfg.IntOpt(
         'purge_interval',

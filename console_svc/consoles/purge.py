@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Delete expired tokens, lapsed sessions and stale native consoles."""
+"""Delete expired tokens, lapsed sessions and stale native consoles.
+
+A session that has lapsed is deleted one lapse later. Until then the proxy's
+next keep-alive revives it, so live sessions survive a purge on a host whose
+clock is ahead.
+"""
 
 import logging
 import time
@@ -23,6 +28,10 @@ LEASE: Final = 'purge'
 
 #: Rows that one statement deletes.
 BATCH: Final = 1000
+
+# Seconds for which the id of a closed session stays: longer than a request to
+# open it can be under way.
+_CLOSED_TIME: Final = 600
 
 
 class Purged(NamedTuple):
@@ -51,6 +60,7 @@ class Purge:
         failed: background.Failed = background.ignore,
     ) -> None:
         self._interval: int = conf.consoleauth.purge_interval
+        self._lapse: int = conf.consoleauth.session_lapse
         self._database = database
         self._driver = driver
         self._native_consoles = native_consoles
@@ -75,13 +85,19 @@ class Purge:
         now = int(self._clock())
 
         def delete_sessions() -> int:
-            lapsed = self._database.sessions.purge(now, batch)
+            lapsed = self._database.sessions.purge(now - self._lapse, batch)
             self._audit.ends(self._context, lapsed, 'lapsed')
             return len(lapsed)
+
+        def delete_closed_sessions() -> int:
+            return self._database.closed_sessions.purge(
+                now - _CLOSED_TIME, batch
+            )
 
         def delete_tokens() -> int:
             return self._database.tokens.purge(now, batch)
 
+        _repeat(delete_closed_sessions, batch, deadline)
         return Purged(
             _repeat(delete_tokens, batch, deadline),
             _repeat(delete_sessions, batch, deadline),

@@ -4,7 +4,9 @@
 
 The console proxy opens a session before it connects a client, keeps it alive
 while the client is connected, and learns from the answer that it was ended.
-An ended session is deleted; the audit has its history.
+An ended session is deleted; the audit has its history. Of a session that its
+proxy has closed, the id stays until the purge: a late request to open it, or
+to open it again, is refused.
 """
 
 import time
@@ -49,12 +51,18 @@ class ConsoleSessions:
         self._clock = clock
 
     def open_by_token(
-        self, context: RequestContext, token: str, client_address: str | None
+        self,
+        context: RequestContext,
+        token: str,
+        client_address: str | None,
+        session_id: str | None = None,
     ) -> tuple[ConsoleSession, ConnectInfo]:
         """Open a session with a console token.
 
         :param client_address: the address of the proxy's client
+        :param session_id: as of :meth:`open`
         :returns: the session, and where its console is
+        :raises console_svc.exception.SessionIdUsed: the id was used before
         :raises console_svc.exception.TokenNotFound: it is not valid
         :raises console_svc.exception.TokenUsedUp: it has opened as many
             sessions as it may
@@ -71,6 +79,7 @@ class ConsoleSessions:
             client_address,
             options.max_uses,
             options.bind_to_client_address,
+            session_id,
         )
         return session, found.connect_info
 
@@ -81,13 +90,21 @@ class ConsoleSessions:
         client_address: str | None,
         max_uses: int,
         bind_to_client_address: bool = False,
+        session_id: str | None = None,
     ) -> ConsoleSession:
         """Open a session with a grant that was found to be valid.
+
+        If the grant has an open session with this id, the request is a
+        repeated one: it returns that session, and does not use the grant
+        again.
 
         :param client_address: the address of the proxy's client
         :param max_uses: sessions that the grant can open; 0: no limit
         :param bind_to_client_address: refuse every address but the one that
             requested the grant
+        :param session_id: a UUID that the proxy has chosen; None: a new one
+        :raises console_svc.exception.SessionIdUsed: the id is that of a
+            closed session, or of another grant
         :raises console_svc.exception.TokenUsedUp: it has opened as many
             sessions as it may
         :raises console_svc.exception.TooManySessions: the server has as many
@@ -100,8 +117,18 @@ class ConsoleSessions:
                 grant.client_address, client_address
             ):
                 raise exception.WrongAddress
-            session = self._new_session(grant, client_address)
-            replaced = self._store(session, max_uses)
+            session = self._new_session(grant, client_address, session_id)
+            try:
+                replaced = self._store(session, max_uses)
+            except (
+                exception.SessionIdUsed,
+                exception.TokenUsedUp,
+                exception.TooManySessions,
+            ):
+                opened = self._database.sessions.get(session.id)
+                if opened is None or opened.token_hash != grant.token_hash:
+                    raise
+                return opened
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
                 context,
@@ -142,12 +169,17 @@ class ConsoleSessions:
         )
 
     def close(self, context: RequestContext, session_id: str) -> None:
-        """Delete a session whose client has disconnected.
+        """Close a session whose client has disconnected.
 
-        :raises console_svc.exception.SessionNotFound: it has ended
+        The id cannot be used again, even if there was no session with it.
+
+        :raises console_svc.exception.SessionNotFound: it has ended, or was
+            not opened
         """
         _check_id(session_id)
-        closed = self._database.sessions.end(session_id)
+        closed = self._database.closed_sessions.add(
+            session_id, int(self._clock())
+        )
         if not closed:
             raise exception.SessionNotFound(session_id=session_id)
         self._audit.ends(context, closed, 'closed')
@@ -171,7 +203,10 @@ class ConsoleSessions:
         self._audit.ends(context, ended, 'ended')
 
     def _new_session(
-        self, grant: Grant, client_address: str | None
+        self,
+        grant: Grant,
+        client_address: str | None,
+        session_id: str | None,
     ) -> ConsoleSession:
         expires = None
         if (
@@ -180,7 +215,7 @@ class ConsoleSessions:
         ):
             expires = grant.expires
         return ConsoleSession(
-            id=str(uuid.uuid4()),
+            id=session_id or str(uuid.uuid4()),
             token_hash=grant.token_hash,
             server_id=grant.server_id,
             project_id=grant.project_id,
@@ -213,5 +248,8 @@ class ConsoleSessions:
 
 def _check_id(session_id: str) -> None:
     """Refuse ids that no session has: some cannot be sent to a database."""
-    if not uuidutils.is_uuid_like(session_id):
+    if (
+        not uuidutils.is_uuid_like(session_id)
+        or str(uuid.UUID(session_id)) != session_id
+    ):
         raise exception.SessionNotFound(session_id=session_id)

@@ -9,6 +9,7 @@ the domain are not here.
 import sqlalchemy as sa
 from oslo_config import cfg
 
+from console_svc.db.closed_sessions import ClosedSessionQueries
 from console_svc.db.engine import Connections, retried
 from console_svc.db.native_consoles import NativeConsoleQueries
 from console_svc.db.sessions import SessionQueries
@@ -32,6 +33,7 @@ class Database(Connections):
         self.native_consoles = NativeConsoleQueries(self)
         self.tokens = TokenQueries(self)
         self.sessions = SessionQueries(self)
+        self.closed_sessions = ClosedSessionQueries(self)
 
     def ping(self) -> None:
         """Read from a table, as a request would."""

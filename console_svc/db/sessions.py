@@ -4,14 +4,18 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
+from oslo_db import exception as db_exception
 
 from console_svc import exception
 from console_svc.db.engine import Connections, retried
 from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.objects import ConsoleSession
+
+#: Whether a row is an open session: see closed_sessions.py for the others.
+IS_OPEN: Final = console_sessions.c.token_hash != ''
 
 
 class SessionQueries:
@@ -40,6 +44,8 @@ class SessionQueries:
         :param in_channels: concurrent sessions of the same token and address
             are one use of the token
         :returns: the sessions that this has ended
+        :raises console_svc.exception.SessionIdUsed: there is a session with
+            this id, or there was one
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
             sessions as it may, has expired, or was deleted
         :raises console_svc.exception.TooManySessions: the server has as many
@@ -70,16 +76,24 @@ class SessionQueries:
                 raise exception.TokenUsedUp
             values = dataclasses.asdict(session)
             values['session_id'] = values.pop('id')
-            connection.execute(
-                console_sessions.insert(),
-                {**values, 'alive_until': alive_until},
-            )
+            try:
+                connection.execute(
+                    console_sessions.insert(),
+                    {**values, 'alive_until': alive_until},
+                )
+            except db_exception.DBDuplicateEntry:
+                raise exception.SessionIdUsed(session_id=session.id) from None
         return ended
+
+    def get(self, session_id: str) -> ConsoleSession | None:
+        """The session with this id, unless it was closed."""
+        rows = self._connections.read(open_session(session_id))
+        return to_session(rows[0]) if rows else None
 
     def list(self, server_id: str, now: int) -> Sequence[ConsoleSession]:
         """The current sessions of a server, the oldest first."""
         rows = self._connections.read(_of_server(server_id, now))
-        return [_session(row) for row in rows]
+        return [to_session(row) for row in rows]
 
     @retried
     def keep(
@@ -125,12 +139,9 @@ class SessionQueries:
         :param server_id: the server that it must belong to; None: any
         :returns: the session, if there was one
         """
-        columns = console_sessions.c
-        wanted = sa.select(console_sessions).where(
-            columns.session_id == session_id
-        )
+        wanted = open_session(session_id)
         if server_id is not None:
-            wanted = wanted.where(columns.server_id == server_id)
+            wanted = wanted.where(console_sessions.c.server_id == server_id)
         with self._connections.writing() as connection:
             return end_sessions(connection, wanted)
 
@@ -144,7 +155,7 @@ class SessionQueries:
         columns = console_sessions.c
         lapsed = (
             sa.select(console_sessions)
-            .where(columns.alive_until <= now)
+            .where(columns.alive_until <= now, IS_OPEN)
             .order_by(columns.alive_until)
             .limit(batch)
         )
@@ -172,10 +183,10 @@ def _delete(
                 console_sessions.c.id.in_([row['id'] for row in rows])
             )
         )
-    return [_session(row) for row in rows]
+    return [to_session(row) for row in rows]
 
 
-def _session(row: sa.RowMapping) -> ConsoleSession:
+def to_session(row: sa.RowMapping) -> ConsoleSession:
     return ConsoleSession(
         id=row['session_id'],
         token_hash=row['token_hash'],
@@ -186,6 +197,13 @@ def _session(row: sa.RowMapping) -> ConsoleSession:
         client_address=row['client_address'],
         created_at=row['created_at'],
         expires=row['expires'],
+    )
+
+
+def open_session(session_id: str) -> sa.Select[Any]:
+    """The session with this id, unless it was closed."""
+    return sa.select(console_sessions).where(
+        console_sessions.c.session_id == session_id, IS_OPEN
     )
 
 
@@ -237,7 +255,10 @@ def _make_room(
         .where(tokens.c.server_id == session.server_id)
         .values(uses=tokens.c.uses)
     )
-    current = _of_server(session.server_id, session.created_at)
+    # A repeated request must not end the session that the first has opened.
+    current = _of_server(session.server_id, session.created_at).where(
+        console_sessions.c.session_id != session.id
+    )
     rows = connection.execute(current).mappings().all()
     surplus = rows[: max(0, len(rows) - max_sessions + 1)]
     if surplus and not replace:

@@ -97,6 +97,8 @@ console_sessions = sa.Table(
     sa.Column('id', _Id, primary_key=True, autoincrement=True),
     # The id in the API: a UUID that cannot be guessed.
     sa.Column('session_id', _UUID, nullable=False),
+    # Empty: the session is closed, and its id cannot be used again until the
+    # purge has deleted the row.
     sa.Column('token_hash', sa.String(64), nullable=False),
     sa.Column('server_id', _UUID, nullable=False),
     sa.Column('project_id', _Name, nullable=False),
@@ -106,7 +108,8 @@ console_sessions = sa.Table(
     sa.Column('created_at', sa.BigInteger, nullable=False),
     # When the proxy must end it; null: no limit.
     sa.Column('expires', sa.BigInteger, nullable=True),
-    # When it lapses unless it is kept alive.
+    # When it lapses unless it is kept alive; of a closed one, when it was
+    # closed.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, Final, TypeVar
@@ -65,7 +66,9 @@ class ConsoleApi:
         :raises console_svc.proxy.errors.Refused: the token is not accepted
         :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable
         """
-        return await self._opened(lambda: self._open(token, client_address))
+        return await self._opened(
+            lambda session_id: self._open(session_id, token, client_address)
+        )
 
     async def log_in(
         self,
@@ -88,7 +91,11 @@ class ConsoleApi:
             'response': response.hex(),
             'client_address': client_address,
         }
-        return await self._opened(lambda: self._log_in(authentication))
+        return await self._opened(
+            lambda session_id: self._log_in(
+                {**authentication, 'id': session_id}
+            )
+        )
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
         """Keep sessions alive, at most :data:`BATCH`.
@@ -101,16 +108,7 @@ class ConsoleApi:
 
     async def close(self, session_id: str) -> None:
         """Close a session at the API. If the request fails, it lapses."""
-        try:
-            await self._in_thread(
-                self._threads, lambda: self._close(session_id)
-            )
-        except ApiUnavailable as error:
-            LOG.warning(
-                'Session %s cannot be closed at the API, and will lapse: %s',
-                session_id,
-                error,
-            )
+        await self._in_thread(self._threads, lambda: self._close(session_id))
 
     def stop(self) -> None:
         """Wait until all requests are done."""
@@ -123,21 +121,36 @@ class ConsoleApi:
         return await asyncio.get_running_loop().run_in_executor(threads, send)
 
     async def _opened(
-        self, send: Callable[[], OpenedSession]
+        self, send: Callable[[str], OpenedSession]
     ) -> OpenedSession:
-        try:
-            return await self._in_thread(self._threads, send)
-        except ApiUnavailable as error:
-            LOG.error('A session cannot be opened at the API: %s', error)
-            raise TryAgainLater(
-                'The console service is unavailable. Try again later.'
-            ) from None
+        """Open a session with a new id, or close this id.
 
-    def _open(self, token: str, client_address: str) -> OpenedSession:
+        :param send: sends the request to open a session with an id
+        """
+        session_id = str(uuid.uuid4())
+        try:
+            return await self._in_thread(
+                self._threads, lambda: send(session_id)
+            )
+        except Refused:
+            raise
+        except BaseException as error:
+            # The API may have opened the session, or may do so later.
+            self._threads.submit(self._abandon, session_id)
+            if not isinstance(error, ApiUnavailable):
+                raise
+            LOG.error('A session cannot be opened at the API: %s', error)
+        raise TryAgainLater(
+            'The console service is unavailable. Try again later.'
+        )
+
+    def _open(
+        self, session_id: str, token: str, client_address: str
+    ) -> OpenedSession:
         response = self._request(
             'POST',
             f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions',
-            {'session': {'client_address': client_address}},
+            {'session': {'client_address': client_address, 'id': session_id}},
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
             raise Refused('The console token is invalid or has expired.')
@@ -174,13 +187,30 @@ class ConsoleApi:
         return api_answers.opened(response)
 
     def _close(self, session_id: str) -> None:
-        response = self._request('DELETE', f'{_SESSIONS}/{session_id}')
-        # Not found: it was ended at the API.
-        if response.status not in (
-            http.HTTPStatus.NO_CONTENT,
-            http.HTTPStatus.NOT_FOUND,
-        ):
-            raise response.unexpected
+        try:
+            response = self._request('DELETE', f'{_SESSIONS}/{session_id}')
+            # Not found: it was ended at the API, or is not open yet.
+            if response.status not in (
+                http.HTTPStatus.NO_CONTENT,
+                http.HTTPStatus.NOT_FOUND,
+            ):
+                raise response.unexpected
+        except ApiUnavailable as error:
+            LOG.warning(
+                'Session %s cannot be closed at the API, and will lapse: %s',
+                session_id,
+                error,
+            )
+
+    def _abandon(self, session_id: str) -> None:
+        """Close a session without a caller that waits for it."""
+        try:
+            self._close(session_id)
+        except Exception:
+            LOG.exception(
+                'Session %s cannot be closed at the API, and will lapse',
+                session_id,
+            )
 
     def _keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
         response = self._request(

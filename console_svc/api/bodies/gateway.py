@@ -7,7 +7,13 @@ The response is an opened session: see :mod:`console_svc.api.bodies.sessions`.
 
 from typing import Final
 
-from console_svc.api.bodies.schema import ADDRESS, PORT, record, validator
+from console_svc.api.bodies.schema import (
+    ADDRESS,
+    NEW_UUID,
+    PORT,
+    record,
+    validator,
+)
 
 # A challenge or a response of VNC authentication (RFC 6143, section 7.2.2):
 # 16 bytes.
@@ -28,6 +34,7 @@ LOG_IN: Final = validator(
                 'challenge': _BLOCK,
                 'response': _BLOCK,
                 'client_address': ADDRESS,
+                'id': NEW_UUID,
             },
             'required': ['challenge', 'response'],
             'oneOf': [{'required': ['port']}, {'required': ['user_name']}],

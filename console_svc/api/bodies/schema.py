@@ -35,6 +35,13 @@ def list_of(items: Schema) -> dict[str, Any]:
 TEXT: Final = {'type': 'string'}
 TEXT_OR_NULL: Final = {'type': ['string', 'null']}
 UUID: Final = {'type': 'string', 'format': 'uuid'}
+#: The id of an object that the caller creates: in its canonical form only.
+NEW_UUID: Final = {
+    **UUID,
+    'pattern': '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+    # Python's $ also matches before a line break at the end.
+    'maxLength': 36,
+}
 URI: Final = {'type': 'string', 'format': 'uri'}
 PORT: Final = {'type': 'integer', 'minimum': 1, 'maximum': 65535}
 PORT_OR_NULL: Final = {**PORT, 'type': ['integer', 'null']}

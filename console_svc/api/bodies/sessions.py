@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from console_svc.api.bodies.schema import (
     ADDRESS,
+    NEW_UUID,
     PORT,
     PORT_OR_NULL,
     TEXT,
@@ -35,7 +36,7 @@ OPEN: Final = validator(
     record(
         session={
             'type': 'object',
-            'properties': {'client_address': ADDRESS},
+            'properties': {'client_address': ADDRESS, 'id': NEW_UUID},
             'additionalProperties': False,
         }
     )

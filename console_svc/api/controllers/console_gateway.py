@@ -31,6 +31,7 @@ class AuthenticationsController(Resource):
             exception.ConsoleNotFound,
             exception.ConsoleUsedUp,
             exception.PasswordUnreadable,
+            exception.SessionIdUsed,
             exception.TooManySessions,
         ),
     )
@@ -45,6 +46,7 @@ class AuthenticationsController(Resource):
             bytes.fromhex(body['challenge']),
             bytes.fromhex(body['response']),
             body.get('client_address'),
+            body.get('id'),
         )
         return sessions.opened(session, info, self.services.clock())
 

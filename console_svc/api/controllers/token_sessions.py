@@ -32,6 +32,7 @@ class TokenSessionsController(Resource):
         answer=bodies.OPENED,
         raises=(
             exception.WrongAddress,
+            exception.SessionIdUsed,
             exception.TokenUsedUp,
             exception.TooManySessions,
         ),
@@ -51,5 +52,6 @@ class TokenSessionsController(Resource):
             req.caller,
             self.console_token,
             document['session'].get('client_address'),
+            document['session'].get('id'),
         )
         return bodies.opened(session, info, self.services.clock())

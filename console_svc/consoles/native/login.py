@@ -63,12 +63,14 @@ class Login:
         challenge: bytes,
         response: bytes,
         client_address: str | None,
+        session_id: str | None = None,
     ) -> tuple[ConsoleSession, ConnectInfo]:
         """Check a response of VNC authentication and open a session.
 
         :param target: the console's own port, or its server's id or instance
             name
         :param client_address: the address of the native client
+        :param session_id: a UUID that the proxy has chosen; None: a new one
         :returns: the session, and where its console is
         :raises console_svc.exception.AuthenticationFailed: the password is
             wrong, or there is no such console for this address
@@ -78,6 +80,8 @@ class Login:
             since its console was opened, or has no console
         :raises console_svc.exception.ConsoleUsedUp: it has opened as many
             sessions as it may
+        :raises console_svc.exception.SessionIdUsed: the id is that of a
+            closed session, or of another console
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
         """
@@ -101,7 +105,11 @@ class Login:
         max_uses = self._conf.consoles.native_max_uses
         try:
             session = self._sessions.open(
-                context, console, client_address, max_uses
+                context,
+                console,
+                client_address,
+                max_uses,
+                session_id=session_id,
             )
         except exception.TokenUsedUp:
             raise exception.ConsoleUsedUp from None

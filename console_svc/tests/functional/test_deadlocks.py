@@ -72,6 +72,7 @@ class DeadlockTest(testtools.TestCase):
                 ('UPDATE', 'console_auth_tokens'),
                 ('DELETE', 'console_auth_tokens'),
                 ('INSERT', 'console_sessions'),
+                ('UPDATE', 'console_sessions'),
                 ('DELETE', 'console_sessions'),
             },
             lost,

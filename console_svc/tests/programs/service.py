@@ -6,6 +6,7 @@ import re
 import threading
 from typing import Any
 from wsgiref import simple_server
+from wsgiref.types import WSGIApplication
 
 import requests
 
@@ -82,7 +83,7 @@ class Service(BaseService):
         self._server = simple_server.make_server(
             '127.0.0.1',
             self.port,
-            app.build(self.conf),
+            self.wrapped(app.build(self.conf)),
             api.Server,
             api.Handler,
         )
@@ -91,6 +92,10 @@ class Service(BaseService):
         threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True
         ).start()
+
+    def wrapped(self, application: WSGIApplication) -> WSGIApplication:
+        """What is served; subclasses put something around the API."""
+        return application
 
     def stop(self) -> None:
         """Answer the requests that have come, and refuse connections."""

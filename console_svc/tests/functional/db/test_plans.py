@@ -173,6 +173,16 @@ class Plans(Queries):
             ['uq_console_sessions_session_id', 'pk_console_sessions'],
         )
         self.check(
+            'closing a session',
+            lambda: self.database.closed_sessions.add('server-93-3', NOW),
+            ['uq_console_sessions_session_id', 'pk_console_sessions'],
+        )
+        self.check(
+            'the purge of closed sessions',
+            lambda: self.database.closed_sessions.purge(NOW + 50, 1000),
+            ['ix_console_sessions_token_hash', 'pk_console_sessions'],
+        )
+        self.check(
             'the purge',
             lambda: queries.purge(NOW + 50, 1000),
             ['ix_console_sessions_alive_until', 'pk_console_sessions'],

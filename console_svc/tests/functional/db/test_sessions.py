@@ -2,6 +2,9 @@
 
 """Queries of console sessions."""
 
+from collections.abc import Sequence
+
+import fixtures as fixtures_
 import testtools
 
 from console_svc import exception
@@ -163,6 +166,67 @@ class Sessions(Queries):
         self.assertEqual(['2'], ids(self.queries.purge(NOW + 2, 2)))
         self.assertEqual([], self.queries.purge(NOW + 2, 2))
         self.assertEqual(['3'], self.list_sessions())
+
+    def test_id_is_used_once(self) -> None:
+        self.create_token('other', server_id='other')
+        self.open_session('a', max_sessions=1)
+        for values in (
+            {},
+            {'token_hash': 'other', 'server_id': 'other'},
+            {'max_sessions': 1, 'replace': True},
+        ):
+            self.refuse(exception.SessionIdUsed, 'a', **values)
+        self.assertEqual(['a'], self.list_sessions())
+        self.assertEqual([1, 0], self.uses_of_all())
+        self.assertEqual(session('a'), self.queries.get('a'))
+        self.assertIsNone(self.queries.get('b'))
+
+    def uses_of_all(self) -> Sequence[int]:
+        return self.column(tables.console_auth_tokens.c.uses)
+
+    def test_closed_sessions_are_not_sessions(self) -> None:
+        closed = self.database.closed_sessions
+        self.open_session('a')
+        self.assertEqual([session('a')], closed.add('a', NOW))
+        self.assertEqual([], closed.add('b', NOW))
+        for name in 'ab':
+            self.refuse(exception.SessionIdUsed, name)
+            self.assertEqual([], closed.add(name, NOW))
+            self.assertEqual([], self.queries.end(name))
+            self.assertIsNone(self.queries.get(name))
+            kept = self.queries.keep([name], 0, NOW + 60, NOW + 60)
+            self.assertEqual({}, kept)
+        self.assertEqual(1, self.uses())
+        self.assertEqual([], self.list_sessions(now=0))
+        self.assertEqual([], self.queries.purge(NOW + 600, 9))
+
+    def test_session_opened_while_its_id_is_closed_ends(self) -> None:
+        """The request to open it comes between the two statements."""
+        closed = self.database.closed_sessions
+        insert = closed._insert
+
+        def open_and_insert(session_id: str, now: int) -> None:
+            self.open_session(session_id)
+            insert(session_id, now)
+
+        self.useFixture(
+            fixtures_.MockPatchObject(closed, '_insert', open_and_insert)
+        )
+        self.assertEqual([session('a')], closed.add('a', NOW))
+        self.assertEqual([], self.list_sessions())
+        self.refuse(exception.SessionIdUsed, 'a')
+
+    def test_purge_deletes_closed_sessions_in_batches(self) -> None:
+        closed = self.database.closed_sessions
+        for number in range(4):
+            closed.add(str(number), NOW + number)
+        self.open_session('open', alive_until=NOW)
+        self.assertEqual(2, closed.purge(NOW + 2, 2))
+        self.assertEqual(1, closed.purge(NOW + 2, 2))
+        self.assertEqual(0, closed.purge(NOW + 2, 2))
+        self.assertEqual(
+            ['3', 'open'], self.column(tables.console_sessions.c.session_id)
+        )
 
     def test_comparisons_are_case_and_accent_sensitive(self) -> None:
         self.open_session('abc')

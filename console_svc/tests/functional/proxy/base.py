@@ -36,6 +36,8 @@ class ProxyTest(testtools.TestCase):
 
     #: Arguments of :class:`Proxy`; most are options of [proxy].
     PROXY: ClassVar[dict[str, Any]] = {}
+    #: The API.
+    SERVICE: ClassVar[type[Service]] = Service
     #: Options of [consoleauth].
     CONSOLEAUTH: ClassVar[dict[str, Any]] = {}
 
@@ -45,7 +47,7 @@ class ProxyTest(testtools.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.service = Service(
+        cls.service = cls.SERVICE(
             consoleauth={'session_lapse': NO_LAPSE, **cls.CONSOLEAUTH}
         )
         cls.service.setUp()

@@ -3,6 +3,7 @@
 import dataclasses
 import uuid
 
+import sqlalchemy as sa
 import testtools
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from console_svc import exception
+from console_svc.db import tables
 from console_svc.objects import ConsoleSession
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes
@@ -23,6 +25,7 @@ from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 START = 1_800_000_000
 TTL = 600
 LAPSE = 30
+ID = 'c4a6f0d2-83b1-4f7e-9d25-6b0e1a7f5c38'
 
 
 class Service:
@@ -32,6 +35,7 @@ class Service:
         self.now = START
         self.driver = RecordingDriver()
         services = fakes.services(configuration, self.driver, lambda: self.now)
+        self.database = services.database
         self.tokens = services.tokens
         self.sessions = services.sessions
         self.purge = services.purge
@@ -39,8 +43,20 @@ class Service:
     def issue(self) -> str:
         return self.tokens.issue(CONTEXT, self.driver.server, 'novnc')
 
-    def open(self, token: str) -> ConsoleSession:
-        return self.sessions.open_by_token(CONTEXT, token, '198.51.100.7')[0]
+    def open(
+        self, token: str, session_id: str | None = None
+    ) -> ConsoleSession:
+        return self.sessions.open_by_token(
+            CONTEXT, token, '198.51.100.7', session_id
+        )[0]
+
+    def close(self, session_id: str) -> bool:
+        """Close a session; return whether there was one."""
+        try:
+            self.sessions.close(CONTEXT, session_id)
+        except exception.SessionNotFound:
+            return False
+        return True
 
     def ids(self) -> list[str]:
         return [item.id for item in self.sessions.list(self.driver.server)]
@@ -65,8 +81,22 @@ class SessionsTest(testtools.TestCase):
         self.assertEqual([session.id], service.ids())
         service.now += 1
         self.assertEqual([], service.ids())
-        service.purge.run()
+        service.now += LAPSE
+        self.assertEqual((0, 1, 0), service.purge.run())
         self.assertEqual({}, service.keep(session.id))
+
+    def test_purge_with_a_clock_that_is_ahead_keeps_live_sessions(
+        self,
+    ) -> None:
+        service = self.service()
+        session = service.open(service.issue())
+        service.now += LAPSE - 1
+        # The clock of the host that purges.
+        service.now += LAPSE
+        self.assertEqual((0, 0, 0), service.purge.run())
+        service.now -= LAPSE
+        self.assertEqual([session.id], service.ids())
+        self.assertEqual({session.id: None}, service.keep(session.id))
 
     def test_keep_answers_for_the_sessions_that_exist(self) -> None:
         service = self.service()
@@ -128,6 +158,82 @@ class SessionsTest(testtools.TestCase):
                 CONTEXT,
                 session_id,
             )
+
+    def test_repeated_request_gets_the_same_session(self) -> None:
+        for options in (
+            {'max_uses': 1},
+            {'max_sessions_per_server': 1},
+            {
+                'max_sessions_per_server': 1,
+                'when_sessions_are_full': 'replace',
+            },
+        ):
+            service = self.service(**options)
+            token = service.issue()
+            session = service.open(token, ID)
+            self.assertEqual(ID, session.id)
+            service.now += 1
+            self.assertEqual(session, service.open(token, ID))
+            self.assertEqual([ID], service.ids())
+
+    def test_repeated_request_is_one_use(self) -> None:
+        service = self.service(max_uses=2)
+        token = service.issue()
+        for _ in range(3):
+            service.open(token, ID)
+        service.open(token)
+        self.assertRaises(exception.TokenUsedUp, service.open, token)
+
+    def test_id_of_another_tokens_session_is_refused(self) -> None:
+        service = self.service(max_uses=1)
+        first, second = service.issue(), service.issue()
+        service.open(first, ID)
+        self.assertRaises(exception.SessionIdUsed, service.open, second, ID)
+        # The refusal did not use the token.
+        service.open(second)
+
+    def test_session_closed_before_it_is_opened_is_refused(self) -> None:
+        service = self.service(max_uses=1, max_sessions_per_server=1)
+        token = service.issue()
+        self.assertFalse(service.close(ID))
+        self.assertFalse(service.close(ID))
+        self.assertRaises(exception.SessionIdUsed, service.open, token, ID)
+        self.assertEqual([], service.ids())
+        self.assertEqual({}, service.keep(ID))
+        # Neither a use nor a place is taken.
+        service.open(token)
+
+    def test_closed_session_is_not_opened_again(self) -> None:
+        service = self.service()
+        token = service.issue()
+        service.open(token, ID)
+        self.assertTrue(service.close(ID))
+        self.assertRaises(exception.SessionIdUsed, service.open, token, ID)
+        self.assertFalse(service.close(ID))
+        self.assertEqual({}, service.keep(ID))
+
+    def test_purge_deletes_closed_sessions_after_a_while(self) -> None:
+        service = self.service(token_ttl=6000)
+        token = service.issue()
+        service.close(ID)
+        service.now += 599
+        self.assertEqual((0, 0, 0), service.purge.run())
+        self.assertRaises(exception.SessionIdUsed, service.open, token, ID)
+        service.now += 1
+        # They are not counted: they ended before.
+        self.assertEqual((0, 0, 0), service.purge.run())
+        service.open(token, ID)
+
+    def test_close_ignores_other_forms_of_an_id(self) -> None:
+        service = self.service()
+        token = service.issue()
+        for form in (ID.upper(), ID.replace('-', ''), f'{{{ID}}}', f'{ID}}}'):
+            self.assertFalse(service.close(form))
+        service.open(token, ID)
+        self.assertFalse(service.close(ID.upper()))
+        self.assertEqual([ID], service.ids())
+        stored = service.database.read(sa.select(tables.console_sessions))
+        self.assertEqual(1, len(stored))
 
     def test_end_refuses_the_session_of_another_server(self) -> None:
         service = self.service()
@@ -212,6 +318,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.service.tokens.revoke_server(CONTEXT, fixtures.SERVER)
         self.valid: dict[str, int] = {}
         self.alive: dict[str, tuple[str, int]] = {}
+        # When a session was closed, whether it was open or not.
+        self.closed: dict[str, int] = {}
 
     @rule(target=tokens)
     def issue(self) -> str:
@@ -230,6 +338,30 @@ class SessionMachine(RuleBasedStateMachine):
         self.alive[session.id] = (token, self.service.now + LAPSE)
         return session.id
 
+    @rule(target=sessions)
+    def choose(self) -> str:
+        return str(uuid.uuid4())
+
+    @rule(token=tokens, session_id=sessions)
+    def open_with_id(self, token: str, session_id: str) -> None:
+        owner, _ = self.alive.get(session_id, (token, 0))
+        is_valid = self.valid.get(token, 0) > self.service.now
+        try:
+            session = self.service.open(token, session_id)
+        except exception.TokenNotFound:
+            assert not is_valid
+        except exception.SessionIdUsed:
+            assert is_valid
+            assert session_id in self.closed or owner != token
+        else:
+            assert is_valid
+            assert session.id == session_id
+            assert session_id not in self.closed
+            assert owner == token
+            self.alive.setdefault(
+                session_id, (token, self.service.now + LAPSE)
+            )
+
     @rule(session_id=sessions)
     def keep(self, session_id: str) -> None:
         kept = self.service.keep(session_id)
@@ -242,11 +374,10 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(session_id=sessions)
     def close(self, session_id: str) -> None:
-        try:
-            self.service.sessions.close(CONTEXT, session_id)
-        except exception.SessionNotFound:
-            assert session_id not in self._alive()
+        # A lapsed session can still be closed.
+        assert self.service.close(session_id) == (session_id in self.alive)
         self.alive.pop(session_id, None)
+        self.closed.setdefault(session_id, self.service.now)
 
     @rule(token=tokens)
     def revoke(self, token: str) -> None:
@@ -266,7 +397,14 @@ class SessionMachine(RuleBasedStateMachine):
     def purge(self) -> None:
         self.service.purge.run()
         self.alive = {
-            session_id: self.alive[session_id] for session_id in self._alive()
+            session_id: (token, until)
+            for session_id, (token, until) in self.alive.items()
+            if until + LAPSE > self.service.now
+        }
+        self.closed = {
+            session_id: at
+            for session_id, at in self.closed.items()
+            if at + 600 > self.service.now
         }
 
     @invariant()

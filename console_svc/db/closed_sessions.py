@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Queries of closed sessions.
+
+A closed session is a row of ``console_sessions`` without a token. The unique
+index on the id keeps a late request from opening the session again.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exception
+
+from console_svc.db.engine import Connections, retried
+from console_svc.db.sessions import IS_OPEN, open_session, to_session
+from console_svc.db.tables import console_sessions
+from console_svc.objects import ConsoleSession
+
+# Nothing but the id and the times is kept.
+_CLOSED: Final = {
+    'token_hash': '',
+    'server_id': '',
+    'project_id': '',
+    'user_id': None,
+    'console_type': '',
+    'client_address': None,
+    'expires': 0,
+}
+
+
+class ClosedSessionQueries:
+    """Closes sessions, and deletes closed ones."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def add(self, session_id: str, now: int) -> Sequence[ConsoleSession]:
+        """End a session, and keep its id from being used again.
+
+        This also holds for an id without a session: the request to open it
+        may be late.
+
+        :param now: seconds of the UTC epoch
+        :returns: the session, if there was one
+        """
+        ended = self._close(session_id, now)
+        if not ended:
+            try:
+                self._insert(session_id, now)
+            except db_exception.DBDuplicateEntry:
+                # It was closed before, or opened since the first statement.
+                ended = self._close(session_id, now)
+        return ended
+
+    @retried
+    def purge(self, before: int, batch: int) -> int:
+        """Delete closed sessions, at most a batch of them.
+
+        :param before: seconds of the UTC epoch; those closed later stay
+        :returns: the number of sessions deleted
+        """
+        columns = console_sessions.c
+        rows = self._connections.read(
+            sa.select(columns.id)
+            .where(columns.alive_until <= before, ~IS_OPEN)
+            .order_by(columns.alive_until)
+            .limit(batch)
+        )
+        if rows:
+            with self._connections.writing() as connection:
+                connection.execute(
+                    console_sessions.delete().where(
+                        columns.id.in_([row['id'] for row in rows])
+                    )
+                )
+        return len(rows)
+
+    @retried
+    def _close(self, session_id: str, now: int) -> Sequence[ConsoleSession]:
+        wanted = open_session(session_id).with_for_update()
+        with self._connections.writing() as connection:
+            rows = connection.execute(wanted).mappings().all()
+            if rows:
+                connection.execute(
+                    console_sessions.update()
+                    .where(console_sessions.c.id == rows[0]['id'])
+                    .values(**_CLOSED, alive_until=now)
+                )
+        return [to_session(row) for row in rows]
+
+    @retried
+    def _insert(self, session_id: str, now: int) -> None:
+        # Not in the transaction of _close(): on MySQL, its lock on the missing
+        # row would make concurrent inserts a deadlock.
+        with self._connections.writing() as connection:
+            connection.execute(
+                console_sessions.insert(),
+                {
+                    **_CLOSED,
+                    'session_id': session_id,
+                    'created_at': now,
+                    'alive_until': now,
+                },
+            )

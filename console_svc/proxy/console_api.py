@@ -3,7 +3,6 @@
 """The proxy's client of the API."""
 
 import asyncio
-import dataclasses
 import http
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,11 @@ from oslo_config import cfg
 
 from console_svc import rest_client
 from console_svc.conf.console_api import GROUP
+from console_svc.proxy.admission import RefusedTokens, Requests
+from console_svc.proxy.api_answers import OpenedSession, Response
 from console_svc.proxy.errors import (
     ApiUnavailable,
+    InvalidToken,
     LoginFailed,
     Refused,
     TryAgainLater,
@@ -28,52 +30,16 @@ LOG = logging.getLogger(__name__)
 #: Most sessions that one request keeps alive.
 BATCH: Final = 1000
 
-# Concurrent requests; their threads only wait for the API.
-_THREADS: Final = 16
+# Concurrent closes; their threads only wait for the API, and no client for
+# them.
+_CLOSERS: Final = 4
 
 # Seconds: the longest wait of a client that is locked out.
 _LONGEST_WAIT: Final = 30
 
 _SESSIONS: Final = '/console-sessions'
 
-# Console types whose protocol is RFB.
-_RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
-
 _T = TypeVar('_T')
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Response:
-    """A response of the API.
-
-    :param document: its JSON; None without a body
-    :param retry_after: seconds in its Retry-After header, or 0
-    """
-
-    status: int
-    document: Any
-    retry_after: int = 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OpenedSession:
-    """A session as the API has opened it, and where its console is.
-
-    :param expires: when it must end, in seconds since the epoch; None: never
-    """
-
-    id: str
-    server_id: str
-    console_type: str
-    host: str
-    port: int
-    internal_access_path: str | None
-    expires: int | None
-
-    @property
-    def speaks_rfb(self) -> bool:
-        """Whether the console's protocol is RFB."""
-        return self.console_type in _RFB_TYPES
 
 
 class ConsoleApi:
@@ -84,17 +50,31 @@ class ConsoleApi:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._api = rest_client.load(conf, GROUP)
-        self._threads = futures.ThreadPoolExecutor(_THREADS, 'api')
-        # Its own thread: many new sessions must not delay the keep-alive.
+        # Each kind has its own threads: a flood of one kind must not delay the
+        # others.
+        self._opens = Requests(conf, 'open', self._abandon)
+        self._log_ins = Requests(conf, 'log-in', self._abandon)
+        self._closers = futures.ThreadPoolExecutor(_CLOSERS, 'close')
         self._keeper = futures.ThreadPoolExecutor(1, 'keeper')
+        self._refused = RefusedTokens()
 
     async def open(self, token: str, client_address: str) -> OpenedSession:
         """Open a session with a console token.
 
         :raises console_svc.proxy.errors.Refused: the token is not accepted
-        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
+            or the address opens too many sessions at once
         """
-        return await self._opened(lambda: self._open(token, client_address))
+        self._refused.check(token)
+        try:
+            return await self._opened(
+                self._opens,
+                client_address,
+                lambda: self._open(token, client_address),
+            )
+        except InvalidToken:
+            self._refused.add(token)
+            raise
 
     async def log_in(
         self,
@@ -109,7 +89,8 @@ class ConsoleApi:
         :raises console_svc.proxy.errors.LoginFailed: the response is wrong,
             or the console is locked
         :raises console_svc.proxy.errors.Refused: the console is not available
-        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
+            or the address logs in too often at once
         """
         authentication = {
             **console,
@@ -117,7 +98,11 @@ class ConsoleApi:
             'response': response.hex(),
             'client_address': client_address,
         }
-        return await self._opened(lambda: self._log_in(authentication))
+        return await self._opened(
+            self._log_ins,
+            client_address,
+            lambda: self._log_in(authentication),
+        )
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, int | None]:
         """Keep sessions alive, at most :data:`BATCH`.
@@ -131,7 +116,7 @@ class ConsoleApi:
         """Close a session at the API. If the request fails, it lapses."""
         try:
             await self._in_thread(
-                self._threads, lambda: self._close(session_id)
+                self._closers, lambda: self._close(session_id)
             )
         except ApiUnavailable as error:
             LOG.warning(
@@ -142,7 +127,9 @@ class ConsoleApi:
 
     def stop(self) -> None:
         """Wait until all requests are done."""
-        self._threads.shutdown()
+        self._opens.stop()
+        self._log_ins.stop()
+        self._closers.shutdown()
         self._keeper.shutdown()
 
     async def _in_thread(
@@ -151,15 +138,22 @@ class ConsoleApi:
         return await asyncio.get_running_loop().run_in_executor(threads, send)
 
     async def _opened(
-        self, send: Callable[[], OpenedSession]
+        self,
+        requests: Requests[OpenedSession],
+        address: str,
+        send: Callable[[], OpenedSession],
     ) -> OpenedSession:
         try:
-            return await self._in_thread(self._threads, send)
+            return await requests.send(address, send)
         except ApiUnavailable as error:
             LOG.error('A session cannot be opened at the API: %s', error)
             raise TryAgainLater(
                 'The console service is unavailable. Try again later.'
             ) from None
+
+    def _abandon(self, session: OpenedSession) -> None:
+        """Close a session whose client closed the connection meanwhile."""
+        self._closers.submit(self._close, session.id)
 
     def _open(self, token: str, client_address: str) -> OpenedSession:
         response = self._request(
@@ -168,7 +162,7 @@ class ConsoleApi:
             {'session': {'client_address': client_address}},
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
-            raise Refused('The console token is invalid or has expired.')
+            raise InvalidToken
         return _session(response)
 
     def _log_in(self, authentication: Mapping[str, Any]) -> OpenedSession:
@@ -226,7 +220,7 @@ class ConsoleApi:
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> _Response:
+    ) -> Response:
         """Send a request to the API.
 
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
@@ -243,10 +237,10 @@ class ConsoleApi:
             # and would be logged as the cause of this one.
             raise ApiUnavailable(failure)
         if not response.content:
-            return _Response(response.status_code, None)
+            return Response(response.status_code, None)
         retry_after = response.headers.get('Retry-After', '')
         try:
-            return _Response(
+            return Response(
                 response.status_code,
                 response.json(),
                 int(retry_after) if retry_after.isdigit() else 0,
@@ -257,7 +251,7 @@ class ConsoleApi:
             ) from None
 
 
-def _session(response: _Response) -> OpenedSession:
+def _session(response: Response) -> OpenedSession:
     """The session in a response.
 
     :raises console_svc.proxy.errors.Refused: the API refuses it
@@ -285,7 +279,7 @@ def _session(response: _Response) -> OpenedSession:
         raise ApiUnavailable('no session in the response') from None
 
 
-def _unexpected(response: _Response) -> ApiUnavailable:
+def _unexpected(response: Response) -> ApiUnavailable:
     return ApiUnavailable(
         f'HTTP {response.status}: {_message(response.document)}'
     )

@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from console_svc.protocols import rfb
 from console_svc.proxy import tls
-from console_svc.proxy.console_api import OpenedSession
+from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
 from console_svc.proxy.handshakes import Answers, Client, perform
 from console_svc.proxy.streams import Stream, TCPStream

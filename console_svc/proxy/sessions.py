@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from oslo_config import cfg
 from websockets.frames import CloseCode
 
-from console_svc.proxy.console_api import BATCH, ConsoleApi, OpenedSession
+from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.console_api import BATCH, ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Ended,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from console_svc.db.engine import Connections, retried
+from console_svc.db.log_ins import LogInQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
 from console_svc.db.sessions import SessionQueries
 from console_svc.db.tables import consoles, leases
@@ -30,6 +31,7 @@ class Database(Connections):
     ) -> None:
         super().__init__(conf, timeout)
         self.native_consoles = NativeConsoleQueries(self)
+        self.log_ins = LogInQueries(self)
         self.tokens = TokenQueries(self)
         self.sessions = SessionQueries(self)
 

@@ -74,6 +74,8 @@ class TurnsTest(testtools.TestCase):
             third = asyncio.create_task(turns.take(same))
             # Other addresses do not wait.
             taken.append(await turns.take(other))
+            for _ in range(5):
+                await asyncio.sleep(0)
             self.assertFalse(third.done())
             taken[0].release()
             await third

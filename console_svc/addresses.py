@@ -34,3 +34,19 @@ def same(one: str | None, other: str | None) -> bool:
         return parse(one) == parse(other)
     except ValueError:
         return False
+
+
+def network(text: str | None) -> str:
+    """The network that one user is likely to have for itself.
+
+    An IPv6 user usually has a /64 (RFC 6177, BCP 157), and each of its
+    addresses at will. An IPv4 address stands for itself.
+
+    :returns: '' for a text that is not an address
+    """
+    try:
+        address = parse(text)
+    except ValueError:
+        return ''
+    length = 64 if address.version == 6 else 32
+    return str(ipaddress.ip_network(f'{address}/{length}', strict=False))

@@ -176,6 +176,8 @@ class WrongAddress(ConsoleSvcError):
 class AuthenticationFailed(ConsoleSvcError):
     """The password is wrong, or the native console does not exist.
 
+    The same answer refuses a challenge that was used before.
+
     :param delay: seconds that the client must wait
     """
 

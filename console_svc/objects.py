@@ -176,9 +176,30 @@ class GatewayConsole(Grant):
     encrypted_password: str = dataclasses.field(repr=False)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogInAttempt:
+    """A native client's response to a challenge, as it is counted.
+
+    Hashes are SHA-256 in hexadecimal.
+
+    :param challenge_hash: of the challenge
+    :param target_hash: of the console, or of what the client named instead
+    :param client_hash: of the same and the client's address
+    :param token_hash: the token on which the console is based; None: there is
+        no console
+    :param expires: when the console expires; None: there is no console
+    """
+
+    challenge_hash: str
+    target_hash: str
+    client_hash: str
+    token_hash: str | None
+    expires: int | None
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FailedLogIns:
-    """The failed log-ins to a native console, in a row.
+    """Failed log-ins to a native console in a row.
 
     :param locked_until: log-ins are refused before this second
     """

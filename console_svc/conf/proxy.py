@@ -113,6 +113,17 @@ OPTIONS = [
         'refused.',
     ),
     cfg.IntOpt(
+        'max_opens_per_address',
+        default=4,
+        min=1,
+        help='Number of sessions that a worker opens at a time at the API for '
+        'one client address, or for one IPv6 network of 64 bits. Further ones '
+        'wait for their turn, for handshake_timeout at most. It keeps a flood '
+        'of wrong tokens or passwords from delaying other addresses. Increase '
+        'it if many users share an address. Log-ins of native clients have '
+        'the same limit, and are counted separately.',
+    ),
+    cfg.IntOpt(
         'handshake_timeout',
         default=10,
         min=1,

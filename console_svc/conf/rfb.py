@@ -59,8 +59,18 @@ OPTIONS = [
         'max_failures',
         default=10,
         min=1,
-        help='Number of successive wrong passwords after which the API locks '
-        'a console.',
+        help='Number of successive wrong passwords from one address after '
+        'which the API locks a console for this address. Addresses of the '
+        'same IPv6 network of 64 bits count as one.',
+    ),
+    cfg.IntOpt(
+        'max_failures_per_console',
+        default=100,
+        min=1,
+        help='Number of successive wrong passwords from all addresses '
+        'together after which the API locks a console for everyone. It '
+        'should be much higher than max_failures, or an attacker with a few '
+        'addresses can lock the owner out.',
     ),
     cfg.IntOpt(
         'lock_time',

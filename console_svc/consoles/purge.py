@@ -98,11 +98,13 @@ class Purge:
             return self._database.tokens.purge(now, batch)
 
         _repeat(delete_closed_sessions, batch, deadline)
-        return Purged(
+        purged = Purged(
             _repeat(delete_tokens, batch, deadline),
             _repeat(delete_sessions, batch, deadline),
             self._close_consoles(batch, deadline),
         )
+        self._forget_log_ins(now, batch, deadline)
+        return purged
 
     def start(self) -> None:
         """Purge every ``[consoleauth] purge_interval``, in a daemon thread."""
@@ -130,6 +132,20 @@ class Purge:
                 self._interval,
                 error,
             )
+
+    def _forget_log_ins(
+        self, now: int, batch: int, deadline: float | None
+    ) -> None:
+        """Delete old failures, and the challenges of consoles that are gone.
+
+        These rows are no resources of the API, and are not reported.
+        """
+        queries = self._database.log_ins
+        _repeat(lambda: queries.purge_failures(now, batch), batch, deadline)
+        _repeat(lambda: queries.purge_challenges(now, batch), batch, deadline)
+        after: str | None = ''
+        while after is not None and not _is_past(deadline):
+            after = queries.purge_challenges_of_closed_consoles(after, batch)
 
     def _close_consoles(self, batch: int, deadline: float | None) -> int:
         """Close consoles that have expired or whose server has left the host.

@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from console_svc.db.closed_sessions import ClosedSessionQueries
 from console_svc.db.engine import Connections, retried
+from console_svc.db.log_ins import LogInQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
 from console_svc.db.sessions import SessionQueries
 from console_svc.db.tables import consoles, leases
@@ -31,6 +32,7 @@ class Database(Connections):
     ) -> None:
         super().__init__(conf, timeout)
         self.native_consoles = NativeConsoleQueries(self)
+        self.log_ins = LogInQueries(self)
         self.tokens = TokenQueries(self)
         self.sessions = SessionQueries(self)
         self.closed_sessions = ClosedSessionQueries(self)

@@ -14,7 +14,6 @@ from console_svc.db.tokens import insert_token
 from console_svc.objects import (
     NATIVE_TYPE,
     ConsoleAuthToken,
-    FailedLogIns,
     GatewayConsole,
     GatewayPort,
     NativeConsole,
@@ -148,58 +147,6 @@ class NativeConsoleQueries:
         return [
             GatewayConsole(console_type=NATIVE_TYPE, **row) for row in rows
         ]
-
-    @retried
-    def count_failure(
-        self, console_id: int, now: int, max_failures: int, locked_until: int
-    ) -> tuple[bool, FailedLogIns | None]:
-        """Count a log-in as failed, unless the console is locked.
-
-        :param now: seconds of the UTC epoch
-        :param max_failures: this many lock the console and reset the count
-        :param locked_until: when such a lock ends
-        :returns: whether it was counted, and the console's failures now;
-            None: the console was deleted
-        """
-        columns = consoles.c
-        is_last = columns.failures + 1 >= max_failures
-        with self._connections.writing() as connection:
-            counted = connection.execute(
-                consoles.update()
-                .where(columns.id == console_id, columns.locked_until <= now)
-                # The order matters: MySQL evaluates an assignment with the
-                # new values of the columns before it.
-                .ordered_values(
-                    (
-                        columns.locked_until,
-                        sa.case(
-                            (is_last, locked_until),
-                            else_=columns.locked_until,
-                        ),
-                    ),
-                    (
-                        columns.failures,
-                        sa.case((is_last, 0), else_=columns.failures + 1),
-                    ),
-                )
-            )
-            row = connection.execute(
-                sa.select(columns.failures, columns.locked_until).where(
-                    columns.id == console_id
-                )
-            ).one_or_none()
-        failed = None if row is None else FailedLogIns(*row)
-        return counted.rowcount == 1, failed
-
-    @retried
-    def reset_failures(self, console_id: int) -> None:
-        """Forget the failed log-ins after a successful one."""
-        with self._connections.writing() as connection:
-            connection.execute(
-                consoles.update()
-                .where(consoles.c.id == console_id)
-                .values(failures=0, locked_until=0)
-            )
 
 
 def _insert(

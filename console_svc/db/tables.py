@@ -43,7 +43,8 @@ consoles = sa.Table(
     sa.Column('token_hash', sa.String(64), nullable=True),
     # When it expires; null: never.
     sa.Column('expires', sa.BigInteger, nullable=True),
-    # Failed log-ins in a row, and the time before which all are refused.
+    # Only the version before revision 005 uses these two: it counts failed
+    # log-ins here.
     sa.Column('failures', sa.Integer, nullable=False, server_default='0'),
     sa.Column(
         'locked_until', sa.BigInteger, nullable=False, server_default='0'
@@ -117,6 +118,39 @@ console_sessions = sa.Table(
     # For the purge.
     sa.Index(None, 'alive_until'),
     sqlite_autoincrement=True,
+    **_TEXT,
+)
+
+# Failed log-ins in a row.
+log_in_failures = sa.Table(
+    'log_in_failures',
+    metadata,
+    # SHA-256 in hexadecimal of a console, or of a console and an address; for
+    # log-ins without a console, of what the client named.
+    sa.Column('subject', sa.String(64), primary_key=True),
+    sa.Column('failures', sa.Integer, nullable=False),
+    # Log-ins are refused before this time.
+    sa.Column('locked_until', sa.BigInteger, nullable=False),
+    # When the purge can delete it.
+    sa.Column('expires', sa.BigInteger, nullable=False),
+    sa.Index(None, 'expires'),
+    **_TEXT,
+)
+
+# Challenges that were answered, so that none is answered twice.
+used_challenges = sa.Table(
+    'used_challenges',
+    metadata,
+    # SHA-256 in hexadecimal. The primary key lets one of concurrent log-ins
+    # succeed.
+    sa.Column('digest', sa.String(64), primary_key=True),
+    # The token on which the console is based; null: there was no console.
+    sa.Column('token_hash', sa.String(64), nullable=True),
+    # When the purge can delete it: the console has expired.
+    sa.Column('expires', sa.BigInteger, nullable=False),
+    # For the purge.
+    sa.Index(None, 'token_hash'),
+    sa.Index(None, 'expires'),
     **_TEXT,
 )
 

@@ -9,7 +9,6 @@ import logging
 import re
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, Final, TypeVar
@@ -20,10 +19,11 @@ from oslo_config import cfg
 
 from console_svc import rest_client
 from console_svc.conf.console_api import GROUP
-from console_svc.proxy import api_answers
+from console_svc.proxy import admission, api_answers
 from console_svc.proxy.api_answers import OpenedSession, Response
 from console_svc.proxy.errors import (
     ApiUnavailable,
+    InvalidToken,
     LoginFailed,
     Refused,
     TryAgainLater,
@@ -34,8 +34,12 @@ LOG = logging.getLogger(__name__)
 #: Most sessions that one request keeps alive.
 BATCH: Final = 1000
 
-# Concurrent requests; their threads only wait for the API.
-_THREADS: Final = 16
+# Concurrent closes; their threads only wait for the API, and no client for
+# them.
+_CLOSERS: Final = 4
+
+# All threads: those that open sessions, log in, close and keep alive.
+_THREADS: Final = 2 * admission.THREADS + _CLOSERS + 1
 
 # Seconds: the longest wait of a client that is locked out.
 _LONGEST_WAIT: Final = 30
@@ -55,20 +59,34 @@ class ConsoleApi:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._api = rest_client.load(conf, GROUP, _THREADS + 1)
-        self._threads = futures.ThreadPoolExecutor(_THREADS, 'api')
-        # Its own thread: many new sessions must not delay the keep-alive.
+        self._api = rest_client.load(conf, GROUP, _THREADS)
+        # Each kind has its own threads: a flood of one kind must not delay the
+        # others.
+        self._opens = admission.Requests(conf, 'open', self._abandon)
+        self._log_ins = admission.Requests(conf, 'log-in', self._abandon)
+        self._closers = futures.ThreadPoolExecutor(_CLOSERS, 'close')
         self._keeper = futures.ThreadPoolExecutor(1, 'keeper')
+        self._refused = admission.RefusedTokens()
 
     async def open(self, token: str, client_address: str) -> OpenedSession:
         """Open a session with a console token.
 
         :raises console_svc.proxy.errors.Refused: the token is not accepted
-        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
+            or the address opens too many sessions at once
         """
-        return await self._opened(
-            lambda session_id: self._open(session_id, token, client_address)
-        )
+        self._refused.check(token)
+        try:
+            return await self._opened(
+                self._opens,
+                client_address,
+                lambda session_id: self._open(
+                    session_id, token, client_address
+                ),
+            )
+        except InvalidToken:
+            self._refused.add(token)
+            raise
 
     async def log_in(
         self,
@@ -83,7 +101,8 @@ class ConsoleApi:
         :raises console_svc.proxy.errors.LoginFailed: the response is wrong,
             or the console is locked
         :raises console_svc.proxy.errors.Refused: the console is not available
-        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
+            or the address logs in too often at once
         """
         authentication = {
             **console,
@@ -92,9 +111,11 @@ class ConsoleApi:
             'client_address': client_address,
         }
         return await self._opened(
+            self._log_ins,
+            client_address,
             lambda session_id: self._log_in(
                 {**authentication, 'id': session_id}
-            )
+            ),
         )
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
@@ -108,11 +129,13 @@ class ConsoleApi:
 
     async def close(self, session_id: str) -> None:
         """Close a session at the API. If the request fails, it lapses."""
-        await self._in_thread(self._threads, lambda: self._close(session_id))
+        await self._in_thread(self._closers, lambda: self._close(session_id))
 
     def stop(self) -> None:
         """Wait until all requests are done."""
-        self._threads.shutdown()
+        self._opens.stop()
+        self._log_ins.stop()
+        self._closers.shutdown()
         self._keeper.shutdown()
 
     async def _in_thread(
@@ -121,24 +144,14 @@ class ConsoleApi:
         return await asyncio.get_running_loop().run_in_executor(threads, send)
 
     async def _opened(
-        self, send: Callable[[str], OpenedSession]
+        self,
+        requests: admission.Requests,
+        address: str,
+        send: Callable[[str], OpenedSession],
     ) -> OpenedSession:
-        """Open a session with a new id, or close this id.
-
-        :param send: sends the request to open a session with an id
-        """
-        session_id = str(uuid.uuid4())
         try:
-            return await self._in_thread(
-                self._threads, lambda: send(session_id)
-            )
-        except Refused:
-            raise
-        except BaseException as error:
-            # The API may have opened the session, or may do so later.
-            self._threads.submit(self._abandon, session_id)
-            if not isinstance(error, ApiUnavailable):
-                raise
+            return await requests.send(address, send)
+        except ApiUnavailable as error:
             LOG.error('A session cannot be opened at the API: %s', error)
         raise TryAgainLater(
             'The console service is unavailable. Try again later.'
@@ -153,7 +166,7 @@ class ConsoleApi:
             {'session': {'client_address': client_address, 'id': session_id}},
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
-            raise Refused('The console token is invalid or has expired.')
+            raise InvalidToken
         return api_answers.opened(response)
 
     def _log_in(self, authentication: Mapping[str, Any]) -> OpenedSession:
@@ -204,6 +217,9 @@ class ConsoleApi:
 
     def _abandon(self, session_id: str) -> None:
         """Close a session without a caller that waits for it."""
+        self._closers.submit(self._close_abandoned, session_id)
+
+    def _close_abandoned(self, session_id: str) -> None:
         try:
             self._close(session_id)
         except Exception:

@@ -26,6 +26,13 @@ class Refused(Ended):
         super().__init__(CloseCode.POLICY_VIOLATION, reason)
 
 
+class InvalidToken(Refused):
+    """The console token is not valid at the moment."""
+
+    def __init__(self) -> None:
+        super().__init__('The console token is invalid or has expired.')
+
+
 class LoginFailed(Refused):
     """The log-in of a native client failed.
 

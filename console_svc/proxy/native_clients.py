@@ -14,8 +14,8 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final, TypeVar
 
 from oslo_config import cfg
 
@@ -40,6 +40,8 @@ LOG = logging.getLogger(__name__)
 
 # Connections allowed beyond max_sessions: they may be about to open one.
 _SPARE: Final = 500
+
+_T = TypeVar('_T')
 
 
 class NativeClients:
@@ -147,13 +149,13 @@ class NativeClients:
         )
         try:
             await self._relay(
+                stream,
                 NativeClient(stream, self._timeout, login.minor),
-                functools.partial(
-                    self._api.log_in,
-                    console,
-                    challenge,
-                    login.response,
-                    address,
+                lambda: _unless_closed(
+                    stream,
+                    self._api.log_in(
+                        console, challenge, login.response, address
+                    ),
                 ),
             )
             reason = 'The console has ended.'
@@ -180,6 +182,7 @@ class NativeClients:
 
     async def _relay(
         self,
+        stream: TCPStream,
         client: NativeClient,
         opening: Callable[[], Awaitable[OpenedSession]],
     ) -> None:
@@ -194,21 +197,23 @@ class NativeClients:
                 )
                 await client.welcome()
             except Ended as error:
-                await self._refuse(client, error)
+                await self._refuse(stream, client, error)
                 raise
             except Exception:
-                await self._refuse(client, ProxyFailed())
+                await self._refuse(stream, client, ProxyFailed())
                 raise
             self._metrics.native_client('accepted')
             self._metrics.set_up(time.monotonic() - began)
-            await session.relay(client.stream, server)
+            await session.relay(stream, server)
 
-    async def _refuse(self, client: NativeClient, error: Ended) -> None:
+    async def _refuse(
+        self, stream: TCPStream, client: NativeClient, error: Ended
+    ) -> None:
         """Count a refusal, and tell the client the reason."""
         if isinstance(error, LoginFailed):
             self._metrics.native_client('locked' if error.locked else 'failed')
             # The wait grows with each wrong password in a row.
-            await asyncio.sleep(error.wait)
+            await _unless_closed(stream, asyncio.sleep(error.wait))
         else:
             self._metrics.native_client('refused')
         # A client that failed in welcome() may already have received success.
@@ -227,6 +232,28 @@ class NativeClients:
         if self._options.require_tls:
             return [rfb.VENCRYPT]
         return [plain, rfb.VENCRYPT] if by_name else [rfb.VENCRYPT, plain]
+
+
+async def _unless_closed(
+    stream: TCPStream, waiting: Coroutine[Any, Any, _T]
+) -> _T:
+    """Wait for something, but only as long as the client waits, too.
+
+    :raises console_svc.proxy.errors.ClientFailed: it closed the connection
+    """
+    tasks = (
+        asyncio.create_task(waiting),
+        asyncio.create_task(stream.peer_closed()),
+    )
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            return tasks[0].result()
+        raise ClientFailed('The client closed the connection.')
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _ClientTLS(Answers):

@@ -75,10 +75,15 @@ class TCPStream:
     ) -> None:
         self._reader = reader
         self._writer = writer
+        # What peer_closed() has received, and no read has returned.
+        self._ahead = b''
         for option in _KEEP_ALIVE:
             writer.get_extra_info('socket').setsockopt(*option)
 
     async def read(self) -> bytes:
+        if self._ahead:
+            data, self._ahead = self._ahead, b''
+            return data
         return await self._reader.read(_READ_SIZE)
 
     async def write(self, data: bytes) -> None:
@@ -90,10 +95,24 @@ class TCPStream:
         await self._writer.drain()
 
     async def read_exactly(self, number: int) -> bytes:
+        data, self._ahead = self._ahead[:number], self._ahead[number:]
         try:
-            return await self._reader.readexactly(number)
+            return data + await self._reader.readexactly(number - len(data))
         except asyncio.IncompleteReadError:
             raise PeerClosed from None
+
+    async def peer_closed(self) -> None:
+        """Wait until the peer closes the connection.
+
+        It can be cancelled: what the peer sends meanwhile is kept for the next
+        read. A peer that sends 64 KiB without an answer counts as closed.
+        """
+        with contextlib.suppress(OSError):
+            while len(self._ahead) < _READ_SIZE:
+                data = await self._reader.read(_READ_SIZE)
+                if not data:
+                    return
+                self._ahead += data
 
     async def start_tls(
         self, context: ssl.SSLContext, host: str | None = None

@@ -4,6 +4,7 @@
 
 import json
 import pathlib
+import secrets
 from typing import Any
 
 import fixtures
@@ -80,7 +81,8 @@ def authentication(password: str, **values: Any) -> dict[str, Any]:
 
     :param values: other members: ``port`` or ``user_name``, for example
     """
-    challenge = bytes(range(16))
+    # A new one each time: the API accepts none twice.
+    challenge = secrets.token_bytes(rfb.CHALLENGE)
     return {
         'authentication': {
             'challenge': challenge.hex(),

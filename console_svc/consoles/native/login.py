@@ -2,6 +2,7 @@
 
 """Password log-in to consoles on the gateway."""
 
+import hashlib
 import hmac
 import logging
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from oslo_config import cfg
+from oslo_db import exception as db_exception
 from oslo_utils import uuidutils
 
 from console_svc import addresses, audit, exception
@@ -23,6 +25,7 @@ from console_svc.objects import (
     ConsoleSession,
     ConsoleType,
     GatewayConsole,
+    LogInAttempt,
 )
 from console_svc.protocols import rfb
 
@@ -73,7 +76,8 @@ class Login:
         :param session_id: a UUID that the proxy has chosen; None: a new one
         :returns: the session, and where its console is
         :raises console_svc.exception.AuthenticationFailed: the password is
-            wrong, or there is no such console for this address
+            wrong, there is no such console for this address, or the challenge
+            was answered before
         :raises console_svc.exception.ConsoleLocked: no password is accepted
             after too many failures
         :raises console_svc.exception.ConsoleNotFound: the server has moved
@@ -88,7 +92,7 @@ class Login:
         console = self._find(target)
         try:
             console = self._authenticate(
-                console, challenge, response, client_address
+                console, target, challenge, response, client_address
             )
             info = self._connect_info(console)
         except exception.ConsoleSvcError as error:
@@ -127,11 +131,14 @@ class Login:
             return queries.find_by_port(target, now)
         if not _is_storable(target):
             return None
+        console = None
         if uuidutils.is_uuid_like(target):
             console = queries.find_by_server(target, now)
-            if console is not None:
-                return console
+        # Query by name even if there is a console with this id: the time
+        # must not show whether there is one.
         consoles = queries.find_by_instance_name(target, now)
+        if console is not None:
+            return console
         if len(consoles) > 1:
             LOG.warning(
                 'Log-in refused: the instance name %r belongs to more than '
@@ -144,33 +151,58 @@ class Login:
     def _authenticate(
         self,
         console: GatewayConsole | None,
+        target: int | str,
         challenge: bytes,
         response: bytes,
         client_address: str | None,
     ) -> GatewayConsole:
-        """Check that a response was made with the console's password."""
+        """Check that a response was made with the console's password.
+
+        Without a console for this address, the same queries and computations
+        take the same time.
+        """
         now = int(self._clock())
         options = self._conf.rfb
-        queries = self._database.native_consoles
-        if console is None or not self._accepts(console, client_address):
-            # Same work and delay as a first failure. Clients that may not log
-            # in must not lock the console.
-            _matches(challenge, rfb.generate_password(), response)
-            raise exception.AuthenticationFailed(_delay(1))
-        # Decrypt first: an unreadable key is not a wrong password.
-        password = self._vault.decrypt(console.encrypted_password)
+        queries = self._database.log_ins
+        found = console
+        if console is not None and not self._accepts(console, client_address):
+            # Clients that may not log in must not lock the console.
+            console = None
+        subject = f'target {target!r}' if console is None else console.id
+        attempt = LogInAttempt(
+            challenge_hash=hashlib.sha256(challenge).hexdigest(),
+            target_hash=_digest(f'{subject}'),
+            client_hash=_digest(
+                f'{subject} from {addresses.network(client_address)}'
+            ),
+            token_hash=found.token_hash if found else None,
+            expires=found.expires if found else None,
+        )
+        if console is None:
+            password = rfb.generate_password()
+            self._vault.encrypt(password)
+        else:
+            # Decrypt first: an unreadable key is not a wrong password.
+            password = self._vault.decrypt(console.encrypted_password)
         # Count before checking, so that concurrent guesses cannot exceed the
         # limit.
-        is_counted, failed = queries.count_failure(
-            console.id, now, options.max_failures, now + options.lock_time
-        )
-        if failed is None:
-            # The console was deleted meanwhile.
-            raise exception.AuthenticationFailed(_delay(1))
-        if not is_counted:
-            raise exception.ConsoleLocked(failed.locked_until - now)
-        if _matches(challenge, password, response):
-            queries.reset_failures(console.id)
+        try:
+            is_counted, failed = queries.count_failure(
+                attempt,
+                now,
+                max_failures=options.max_failures,
+                max_failures_per_console=options.max_failures_per_console,
+                lock_time=options.lock_time,
+            )
+        except db_exception.DBDuplicateEntry:
+            LOG.warning(
+                'Log-in of %s refused: its challenge was answered before.',
+                client_address,
+            )
+            raise exception.AuthenticationFailed(_delay(1)) from None
+        is_right = _matches(challenge, password, response)
+        if is_counted and is_right and console is not None:
+            queries.reset_failures(attempt)
             return console
         if failed.locked_until > now:
             raise exception.ConsoleLocked(failed.locked_until - now)
@@ -204,6 +236,10 @@ class Login:
             exception.UpstreamRefused,
         ):
             raise gone from None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _matches(challenge: bytes, password: str, response: bytes) -> bool:

@@ -32,7 +32,8 @@ class ApiFixture(fixture.GabbiFixture):
 class GatewayFixture(fixture.GabbiFixture):
     """A service with one open console on the gateway.
 
-    CHALLENGE and RESPONSE are those of a log-in with its password.
+    CHALLENGE_1 and RESPONSE_1 are those of a log-in with its password, and
+    so are the others: each challenge is answered once.
     """
 
     def start_fixture(self) -> None:
@@ -48,9 +49,11 @@ class GatewayFixture(fixture.GabbiFixture):
         consoles = f'/v2.1/servers/{fixtures.SERVER}/consoles'
         self._api.request('POST', consoles)
         shown = self._api.request('GET', f'{consoles}/1').json['console']
-        asked = fixtures.authentication(shown['password'])['authentication']
-        os.environ['CHALLENGE'] = asked['challenge']
-        os.environ['RESPONSE'] = asked['response']
+        for number in range(1, 8):
+            asked = fixtures.authentication(shown['password'])
+            for name in ('challenge', 'response'):
+                variable = f'{name.upper()}_{number}'
+                os.environ[variable] = asked['authentication'][name]
 
     def stop_fixture(self) -> None:
         self._api.cleanUp()

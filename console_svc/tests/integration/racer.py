@@ -12,6 +12,7 @@ the next line, and then prints ``done`` or the name of the exception.
 import json
 import logging
 import pathlib
+import secrets
 import sys
 import time
 import traceback
@@ -77,13 +78,17 @@ class Racer:
             self._context, self._driver.get_server(self._context, server_id)
         )
 
-    def log_in(self, password: str) -> None:
-        """Log in to the console on the gateway."""
+    def log_in(self, password: str, challenge: str | None = None) -> None:
+        """Log in to the console on the gateway.
+
+        :param challenge: in hexadecimal; None: a new one
+        """
+        challenged = bytes.fromhex(challenge or secrets.token_hex(16))
         self._services.login.log_in(
             self._context,
             fixtures.SERVER,
-            bytes(16),
-            rfb.response(bytes(16), password),
+            challenged,
+            rfb.response(challenged, password),
             None,
         )
 

@@ -75,6 +75,8 @@ class Stub(fixtures.Fixture):
 
         class Server(socketserver.ThreadingMixIn, server.HTTPServer):
             daemon_threads = True
+            # Tests send many requests at once.
+            request_queue_size = 128
 
             def handle_error(self, *arguments: object) -> None:
                 """Ignore clients that have closed the connection."""

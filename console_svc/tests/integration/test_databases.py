@@ -9,6 +9,7 @@ import testtools
 
 from console_svc.tests.functional.db import (
     test_database,
+    test_log_ins,
     test_migrations,
     test_native_consoles,
     test_plans,
@@ -39,6 +40,10 @@ class MariaDBSessions(OnMariaDB, test_sessions.Sessions, testtools.TestCase):
 class MariaDBNativeConsoles(
     OnMariaDB, test_native_consoles.NativeConsoles, testtools.TestCase
 ):
+    pass
+
+
+class MariaDBLogIns(OnMariaDB, test_log_ins.LogIns, testtools.TestCase):
     pass
 
 
@@ -77,6 +82,10 @@ class PostgreSQLSessions(
 class PostgreSQLNativeConsoles(
     OnPostgreSQL, test_native_consoles.NativeConsoles, testtools.TestCase
 ):
+    pass
+
+
+class PostgreSQLLogIns(OnPostgreSQL, test_log_ins.LogIns, testtools.TestCase):
     pass
 
 

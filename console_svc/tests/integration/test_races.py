@@ -186,6 +186,18 @@ class Races(OnDatabase):
                 outcomes,
             )
 
+    def test_a_challenge_is_answered_once(self) -> None:
+        configured = self.gateway()
+        for number in range(self.ROUNDS):
+            self.clear(configured)
+            password = self.open(configured)
+            outcomes = self.race(
+                configured, *[['log_in', password, f'{number:032}']] * RACERS
+            )
+            self.assertEqual(
+                {'done': 1, 'AuthenticationFailed': RACERS - 1}, outcomes
+            )
+
     def test_a_single_use_password_is_used_once(self) -> None:
         configured = self.gateway(native_max_uses=1)
         for _ in range(self.ROUNDS):

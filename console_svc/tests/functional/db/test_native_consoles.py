@@ -9,7 +9,7 @@ import testtools
 from oslo_db import exception as db_exception
 
 from console_svc.db import tables
-from console_svc.objects import FailedLogIns, GatewayConsole, GatewayPort
+from console_svc.objects import GatewayConsole, GatewayPort
 from console_svc.tests.functional.db.base import (
     NOW,
     OnSQLite,
@@ -191,30 +191,6 @@ class NativeConsoles(Queries):
         self.assertEqual(['b'], self.hashes())
         self.assertEqual([], self.queries.list('a'))
         self.assertEqual(['0', '1'], self.list_sessions())
-
-    def test_failures_are_counted_and_lock_the_console(self) -> None:
-        self.create()
-        (stored,) = self.queries.list('server')
-
-        def check(
-            counted: bool, failures: int, locked_until: int, now: int
-        ) -> None:
-            self.assertEqual(
-                (counted, FailedLogIns(failures, locked_until)),
-                self.queries.count_failure(stored.id, now, 3, now + 60),
-            )
-
-        check(True, 1, 0, now=NOW)
-        check(True, 2, 0, now=NOW)
-        check(True, 0, NOW + 60, now=NOW)
-        check(False, 0, NOW + 60, now=NOW + 59)
-        check(True, 1, NOW + 60, now=NOW + 60)
-        self.queries.reset_failures(stored.id)
-        check(True, 1, 0, now=NOW + 60)
-        self.assertEqual(
-            (False, None),
-            self.queries.count_failure(stored.id + 1, NOW, 3, NOW + 60),
-        )
 
     def test_console_ids_are_not_reused(self) -> None:
         self.create()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc.db import tables
+from console_svc.objects import LogInAttempt
 from console_svc.tests.functional.db.base import (
     NOW,
     OnSQLite,
@@ -80,6 +81,30 @@ class Plans(Queries):
                 for server, name, time in names
             ],
         )
+        self.insert(
+            tables.log_in_failures,
+            [
+                {
+                    'subject': name,
+                    'failures': 1,
+                    'locked_until': 0,
+                    'expires': time,
+                }
+                for _, name, time in names
+            ],
+        )
+        self.insert(
+            tables.used_challenges,
+            [
+                {
+                    'digest': name,
+                    # Not the hash of a token.
+                    'token_hash': f'gone-{server}',
+                    'expires': time,
+                }
+                for server, name, time in names
+            ],
+        )
         with self.database.engine.begin() as connection:
             for table in tables.metadata.tables:
                 connection.execute(sa.text(f'{self.ANALYZE} {table}'))
@@ -87,12 +112,13 @@ class Plans(Queries):
     def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
         """Insert the members of dictionaries that are columns."""
         names = {column.name for column in table.c} - {'id'}
+        created = {'created_at': NOW} if 'created_at' in names else {}
         with self.database.engine.begin() as connection:
             connection.execute(
                 table.insert(),
                 [
                     {
-                        'created_at': NOW,
+                        **created,
                         **{name: row[name] for name in names & row.keys()},
                     }
                     for row in rows
@@ -213,11 +239,6 @@ class Plans(Queries):
             ['ix_consoles_instance_name'],
         )
         self.check(
-            'counting a failure',
-            lambda: queries.count_failure(7, NOW, 3, NOW),
-            ['pk_consoles'] * 2,
-        )
-        self.check(
             'a console that is used up',
             lambda: queries.expire_if_used_up('server-7-0', NOW, 0),
             ['ix_consoles_token_hash'],
@@ -226,6 +247,51 @@ class Plans(Queries):
             'deleting a console on the gateway',
             lambda: queries.delete_on_gateway('server-92-0'),
             ['uq_console_auth_tokens_token_hash', 'ix_consoles_token_hash'],
+        )
+
+    def test_queries_of_log_ins_use_the_intended_indexes(self) -> None:
+        queries = self.database.log_ins
+        attempt = LogInAttempt(
+            challenge_hash='new',
+            target_hash='server-7-0',
+            client_hash='server-7-1',
+            token_hash='server-7-0',
+            expires=NOW,
+        )
+        self.check(
+            'counting a failure',
+            lambda: queries.count_failure(
+                attempt,
+                NOW,
+                max_failures=3,
+                max_failures_per_console=5,
+                lock_time=60,
+            ),
+            ['pk_log_in_failures'] * 3,
+        )
+        self.check(
+            'resetting failures',
+            lambda: queries.reset_failures(attempt),
+            ['pk_log_in_failures'],
+        )
+        self.check(
+            'the purge of failures',
+            lambda: queries.purge_failures(NOW + 5, 1000),
+            ['ix_log_in_failures_expires', 'pk_log_in_failures'],
+        )
+        self.check(
+            'the purge of challenges',
+            lambda: queries.purge_challenges(NOW + 5, 1000),
+            ['ix_used_challenges_expires', 'pk_used_challenges'],
+        )
+        self.check(
+            'the purge of challenges of closed consoles',
+            lambda: queries.purge_challenges_of_closed_consoles('', 10),
+            [
+                'ix_used_challenges_token_hash',
+                'uq_console_auth_tokens_token_hash',
+                'ix_used_challenges_token_hash',
+            ],
         )
 
     def check(
@@ -277,7 +343,11 @@ class SQLitePlans(OnSQLite, Plans, testtools.TestCase):
     def uses(self, plan: str, index: str) -> bool:
         kind, _, name = index.partition('_')
         if kind == 'pk':
-            return 'USING INTEGER PRIMARY KEY' in plan
+            return (
+                'USING INTEGER PRIMARY KEY' in plan
+                # Of a table whose key is a text.
+                or f'INDEX sqlite_autoindex_{name}_1 ' in plan
+            )
         if kind == 'uq':
             # SQLite ignores the names of unique constraints: identify the
             # index by its table and first column.

@@ -10,6 +10,7 @@ from concurrent import futures
 
 import fixtures as fixtures_
 
+from console_svc.compute.libvirt.vnc import Connection
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.native import (
@@ -97,6 +98,36 @@ class LockTest(NativeClientsTest):
         self.assertEqual({'failed': 2, 'locked': 2}, self.gateway.outcomes())
         self.assertIn('console_gateway.authenticate', events.output)
         self.check_accepted()
+
+
+class WaitingClientTest(NativeClientsTest):
+    """A client that waits for the answer to its wrong password."""
+
+    GATEWAY = {
+        'rfb_options': {
+            'max_connections_per_address': 1,
+            'max_failures': 1,
+            'lock_time': 1000,
+        }
+    }
+
+    def test_client_that_disconnects_frees_its_place(self) -> None:
+        stream = self.connect(self.console['port'])
+        guess = Connection(stream, 'guess')
+        with futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(guess.perform, rfb.log_in((rfb.VNC,)))
+            # The answer would come in 30 seconds.
+            self.wait_for_outcomes(locked=1)
+            self.assertFalse(waiting.done())
+            stream.shutdown(socket.SHUT_RDWR)
+            self.assertIsNotNone(waiting.exception())
+        process.wait_for(
+            lambda: (
+                'session closed: The client closed the connection.'
+                in self.gateway.proxy.log.read_text()
+            ),
+            'the end of the wait',
+        )
 
 
 class AddressLimitTest(NativeClientsTest):

@@ -6,6 +6,7 @@ The API is a function in place of the client's requests.
 """
 
 import asyncio
+import secrets
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,7 @@ from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
+    InvalidToken,
     LoginFailed,
     Refused,
     TryAgainLater,
@@ -32,7 +34,8 @@ Opening = Callable[[ConsoleApi], Awaitable[OpenedSession]]
 
 
 def by_token(api: ConsoleApi) -> Awaitable[OpenedSession]:
-    return api.open('token', '198.51.100.7')
+    # A new token: the proxy remembers those that were refused.
+    return api.open(secrets.token_urlsafe(32), '198.51.100.7')
 
 
 def by_log_in(api: ConsoleApi) -> Awaitable[OpenedSession]:
@@ -153,7 +156,7 @@ class AbandonedSessionTest(testtools.TestCase):
 
     def test_refusals_close_nothing(self) -> None:
         for opening, status, retry_after, kind in (
-            (by_token, 404, 0, Refused),
+            (by_token, 404, 0, InvalidToken),
             (by_token, 409, 0, Refused),
             (by_log_in, 403, 1, LoginFailed),
             (by_log_in, 429, 1, LoginFailed),

@@ -12,7 +12,7 @@ import fixtures as fixtures_
 import testtools
 
 from console_svc import exception
-from console_svc.proxy import api_answers, console_api
+from console_svc.proxy import admission, api_answers, console_api
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import ApiUnavailable, Refused, TryAgainLater
@@ -20,7 +20,7 @@ from console_svc.tests import fixtures
 from console_svc.tests.integration.stub import Answer, Stub
 
 PATIENCE = 60
-TOKEN = 'a-console-token'
+TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
 OPENED = {
     'id': '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77',
     'instance_uuid': fixtures.SERVER,
@@ -208,17 +208,20 @@ class ConsoleApiTest(testtools.TestCase):
 
     def test_each_thread_keeps_its_connection(self) -> None:
         """urllib3 warns of connections that it has to discard."""
-        number = console_api._THREADS
-        together = threading.Barrier(number)
+        together = threading.Barrier(console_api._THREADS)
 
         def respond(method: str, path: str) -> Answer:
-            if not path.startswith('/v3'):
-                together.wait(PATIENCE)
-            return self.respond(method, path)
+            if path.startswith('/v3'):
+                return self.keystone
+            together.wait(PATIENCE)
+            if method == 'DELETE':
+                return Answer(404, {})
+            if method == 'PUT':
+                return Answer(200, {'console_sessions': [KEPT]})
+            return Answer(201, {'session': OPENED})
 
         self.keep()
         stub = self.useFixture(Stub(respond))
-        self.answer = Answer(201, {'session': OPENED})
         self.configured.conf.set_override(
             'endpoint_override', f'{stub.url}/v2.1', 'console_api'
         )
@@ -226,8 +229,21 @@ class ConsoleApiTest(testtools.TestCase):
         self.addCleanup(api.stop)
 
         async def run() -> None:
+            # An address has few requests at a time.
+            addresses = [
+                f'198.51.100.{number}' for number in range(admission.THREADS)
+            ]
             await asyncio.gather(
-                *(api.open(TOKEN, '198.51.100.7') for _ in range(number))
+                *(api.open(TOKEN, it) for it in addresses),
+                *(
+                    api.log_in({'port': 5900}, b'', b'', it)
+                    for it in addresses
+                ),
+                *(
+                    api.close(OPENED['id'])
+                    for _ in range(console_api._CLOSERS)
+                ),
+                api.keep([KEPT['id']]),
             )
 
         asyncio.run(run())

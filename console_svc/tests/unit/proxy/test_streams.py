@@ -150,3 +150,38 @@ def anonymous(protocol: int) -> ssl.SSLContext:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers('AECDH:@SECLEVEL=0')
     return context
+
+
+class PeerClosedTest(testtools.TestCase):
+    def test_what_the_peer_sends_is_kept(self) -> None:
+        uvloop.run(self.check_kept())
+
+    async def check_kept(self) -> None:
+        async with pair() as (connected, accepted):
+            watch = asyncio.create_task(accepted.peer_closed())
+            await connected.write(b'abcdef')
+            while not accepted._ahead:
+                await asyncio.sleep(0.01)
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            self.assertEqual(b'ab', await accepted.read_exactly(2))
+            await connected.write(b'ghi')
+            self.assertEqual(b'cdefg', await accepted.read_exactly(5))
+            self.assertEqual(b'hi', await accepted.read_exactly(2))
+            watch = asyncio.create_task(accepted.peer_closed())
+            await connected.write(b'jk')
+            await connected.close()
+            await watch
+            self.assertEqual(b'jk', await accepted.read())
+            self.assertEqual(b'', await accepted.read())
+
+    def test_a_flood_counts_as_closed(self) -> None:
+        uvloop.run(self.check_flood())
+
+    async def check_flood(self) -> None:
+        async with pair() as (connected, accepted):
+            flood = asyncio.create_task(connected.write(bytes(10**7)))
+            await accepted.peer_closed()
+            self.assertGreaterEqual(2 * 65536, len(accepted._ahead))
+            flood.cancel()
+            await asyncio.gather(flood, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 """A service with consoles on the gateway, on the test's clock."""
 
+import secrets
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -15,7 +16,6 @@ from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
 
-CHALLENGE = bytes(range(16))
 ADDRESS = '198.51.100.7'
 START = 1_800_000_000
 
@@ -62,14 +62,20 @@ class GatewayTestCase(testtools.TestCase):
         return Opened(*self.consoles.get(self.driver.server, console.id))
 
     def log_in(
-        self, password: str, target: int | str = fixtures.SERVER
+        self,
+        password: str,
+        target: int | str = fixtures.SERVER,
+        address: str | None = ADDRESS,
+        challenge: bytes | None = None,
     ) -> ConsoleSession:
+        """Log in, with a new challenge unless one is given."""
+        challenge = challenge or secrets.token_bytes(rfb.CHALLENGE)
         return self.services.login.log_in(
             CONTEXT,
             target,
-            CHALLENGE,
-            rfb.response(CHALLENGE, password),
-            ADDRESS,
+            challenge,
+            rfb.response(challenge, password),
+            address,
         )[0]
 
     def fails(self, kind: type[Exception], *log_in: Any) -> str | None:

@@ -7,15 +7,16 @@ import pathlib
 from typing import Any
 
 import fixtures as fixtures_
+import sqlalchemy as sa
 
 from console_svc import exception
 from console_svc.context import RequestContext
 from console_svc.db import tables
+from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT
 from console_svc.tests.unit.consoles.native.gateway import (
     ADDRESS,
-    CHALLENGE,
     GatewayTestCase,
 )
 
@@ -31,12 +32,10 @@ class LogInTest(GatewayTestCase):
         self.consoles.open(context, self.driver.server)
         (row,) = self.rows(tables.consoles)
         _, password = self.consoles.get(self.driver.server, row['id'])
-        for guess in ('guess', password, 'guess'):
-            self.assertEqual(
-                '1', self.fails(exception.AuthenticationFailed, guess)
-            )
-        (row,) = self.rows(tables.consoles)
-        self.assertEqual((0, 0), (row['failures'], row['locked_until']))
+        self.fails(exception.AuthenticationFailed, 'guess')
+        for guess in (password, 'guess'):
+            self.fails(exception.ConsoleLocked, guess)
+        self.log_in(password, address='192.0.2.1')
 
     def test_missing_key_file_does_not_count_as_a_failure(self) -> None:
         self.start(rfb={'max_failures': 1})
@@ -144,7 +143,6 @@ class LogInTest(GatewayTestCase):
             ],
         )
         self.assertNotIn(opened.password, log.output)
-        self.assertNotIn(CHALLENGE.hex(), log.output)
 
     def test_log_in_to_a_console_closed_meanwhile_fails(self) -> None:
         self.start()
@@ -158,3 +156,171 @@ class LogInTest(GatewayTestCase):
         self.driver.get_connect_info = close_first
         self.fails(exception.ConsoleUsedUp, opened.password)
         self.assertEqual([], self.rows(tables.console_sessions))
+
+    def test_wrong_passwords_lock_only_their_address_out(self) -> None:
+        self.start(rfb={'max_failures': 2, 'max_failures_per_console': 3})
+        password = self.open().password
+        attacker = (fixtures.SERVER, '192.0.2.66')
+        self.fails(exception.AuthenticationFailed, 'guess', *attacker)
+        # Refused attempts do not count for the console.
+        for guess in ('guess', 'guess', password, 'guess'):
+            self.fails(exception.ConsoleLocked, guess, *attacker)
+        self.log_in(password)
+        # The log-in of the owner does not end the lock of the attacker.
+        self.fails(exception.ConsoleLocked, password, *attacker)
+
+    def test_an_ipv6_network_counts_as_one_address(self) -> None:
+        self.start(rfb={'max_failures': 2})
+        password = self.open().password
+        server = fixtures.SERVER
+        wrong = exception.AuthenticationFailed
+        self.fails(wrong, 'guess', server, '2001:db8::1')
+        self.fails(
+            exception.ConsoleLocked, 'guess', server, '2001:db8::2:0:0:2'
+        )
+        self.log_in(password, server, '2001:db8:0:1::1')
+
+    def test_many_addresses_together_lock_the_console(self) -> None:
+        self.start(
+            rfb={
+                'max_failures': 2,
+                'max_failures_per_console': 4,
+                'lock_time': 60,
+            }
+        )
+        password = self.open().password
+        outcomes = [exception.AuthenticationFailed] * 3
+        for number, kind in enumerate([*outcomes, exception.ConsoleLocked]):
+            self.fails(kind, 'guess', fixtures.SERVER, f'192.0.2.{number}')
+        self.assertEqual('60', self.fails(exception.ConsoleLocked, password))
+        self.now += 60
+        self.log_in(password)
+        # A log-in resets the count of the console.
+        for number, kind in enumerate([*outcomes, exception.ConsoleLocked]):
+            self.fails(kind, 'guess', fixtures.SERVER, f'203.0.113.{number}')
+
+    def test_an_absent_console_delays_and_locks_like_any(self) -> None:
+        self.start(rfb={'max_failures': 3, 'lock_time': 60})
+        self.open()
+        for target in (
+            fixtures.SERVER,
+            fixtures.UNKNOWN,
+            'instance-00000009',
+            5909,
+            'nul\0',
+            '\ud800',
+        ):
+            wrong = exception.AuthenticationFailed
+            self.assertEqual('1', self.fails(wrong, 'guess', target))
+            self.assertEqual('2', self.fails(wrong, 'guess', target))
+            for _ in range(2):
+                self.assertEqual(
+                    '60', self.fails(exception.ConsoleLocked, 'guess', target)
+                )
+
+    def test_absent_and_present_consoles_cost_the_same_work(self) -> None:
+        """The same statements and the same crypto: time shows nothing."""
+        self.start()
+        opened = self.open()
+        work: list[str] = []
+        for engine in (self.database.engine, self.database.reader):
+            sa.event.listen(
+                engine,
+                'before_cursor_execute',
+                lambda _, cursor, statement, *more: work.append(statement),
+            )
+        for module, name in (
+            (self.services.vault, '_fernet'),
+            (rfb, 'response'),
+        ):
+            self.useFixture(
+                fixtures_.MockPatchObject(
+                    module,
+                    name,
+                    side_effect=self._recorded(work, getattr(module, name)),
+                )
+            )
+        for present, absent in (
+            (opened.console.gateway_port, 5909),
+            (opened.console.instance_name, 'instance-00000009'),
+            (fixtures.SERVER, fixtures.UNKNOWN),
+        ):
+            costs = []
+            for target in (present, absent):
+                work.clear()
+                self.fails(exception.AuthenticationFailed, 'guess', target)
+                costs.append([*work])
+            self.assertEqual(*costs)
+            self.assertIn('_fernet', costs[0])
+
+    def _recorded(self, work: list[str], function: Any) -> Any:
+        def recorded(*args: Any) -> Any:
+            work.append(function.__name__)
+            return function(*args)
+
+        return recorded
+
+    def test_a_challenge_is_answered_once(self) -> None:
+        log = self.useFixture(fixtures_.FakeLogger(level=logging.WARNING))
+        self.start({'native_ttl': 3600})
+        password = self.open().password
+        challenges = [bytes([number]) * 16 for number in range(1, 4)]
+        used, wrong, locked = challenges
+        self.log_in(password, challenge=used)
+        kind = exception.AuthenticationFailed
+        server, address = fixtures.SERVER, '192.0.2.1'
+        self.fails(kind, 'guess', server, address, wrong)
+        # A user types the password of one console at another.
+        self.fails(kind, password, 'instance-00000009', address, locked)
+        self.now += 3599
+        self.purge()
+        for challenge in used, wrong:
+            self.assertEqual(
+                '1', self.fails(kind, password, server, address, challenge)
+            )
+        self.assertIn('its challenge was answered before', log.output)
+        # Replays are not counted: they tell nothing about the password.
+        self.assertEqual('2', self.fails(kind, 'guess', server, address))
+        self.log_in(password)
+
+    def test_a_challenge_that_a_lock_refused_is_used_up(self) -> None:
+        self.start(rfb={'max_failures': 1, 'lock_time': 60})
+        password = self.open().password
+        self.fails(exception.ConsoleLocked, 'guess')
+        challenged = (fixtures.SERVER, ADDRESS, b'c' * 16)
+        self.fails(exception.ConsoleLocked, password, *challenged)
+        self.now += 60
+        self.fails(exception.AuthenticationFailed, password, *challenged)
+        self.log_in(password)
+
+    def test_purge_forgets_challenges_with_their_console(self) -> None:
+        self.start()
+        opened = self.open()
+        self.log_in(opened.password)
+        self.fails(exception.AuthenticationFailed, 'guess', 5909)
+        self.now += 10**9
+        self.purge()
+        (row,) = self.rows(tables.used_challenges)
+        self.assertEqual(opened.console.token_hash, row['token_hash'])
+        self.tokens.revoke_server(CONTEXT, fixtures.SERVER)
+        self.purge()
+        self.assertEqual([], self.rows(tables.used_challenges))
+
+    def test_purge_forgets_failures_an_hour_after_the_last(self) -> None:
+        self.start(rfb={'max_failures': 3})
+        self.open()
+        wrong = exception.AuthenticationFailed
+        self.fails(wrong, 'guess')
+        self.fails(wrong, 'guess', 5909)
+        self.now += 3599
+        self.purge()
+        self.assertEqual('2', self.fails(wrong, 'guess'))
+        self.assertEqual(4, len(self.rows(tables.log_in_failures)))
+        self.now += 1
+        self.purge()
+        # The console's rows are newer.
+        self.assertEqual(2, len(self.rows(tables.log_in_failures)))
+        self.now += 3600
+        self.purge()
+        self.assertEqual([], self.rows(tables.log_in_failures))
+        self.assertEqual('1', self.fails(wrong, 'guess'))

@@ -75,3 +75,24 @@ CREATE TABLE leases (
     CONSTRAINT pk_leases PRIMARY KEY (name)
 );
 
+CREATE TABLE log_in_failures (
+    subject VARCHAR(64) NOT NULL,
+    failures INTEGER NOT NULL,
+    locked_until BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    CONSTRAINT pk_log_in_failures PRIMARY KEY (subject)
+);
+
+CREATE INDEX ix_log_in_failures_expires ON log_in_failures (expires);
+
+CREATE TABLE used_challenges (
+    digest VARCHAR(64) NOT NULL,
+    token_hash VARCHAR(64),
+    expires BIGINT NOT NULL,
+    CONSTRAINT pk_used_challenges PRIMARY KEY (digest)
+);
+
+CREATE INDEX ix_used_challenges_expires ON used_challenges (expires);
+
+CREATE INDEX ix_used_challenges_token_hash ON used_challenges (token_hash);
+

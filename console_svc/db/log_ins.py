@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Queries of log-ins: failures in a row, and challenges that were used."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from console_svc.db.engine import Connections, retried
+from console_svc.db.tables import (
+    console_auth_tokens,
+    log_in_failures,
+    used_challenges,
+)
+from console_svc.objects import FailedLogIns, LogInAttempt
+
+# Seconds for which failures are remembered after the last one, at least.
+_MEMORY: Final = 3600
+
+
+class LogInQueries:
+    """Counts failed log-ins, and accepts each challenge once."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @retried
+    def count_failure(
+        self,
+        attempt: LogInAttempt,
+        now: int,
+        *,
+        max_failures: int,
+        max_failures_per_console: int,
+        lock_time: int,
+    ) -> tuple[bool, FailedLogIns]:
+        """Use a challenge up, and count its log-in as failed.
+
+        The log-in is counted for the console and the address, and for the
+        console; not if one of them is locked.
+
+        :param now: seconds of the UTC epoch
+        :param max_failures: this many lock the console for the address
+        :param max_failures_per_console: this many lock the console
+        :param lock_time: seconds of a lock; it resets the count
+        :returns: whether it was counted, and the failures from the address
+            now; its lock is that of the console if that ends later
+        :raises oslo_db.exception.DBDuplicateEntry: the challenge was used
+            before
+        """
+        limits = {
+            attempt.client_hash: max_failures,
+            attempt.target_hash: max_failures_per_console,
+        }
+        expires = now + max(lock_time, _MEMORY)
+        with self._connections.writing() as connection:
+            connection.execute(
+                used_challenges.insert(),
+                {
+                    'digest': attempt.challenge_hash,
+                    'token_hash': attempt.token_hash,
+                    'expires': attempt.expires or expires,
+                },
+            )
+            found = _lock(connection, sorted(limits), expires)
+            is_counted = all(it.locked_until <= now for it in found.values())
+            if is_counted:
+                found = {
+                    subject: _one_more(
+                        found[subject].failures, limit, now + lock_time
+                    )
+                    for subject, limit in limits.items()
+                }
+                for subject, failed in found.items():
+                    connection.execute(
+                        _COUNT,
+                        {
+                            'key': subject,
+                            'number': failed.failures,
+                            'until': failed.locked_until,
+                        },
+                    )
+        return is_counted, FailedLogIns(
+            found[attempt.client_hash].failures,
+            max(it.locked_until for it in found.values()),
+        )
+
+    @retried
+    def reset_failures(self, attempt: LogInAttempt) -> None:
+        """Forget the failures of a console after a successful log-in.
+
+        Those from other addresses stay in their own counts.
+        """
+        subjects = sorted([attempt.client_hash, attempt.target_hash])
+        with self._connections.writing() as connection:
+            connection.execute(
+                log_in_failures.update()
+                .where(log_in_failures.c.subject.in_(subjects))
+                .values(failures=0, locked_until=0)
+            )
+
+    def purge_failures(self, now: int, batch: int) -> int:
+        """Delete failures that are not remembered any more, at most a batch.
+
+        :param now: seconds of the UTC epoch
+        :returns: the number of rows found
+        """
+        return self._purge(
+            log_in_failures.c.subject, log_in_failures.c.expires, now, batch
+        )
+
+    def purge_challenges(self, now: int, batch: int) -> int:
+        """Delete challenges whose console has expired, at most a batch.
+
+        :param now: seconds of the UTC epoch
+        :returns: the number of rows found
+        """
+        return self._purge(
+            used_challenges.c.digest, used_challenges.c.expires, now, batch
+        )
+
+    @retried
+    def purge_challenges_of_closed_consoles(
+        self, after: str, limit: int
+    ) -> str | None:
+        """Delete challenges of consoles that do not exist any more.
+
+        :param after: the last token hash of the previous page; '' for the
+            first page
+        :param limit: consoles of a page
+        :returns: the last token hash of this page; None: there are no more
+        """
+        column = used_challenges.c.token_hash
+        page: list[str] = [
+            row['token_hash']
+            for row in self._connections.read(
+                sa.select(column)
+                .where(column > after)
+                .group_by(column)
+                .order_by(column)
+                .limit(limit)
+            )
+        ]
+        if not page:
+            return None
+        tokens = console_auth_tokens.c.token_hash
+        rows = self._connections.read(
+            sa.select(tokens).where(tokens.in_(page))
+        )
+        gone = set(page) - {row['token_hash'] for row in rows}
+        if gone:
+            with self._connections.writing() as connection:
+                connection.execute(
+                    used_challenges.delete().where(column.in_(sorted(gone)))
+                )
+        return page[-1]
+
+    @retried
+    def _purge(
+        self,
+        key: sa.Column[str],
+        expires: sa.Column[int],
+        now: int,
+        batch: int,
+    ) -> int:
+        # As for tokens: select first, so that no other row is locked.
+        rows = self._connections.read(
+            sa.select(key).where(expires <= now).order_by(expires).limit(batch)
+        )
+        if rows:
+            with self._connections.writing() as connection:
+                connection.execute(
+                    key.table.delete().where(
+                        key.in_([row[key.name] for row in rows]),
+                        # A log-in may have extended the row meanwhile. The
+                        # sum keeps the index of this column out of the plan:
+                        # with it, MySQL would lock all expired rows.
+                        expires + 0 <= now,
+                    )
+                )
+        return len(rows)
+
+
+def _lock(
+    connection: sa.Connection, subjects: Sequence[str], expires: int
+) -> dict[str, FailedLogIns]:
+    """Lock the rows of subjects until the transaction ends.
+
+    :param subjects: in the order in which every transaction locks them
+    """
+    # An insert that finds the row locks it. A SELECT ... FOR UPDATE of a
+    # missing row would make concurrent inserts on MySQL deadlock.
+    connection.execute(
+        _UPSERTS[connection.dialect.name],
+        [
+            {
+                'subject': subject,
+                'failures': 0,
+                'locked_until': 0,
+                'expires': expires,
+            }
+            for subject in subjects
+        ],
+    )
+    rows = connection.execute(_FAILURES, {'subjects': subjects})
+    return {subject: FailedLogIns(*failed) for subject, *failed in rows}
+
+
+def _one_more(failures: int, limit: int, locked_until: int) -> FailedLogIns:
+    if failures + 1 >= limit:
+        return FailedLogIns(0, locked_until)
+    return FailedLogIns(failures + 1, 0)
+
+
+def _upserts() -> dict[str, sa.Insert]:
+    """Dialect -> an insert that extends the row if it exists."""
+    on_mysql = mysql.insert(log_in_failures)
+    upserts: dict[str, sa.Insert] = {
+        'mysql': on_mysql.on_duplicate_key_update(
+            expires=on_mysql.inserted.expires
+        )
+    }
+    dialect: Any
+    for dialect in (postgresql, sqlite):
+        insert = dialect.insert(log_in_failures)
+        upserts[dialect.__name__.rpartition('.')[2]] = (
+            insert.on_conflict_do_update(
+                index_elements=['subject'],
+                set_={'expires': insert.excluded.expires},
+            )
+        )
+    return upserts
+
+
+# Statements of the request path are module-level: SQLAlchemy finds the
+# compiled form of the same object faster than that of an equal one.
+_UPSERTS: Final = _upserts()
+
+_FAILURES: Final = (
+    sa.select(
+        log_in_failures.c.subject,
+        log_in_failures.c.failures,
+        log_in_failures.c.locked_until,
+    )
+    .where(
+        log_in_failures.c.subject.in_(sa.bindparam('subjects', expanding=True))
+    )
+    # On MySQL, a plain SELECT might not see the latest rows.
+    .with_for_update()
+)
+
+_COUNT: Final = (
+    log_in_failures.update()
+    .where(log_in_failures.c.subject == sa.bindparam('key'))
+    .values(
+        failures=sa.bindparam('number'), locked_until=sa.bindparam('until')
+    )
+)

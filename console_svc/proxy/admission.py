@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Limits on what one client can make the API do before it has a session."""
+
+import asyncio
+import contextlib
+import hashlib
+import ipaddress
+import re
+import time
+import uuid
+import weakref
+from collections.abc import Callable
+from concurrent import futures
+from typing import Final
+
+import cachetools
+from oslo_config import cfg
+
+from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.errors import InvalidToken, Refused, TryAgainLater
+
+# The API issues 32 random bytes in Base64.
+_TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{43}')
+
+# Tokens that the API has refused are refused without a request for this many
+# seconds, and this many tokens. It is short, because a server that is starting
+# makes its tokens valid again.
+_REFUSED_SECONDS: Final = 5
+_REFUSED: Final = 10_000
+
+#: Concurrent requests of each kind; their threads only wait for the API.
+THREADS: Final = 16
+
+
+class Turns:
+    """Lets each address have a number of requests at a time."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._limit: int = conf.proxy.max_opens_per_address
+        self._timeout: int = conf.proxy.handshake_timeout
+        # A semaphore lives as long as a request holds it or waits for it.
+        self._semaphores: weakref.WeakValueDictionary[
+            str, asyncio.Semaphore
+        ] = weakref.WeakValueDictionary()
+
+    async def take(self, address: str) -> asyncio.Semaphore:
+        """Wait for the turn of a request.
+
+        :param address: the address of the client
+        :returns: release it when the request has ended
+        :raises console_svc.proxy.errors.TryAgainLater: it took too long
+        """
+        key = _network(address)
+        semaphore = self._semaphores.get(key)
+        if semaphore is None:
+            semaphore = asyncio.Semaphore(self._limit)
+            self._semaphores[key] = semaphore
+        try:
+            async with asyncio.timeout(self._timeout):
+                await semaphore.acquire()
+        except TimeoutError:
+            raise TryAgainLater(
+                'Your address opens too many sessions at once. Try again '
+                'later.'
+            ) from None
+        return semaphore
+
+
+class Requests:
+    """Requests of one kind that open sessions, with their own threads.
+
+    :param name: of the threads
+    :param abandon: called with the id of a session that the API may have
+        opened, or may open later, although the request failed
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, name: str, abandon: Callable[[str], None]
+    ) -> None:
+        self._threads = futures.ThreadPoolExecutor(THREADS, name)
+        self._turns = Turns(conf)
+        self._abandon = abandon
+
+    async def send(
+        self, address: str, send: Callable[[str], OpenedSession]
+    ) -> OpenedSession:
+        """Send a request for a client in a thread, when it is its turn.
+
+        :param send: sends the request to open a session with a new id
+        :raises console_svc.proxy.errors.TryAgainLater: it took too long
+        """
+        turn = await self._turns.take(address)
+        loop = asyncio.get_running_loop()
+        session_id = str(uuid.uuid4())
+        request = self._threads.submit(send, session_id)
+
+        def release(_: futures.Future[OpenedSession]) -> None:
+            # The loop is closed if the proxy has stopped.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(turn.release)
+
+        # Not when the sender ends: a client that closes its connection again
+        # and again must not have more requests than its turns.
+        request.add_done_callback(release)
+        try:
+            return await asyncio.wrap_future(request)
+        except Refused:
+            raise
+        except BaseException:
+            # A request that waited for a thread was cancelled, and not sent.
+            if not request.cancelled():
+                self._abandon(session_id)
+            raise
+
+    def stop(self) -> None:
+        """Wait until all requests are done."""
+        self._threads.shutdown()
+
+
+class RefusedTokens:
+    """Tokens that need no request, because the API would refuse them.
+
+    :param clock: monotonic, in seconds
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        # Hashes: the memory of a process should not be full of secrets.
+        self._refused: cachetools.TTLCache[bytes, bool] = cachetools.TTLCache(
+            _REFUSED, _REFUSED_SECONDS, timer=clock
+        )
+
+    def check(self, token: str) -> None:
+        """Check that a token might be valid.
+
+        :raises console_svc.proxy.errors.InvalidToken: it is not
+        """
+        if not _TOKEN.fullmatch(token) or _hash(token) in self._refused:
+            raise InvalidToken
+
+    def add(self, token: str) -> None:
+        """Remember that the API has refused a token."""
+        self._refused[_hash(token)] = True
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _network(address: str) -> str:
+    """The network that one client can take its addresses from.
+
+    An IPv6 client usually has a /64 (RFC 6177).
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address) or parsed.ipv4_mapped:
+        return address
+    return str(ipaddress.ip_network((int(parsed), 64), strict=False))

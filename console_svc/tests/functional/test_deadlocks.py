@@ -73,6 +73,9 @@ class DeadlockTest(testtools.TestCase):
                 ('DELETE', 'console_auth_tokens'),
                 ('INSERT', 'console_sessions'),
                 ('DELETE', 'console_sessions'),
+                ('INSERT', 'used_challenges'),
+                ('INSERT', 'log_in_failures'),
+                ('UPDATE', 'log_in_failures'),
             },
             lost,
         )

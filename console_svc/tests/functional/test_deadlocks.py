@@ -74,6 +74,9 @@ class DeadlockTest(testtools.TestCase):
                 ('INSERT', 'console_sessions'),
                 ('UPDATE', 'console_sessions'),
                 ('DELETE', 'console_sessions'),
+                ('INSERT', 'used_challenges'),
+                ('INSERT', 'log_in_failures'),
+                ('UPDATE', 'log_in_failures'),
             },
             lost,
         )

@@ -171,7 +171,7 @@ class KeepAliveTest(ProxyTest):
         self.service.stop()
         self.assertEqual(
             (1013, 'The console service is unavailable. Try again later.'),
-            self.refused('?token=some-token'),
+            self.refused(f'?token={"x" * 43}'),
         )
         # A failure a second: by then the session has lapsed.
         process.wait_for(

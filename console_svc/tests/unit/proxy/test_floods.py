@@ -137,6 +137,8 @@ class FloodTest(testtools.TestCase):
             flood = [asyncio.ensure_future(self.log_in()) for _ in range(9)]
             while len(self.adapter.paths) < 4:
                 await asyncio.sleep(0.01)
+            for _ in range(5):
+                await asyncio.sleep(0.01)
             for each in flood:
                 each.cancel()
             await asyncio.gather(*flood, return_exceptions=True)

@@ -10,21 +10,30 @@ from typing import Any
 
 import testtools
 import uvloop
+from aiohappyeyeballs import AddrInfoType
 
 from console_svc.proxy import dialing
 
-_IPV4, _IPV6 = socket.AF_INET, socket.AF_INET6
+
+def _info(address: tuple[str, int]) -> AddrInfoType:
+    return (
+        socket.AF_INET,
+        socket.SOCK_STREAM,
+        socket.IPPROTO_TCP,
+        '',
+        address,
+    )
 
 
 @contextlib.contextmanager
-def live() -> Iterator[dialing.Address]:
+def live() -> Iterator[AddrInfoType]:
     """An address that accepts connections."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
-        yield _IPV4, listener.getsockname()
+        yield _info(listener.getsockname())
 
 
 @contextlib.contextmanager
-def dead() -> Iterator[dialing.Address]:
+def dead() -> Iterator[AddrInfoType]:
     """An address that does not answer: its queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(
@@ -34,16 +43,16 @@ def dead() -> Iterator[dialing.Address]:
             client = stack.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
-        yield _IPV4, listener.getsockname()
+        yield _info(listener.getsockname())
 
 
 @contextlib.contextmanager
-def closed() -> Iterator[dialing.Address]:
+def closed() -> Iterator[AddrInfoType]:
     """An address that refuses connections."""
     # Bound, so that no other program listens on it.
     with socket.socket() as unused:
         unused.bind(('127.0.0.1', 0))
-        yield _IPV4, unused.getsockname()
+        yield _info(unused.getsockname())
 
 
 class DialingTest(testtools.TestCase):
@@ -51,7 +60,7 @@ class DialingTest(testtools.TestCase):
         super().setUp()
         self.stack = self.enterContext(contextlib.ExitStack())
 
-    def addresses(self, *kinds: Any) -> list[dialing.Address]:
+    def addresses(self, *kinds: Any) -> list[AddrInfoType]:
         return [self.stack.enter_context(kind()) for kind in kinds]
 
     def test_an_address_that_answers_is_used(self) -> None:
@@ -67,23 +76,17 @@ class DialingTest(testtools.TestCase):
             )
             with uvloop.run(connecting) as connection:
                 self.assertEqual(
-                    addresses[number][1], connection.getpeername()
+                    addresses[number][-1], connection.getpeername()
                 )
 
     def test_all_addresses_refuse(self) -> None:
         self.assertRaises(
-            ConnectionRefusedError,
+            OSError,
             uvloop.run,
             dialing.connect_first(self.addresses(closed, closed)),
         )
 
     def test_host_is_resolved(self) -> None:
-        ((_, address),) = self.addresses(live)
+        ((*_, address),) = self.addresses(live)
         with uvloop.run(dialing.connect(*address)) as connection:
             self.assertEqual(address, connection.getpeername())
-
-    def test_families_alternate(self) -> None:
-        given = [(_IPV6, 1), (_IPV6, 2), (_IPV6, 3), (_IPV4, 4), (_IPV4, 5)]
-        self.assertEqual(
-            [1, 4, 2, 5, 3], [it for _, it in dialing.interleaved(given)]
-        )

@@ -54,7 +54,7 @@ class LastInputTest(testtools.TestCase):
     async def check(self) -> None:
         server: Any = BusyServer()
         client: Any = ClosedClient()
-        opened: Any = type('Opened', (), {'id': 'id', 'expires': None})
+        opened: Any = type('Opened', (), {'id': 'id', 'deadline': None})
         await Session(opened).relay(client, server)
         self.assertEqual(_PIECES, server.received)
         self.assertTrue(server.finished)

@@ -12,7 +12,7 @@ import fixtures as fixtures_
 import testtools
 
 from console_svc import exception
-from console_svc.proxy import api_answers, console_api
+from console_svc.proxy import api_answers
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import ApiUnavailable, Refused, TryAgainLater
@@ -20,7 +20,9 @@ from console_svc.tests import fixtures
 from console_svc.tests.integration.stub import Answer, Stub
 
 PATIENCE = 60
-TOKEN = 'a-console-token'
+#: More requests at a time than urllib3 keeps connections by default.
+CONCURRENT = 12
+TOKEN = 'a-console-token'.ljust(43, 'x')
 OPENED = {
     'id': '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77',
     'instance_uuid': fixtures.SERVER,
@@ -208,7 +210,7 @@ class ConsoleApiTest(testtools.TestCase):
 
     def test_each_thread_keeps_its_connection(self) -> None:
         """urllib3 warns of connections that it has to discard."""
-        number = console_api._THREADS
+        number = CONCURRENT
         together = threading.Barrier(number)
 
         def respond(method: str, path: str) -> Answer:
@@ -227,7 +229,7 @@ class ConsoleApiTest(testtools.TestCase):
 
         async def run() -> None:
             await asyncio.gather(
-                *(api.open(TOKEN, '198.51.100.7') for _ in range(number))
+                *(api.open(TOKEN, f'198.51.100.{it}') for it in range(number))
             )
 
         asyncio.run(run())

@@ -33,8 +33,7 @@ async def pinged(
     """Ping a browser during the context.
 
     :param interval: seconds between two pings, and to answer one; 0: no pings
-    :raises console_svc.proxy.errors.Ended: the browser does not answer; the
-        connection is aborted
+    :raises console_svc.proxy.errors.Ended: the browser does not answer
     """
     if not interval:
         yield
@@ -50,9 +49,8 @@ async def pinged(
     except TimeoutError:
         if not body.expired():
             raise
-        connection.transport.abort()
         raise Ended(
-            CloseCode.GOING_AWAY, 'The browser does not answer.'
+            CloseCode.INTERNAL_ERROR, 'The browser did not answer a ping.'
         ) from None
 
 

@@ -96,7 +96,7 @@ class PingTest(BadInputTest):
         process.wait_for(self.sessions, 'the session')
         self.wait_for_no_session()
         self.assertIn(
-            'The browser does not answer.', self.proxy.log.read_text()
+            'The browser did not answer a ping.', self.proxy.log.read_text()
         )
 
 

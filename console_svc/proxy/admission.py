@@ -5,7 +5,6 @@
 import asyncio
 import contextlib
 import hashlib
-import ipaddress
 import re
 import time
 import uuid
@@ -17,6 +16,7 @@ from typing import Final
 import cachetools
 from oslo_config import cfg
 
+from console_svc import addresses
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import InvalidToken, Refused, TryAgainLater
 
@@ -51,7 +51,7 @@ class Turns:
         :returns: release it when the request has ended
         :raises console_svc.proxy.errors.TryAgainLater: it took too long
         """
-        key = _network(address)
+        key = addresses.network(address) or address
         semaphore = self._semaphores.get(key)
         if semaphore is None:
             semaphore = asyncio.Semaphore(self._limit)
@@ -145,17 +145,3 @@ class RefusedTokens:
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def _network(address: str) -> str:
-    """The network that one client can take its addresses from.
-
-    An IPv6 client usually has a /64 (RFC 6177).
-    """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address) or parsed.ipv4_mapped:
-        return address
-    return str(ipaddress.ip_network((int(parsed), 64), strict=False))

@@ -12,6 +12,9 @@ from typing import Final
 #: The expiry of a token that never expires.
 NEVER: Final = 2**40
 
+#: The expiry of a channel's session that its client has closed.
+CLOSED: Final = 0
+
 #: The console type of native consoles on the gateway, and of their sessions.
 NATIVE_TYPE: Final = 'vnc'
 
@@ -194,7 +197,8 @@ class ConsoleSession:
     :param id: UUID
     :param token_hash: the token that opened it
     :param client_address: the address of the client
-    :param expires: when it must end; None: there is no limit
+    :param expires: when it must end; None: there is no limit; CLOSED: its
+        client has closed it
     """
 
     id: str
@@ -206,3 +210,8 @@ class ConsoleSession:
     client_address: str | None
     created_at: int
     expires: int | None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is a SPICE channel that its client has closed."""
+        return self.expires == CLOSED

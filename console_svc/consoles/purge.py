@@ -74,7 +74,9 @@ class Purge:
 
         def delete_sessions() -> int:
             lapsed = self._database.sessions.purge(now, batch)
-            self._audit.ends(self._context, lapsed, 'lapsed')
+            # The end of closed channels is recorded already.
+            ended = [session for session in lapsed if not session.is_closed]
+            self._audit.ends(self._context, ended, 'lapsed')
             return len(lapsed)
 
         def delete_tokens() -> int:

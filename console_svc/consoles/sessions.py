@@ -10,6 +10,7 @@ An ended session is deleted; the audit has its history.
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -26,6 +27,10 @@ from console_svc.objects import (
     Grant,
     Server,
 )
+
+#: Seconds in which a closed SPICE channel can be opened again as the same use
+#: of its token.
+REOPENING: Final = 10
 
 
 class ConsoleSessions:
@@ -147,7 +152,10 @@ class ConsoleSessions:
         :raises console_svc.exception.SessionNotFound: it has ended
         """
         _check_id(session_id)
-        closed = self._database.sessions.end(session_id)
+        channel_until = None
+        if self._conf.consoleauth.max_uses:
+            channel_until = int(self._clock()) + REOPENING
+        closed = self._database.sessions.close(session_id, channel_until)
         if not closed:
             raise exception.SessionNotFound(session_id=session_id)
         self._audit.ends(context, closed, 'closed')

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from console_svc import exception
 from console_svc.db.engine import Connections, retried
 from console_svc.db.tables import console_auth_tokens, console_sessions
-from console_svc.objects import ConsoleSession
+from console_svc.objects import CLOSED, ConsoleSession, ConsoleType
 
 
 class SessionQueries:
@@ -38,7 +38,8 @@ class SessionQueries:
         :param max_sessions: of the server; 0: no limit
         :param replace: end the oldest sessions to make room
         :param in_channels: concurrent sessions of the same token and address
-            are one use of the token
+            are one use of the token, and so are those that follow a closed
+            one soon (:meth:`close`)
         :returns: the sessions that this has ended
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
             sessions as it may, has expired, or was deleted
@@ -127,7 +128,7 @@ class SessionQueries:
         """
         columns = console_sessions.c
         wanted = sa.select(console_sessions).where(
-            columns.session_id == session_id
+            columns.session_id == session_id, _is_open()
         )
         if server_id is not None:
             wanted = wanted.where(columns.server_id == server_id)
@@ -135,11 +136,43 @@ class SessionQueries:
             return end_sessions(connection, wanted)
 
     @retried
+    def close(
+        self, session_id: str, channel_until: int | None
+    ) -> Sequence[ConsoleSession]:
+        """End a session whose client has disconnected.
+
+        :param channel_until: if it is a SPICE channel, its address can open
+            another one as the same use of the token before this second; None:
+            it cannot
+        :returns: the session, if there was one
+        """
+        columns = console_sessions.c
+        wanted = sa.select(console_sessions).where(
+            columns.session_id == session_id, _is_open()
+        )
+        with self._connections.writing() as connection:
+            rows = _locked(connection, wanted)
+            channels = [
+                row['id']
+                for row in rows
+                if row['console_type'] == ConsoleType.SPICE_HTML5
+            ]
+            if not channels or channel_until is None:
+                return _delete(connection, rows)
+            # The row stays for a while, but is not a session any more.
+            connection.execute(
+                console_sessions.update()
+                .where(columns.id.in_(channels))
+                .values(expires=CLOSED, alive_until=channel_until)
+            )
+            return [_session(row) for row in rows]
+
+    @retried
     def purge(self, now: int, batch: int) -> Sequence[ConsoleSession]:
         """Delete sessions that have lapsed, at most a batch of them.
 
         :param now: seconds of the UTC epoch
-        :returns: the sessions deleted
+        :returns: the sessions deleted, closed channels among them
         """
         columns = console_sessions.c
         lapsed = (
@@ -149,7 +182,7 @@ class SessionQueries:
             .limit(batch)
         )
         with self._connections.writing() as connection:
-            return end_sessions(connection, lapsed)
+            return _delete(connection, _locked(connection, lapsed))
 
 
 def end_sessions(
@@ -159,8 +192,14 @@ def end_sessions(
 
     :returns: the sessions deleted
     """
-    rows = connection.execute(wanted.with_for_update()).mappings().all()
-    return _delete(connection, rows)
+    deleted = _delete(connection, _locked(connection, wanted))
+    return [session for session in deleted if not session.is_closed]
+
+
+def _locked(
+    connection: sa.Connection, wanted: sa.Select[Any]
+) -> Sequence[sa.RowMapping]:
+    return connection.execute(wanted.with_for_update()).mappings().all()
 
 
 def _delete(
@@ -194,13 +233,26 @@ def _of_server(server_id: str, now: int) -> sa.Select[Any]:
     columns = console_sessions.c
     return (
         sa.select(console_sessions)
-        .where(columns.server_id == server_id, columns.alive_until > now)
+        .where(
+            columns.server_id == server_id,
+            columns.alive_until > now,
+            _is_open(),
+        )
         .order_by(columns.id)
     )
 
 
+def _is_open() -> sa.ColumnElement[bool]:
+    """Whether a row is a session, and not a closed channel."""
+    expires = console_sessions.c.expires
+    return sa.or_(expires.is_(None), expires != CLOSED)
+
+
 def _has_other(session: ConsoleSession) -> sa.Exists:
-    """Whether the same address has another session by the same token."""
+    """Whether the same address has another session by the same token.
+
+    A channel that was closed a moment ago is one, too.
+    """
     columns = console_sessions.c
     return (
         sa.select(columns.id)

@@ -173,6 +173,11 @@ class Plans(Queries):
             ['uq_console_sessions_session_id', 'pk_console_sessions'],
         )
         self.check(
+            'closing a session',
+            lambda: queries.close('server-93-3', NOW + 10),
+            ['uq_console_sessions_session_id', 'pk_console_sessions'],
+        )
+        self.check(
             'the purge',
             lambda: queries.purge(NOW + 50, 1000),
             ['ix_console_sessions_alive_until', 'pk_console_sessions'],

@@ -2,6 +2,8 @@
 
 """Queries of console sessions."""
 
+from typing import Any
+
 import testtools
 
 from console_svc import exception
@@ -90,7 +92,7 @@ class Sessions(Queries):
             self.open_session(name, max_uses=1, in_channels=True)
         self.assertEqual(1, self.uses())
         # Another address is another use, and so is a channel after all
-        # others are closed.
+        # others were ended.
         self.refuse(
             exception.TokenUsedUp,
             'd',
@@ -101,6 +103,55 @@ class Sessions(Queries):
         for name in ('a', 'b', 'c'):
             self.queries.end(name)
         self.refuse(exception.TokenUsedUp, 'd', max_uses=1, in_channels=True)
+
+    def test_closed_channel_can_be_opened_again_for_a_while(self) -> None:
+        channel: dict[str, Any] = {
+            'max_uses': 1,
+            'in_channels': True,
+            'console_type': 'spice-html5',
+        }
+        self.open_session('a', **channel)
+        self.assertEqual(['a'], ids(self.queries.close('a', NOW + 10)))
+        self.open_session('b', created_at=NOW + 9, **channel)
+        self.queries.end('b')
+        # Not later, and not from another address.
+        self.refuse(exception.TokenUsedUp, 'c', created_at=NOW + 10, **channel)
+        self.refuse(
+            exception.TokenUsedUp,
+            'c',
+            client_address='2001:db8::2',
+            **channel,
+        )
+        self.assertEqual(1, self.uses())
+
+    def test_closed_channel_is_not_a_session(self) -> None:
+        for name in 'ab':
+            self.open_session(name, console_type='spice-html5', expires=None)
+            self.queries.close(name, NOW + 10)
+        self.assertEqual([], self.list_sessions())
+        self.assertEqual({}, self.keep(NOW, NOW + 50, 'a'))
+        self.assertEqual([], self.queries.end('a'))
+        self.assertEqual([], self.queries.close('a', NOW + 20))
+        # It takes no place of its server, and revoking does not end it.
+        self.open_session('c', max_sessions=1)
+        self.assertEqual(['c'], ids(self.database.tokens.delete('hash')))
+        self.assertEqual({}, self.alive_until())
+
+    def test_purge_deletes_closed_channels(self) -> None:
+        self.open_session('a', console_type='spice-html5')
+        self.queries.close('a', NOW + 10)
+        self.assertEqual([], self.queries.purge(NOW + 9, 2))
+        (channel,) = self.queries.purge(NOW + 10, 2)
+        self.assertTrue(channel.is_closed)
+        self.assertEqual({}, self.alive_until())
+
+    def test_other_closed_sessions_are_deleted(self) -> None:
+        self.open_session('a')
+        self.open_session('b', console_type='spice-html5')
+        for name, until in (('a', NOW + 10), ('b', None)):
+            self.assertEqual([name], ids(self.queries.close(name, until)))
+            self.assertEqual([], self.queries.close(name, until))
+        self.assertEqual({}, self.alive_until())
 
     def test_keep_extends_a_session(self) -> None:
         self.open_session('a')

@@ -3,11 +3,11 @@
 """The pages that browsers open: the files of noVNC and SPICE.
 
 Two faults of SPICE's HTML5 client are corrected here. Its module ticket.js is
-replaced by the one in the folder web. And its page reads the console token
-from the query, but stores it in a cookie, which all tabs share. So a page of
-one console could open channels of another. The token is moved into the
-parameter ``path``, which the page uses for its websockets, by a redirect,
-because the URLs of consoles remain those of nova.
+replaced by the one in the folder web, which says why. And its page moves the
+console token from its query into a cookie, which all tabs share, so that it
+can open channels of another tab's console. A redirect puts the token into the
+parameter ``path`` instead, which becomes the path of the page's websockets.
+The API does not do so, because its URLs remain those of nova.
 """
 
 import http
@@ -31,8 +31,8 @@ _TYPES: Final = mimetypes.MimeTypes()
 _TYPES.add_type('text/javascript', '.js')
 _TYPES.add_type('text/javascript', '.mjs')
 
-# Files that replace those of the same names in other folders.
-_OWN: Final = pathlib.Path(__file__).with_name('web')
+# Replaces the module of the same name.
+_TICKET: Final = pathlib.Path(__file__).parent / 'web/ticket.js'
 
 # SPICE's page, and the path of its websockets unless its URL has another.
 _SPICE_PAGE: Final = 'spice_auto.html'
@@ -45,16 +45,13 @@ _QUERY: Final = "%!$&'()*+,;=:@/?-._~"
 
 
 class Pages:
-    """The files below some folders, and those of this package.
+    """The files below some folders.
 
-    :param folders: searched in this order; if empty, there are no pages
+    :param folders: searched in this order
     """
 
     def __init__(self, folders: Sequence[str]) -> None:
-        own = [str(_OWN)] if folders else []
-        self._folders = [
-            pathlib.Path(folder).resolve() for folder in [*own, *folders]
-        ]
+        self._folders = [pathlib.Path(folder).resolve() for folder in folders]
 
     def get(
         self, target: str
@@ -80,6 +77,8 @@ class Pages:
                     {**_HEADERS, 'Location': f'?{moved}'},
                     b'',
                 )
+        if file.name == _TICKET.name:
+            file = _TICKET
         kind = _TYPES.guess_type(file.name)[0] or 'application/octet-stream'
         return (
             http.HTTPStatus.OK,

@@ -17,6 +17,9 @@ class SpicePageTest(testtools.TestCase):
         self.folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         for name in ('spice_auto.html', 'vnc_lite.html', 'ticket.js'):
             (self.folder / name).write_text('packaged')
+        # npm's package has its modules in a folder.
+        (self.folder / 'src').mkdir()
+        (self.folder / 'src/ticket.js').write_text('packaged')
         self.pages = Pages([str(self.folder)])
 
     def moved(self, query: str, page: str = '/spice_auto.html') -> str | None:
@@ -28,12 +31,14 @@ class SpicePageTest(testtools.TestCase):
         return headers['Location'].removeprefix('?')
 
     def test_ticket_module_is_replaced(self) -> None:
-        status, headers, body = self.pages.get('/ticket.js')
-        self.assertEqual(200, status)
-        self.assertEqual('text/javascript', headers['Content-Type'])
-        self.assertIn(b'export function rsa_encrypt(', body)
+        for path in ('/ticket.js', '/src/ticket.js?x=1'):
+            status, headers, body = self.pages.get(path)
+            self.assertEqual(200, status)
+            self.assertEqual('text/javascript', headers['Content-Type'])
+            self.assertIn(b'export function rsa_encrypt(', body)
 
-    def test_without_folders_there_are_no_pages(self) -> None:
+    def test_ticket_module_replaces_an_existing_one_only(self) -> None:
+        self.assertEqual(404, self.pages.get('/x/ticket.js')[0])
         self.assertEqual(404, Pages([]).get('/ticket.js')[0])
 
     def test_token_is_moved_into_the_path(self) -> None:

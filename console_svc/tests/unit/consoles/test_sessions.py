@@ -3,6 +3,7 @@
 import dataclasses
 import uuid
 
+import fixtures as fixtures_
 import testtools
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from console_svc import exception
+from console_svc.consoles.sessions import REOPENING
 from console_svc.objects import ConsoleSession
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes
@@ -36,8 +38,8 @@ class Service:
         self.sessions = services.sessions
         self.purge = services.purge
 
-    def issue(self) -> str:
-        return self.tokens.issue(CONTEXT, self.driver.server, 'novnc')
+    def issue(self, console_type: str = 'novnc') -> str:
+        return self.tokens.issue(CONTEXT, self.driver.server, console_type)
 
     def open(self, token: str) -> ConsoleSession:
         return self.sessions.open_by_token(CONTEXT, token, '198.51.100.7')[0]
@@ -149,6 +151,21 @@ class SessionsTest(testtools.TestCase):
         service.sessions.close(CONTEXT, session.id)
         self.assertRaises(exception.TokenUsedUp, service.open, token)
         self.assertEqual([], service.ids())
+
+    def test_a_spice_channel_that_reconnects_is_the_same_use(self) -> None:
+        logger = self.useFixture(fixtures_.FakeLogger('console_svc.audit'))
+        service = self.service(max_uses=1)
+        token = service.issue('spice-html5')
+        for _ in range(2):
+            service.sessions.close(CONTEXT, service.open(token).id)
+            service.now += REOPENING - 1
+        self.assertEqual([], service.ids())
+        service.now += 1
+        self.assertRaises(exception.TokenUsedUp, service.open, token)
+        # The purge does not end the channels a second time.
+        self.assertEqual(2, service.purge.run().sessions)
+        self.assertEqual(2, logger.output.count('"reason": "closed"'))
+        self.assertNotIn('"reason": "lapsed"', logger.output)
 
     def test_sessions_above_the_limit_are_refused(self) -> None:
         service = self.service(max_sessions_per_server=2, max_uses=1)

@@ -51,7 +51,7 @@ class BackgroundTest(testtools.TestCase):
 
     def test_the_purge_is_repeated(self) -> None:
         conf: Any = SimpleNamespace(
-            consoleauth=SimpleNamespace(purge_interval=0)
+            consoleauth=SimpleNamespace(purge_interval=0, session_lapse=0)
         )
         database: Any = SimpleNamespace(take_lease=self.act)
         unused: Any = None

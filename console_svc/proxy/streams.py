@@ -26,9 +26,6 @@ _READ_SIZE: Final = 65536
 # Seconds to send what was written, when a connection is closed.
 _CLOSE_TIMEOUT: Final = 5
 
-# The library's close reason for a ping without an answer.
-_PING_TIMEOUT: Final = 'keepalive ping timeout'
-
 # TCP keep-alive: probe an idle peer after 60 s, drop it after 60 s more. A
 # sleeping laptop sends no FIN.
 _KEEP_ALIVE: Final = (
@@ -206,15 +203,10 @@ class WebSocketStream:
 def _raise_if_failed(closed: ConnectionClosed) -> None:
     """Raise Ended if the library closed the websocket, and the peer did not.
 
-    It does that for a ping without an answer, and for violations of the
-    protocol.
+    It does that for violations of the protocol.
     """
     if closed.sent is None or closed.rcvd_then_sent:
         return
-    if closed.sent.reason == _PING_TIMEOUT:
-        raise Ended(
-            CloseCode.INTERNAL_ERROR, 'The browser did not answer a ping.'
-        ) from None
     raise Ended(
         CloseCode(closed.sent.code),
         'The browser violated the websocket protocol: '

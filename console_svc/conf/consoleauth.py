@@ -28,7 +28,8 @@ OPTIONS = [
         min=0,
         help='Number of sessions that a token can open; 0: no limit, 1: '
         'single-use tokens. A look-up does not count as a use. The channels '
-        'of a SPICE page together count as one use.',
+        'of a SPICE page together count as one use, and so does a page that '
+        'is reloaded from the same address within 10 seconds.',
     ),
     cfg.BoolOpt(
         'bind_to_client_address',

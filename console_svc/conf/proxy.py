@@ -55,7 +55,8 @@ OPTIONS = [
         'web',
         default=['/usr/share/novnc', '/usr/share/spice-html5'],
         help='Directories with the pages that browsers open: those of noVNC '
-        'and of the SPICE HTML5 client. They are searched in this order. If '
+        'and of the SPICE HTML5 client. They are searched in this order. The '
+        "proxy's own ticket.js replaces that of the SPICE client. If "
         'empty, the proxy serves no pages, and another web server must.',
     ),
     cfg.StrOpt(

@@ -12,6 +12,7 @@ to open it again, is refused.
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -28,6 +29,10 @@ from console_svc.objects import (
     Grant,
     Server,
 )
+
+#: Seconds in which a closed SPICE channel can be opened again as the same use
+#: of its token.
+REOPENING: Final = 10
 
 
 class ConsoleSessions:
@@ -177,8 +182,12 @@ class ConsoleSessions:
             not opened
         """
         _check_id(session_id)
+        now = int(self._clock())
         closed = self._database.closed_sessions.add(
-            session_id, int(self._clock())
+            session_id,
+            now,
+            # Without a limit, no use needs to be spared.
+            now + REOPENING if self._conf.consoleauth.max_uses else None,
         )
         if not closed:
             raise exception.SessionNotFound(session_id=session_id)

@@ -2,30 +2,30 @@
 
 """Queries of closed sessions.
 
-A closed session is a row of ``console_sessions`` without a token. The unique
-index on the id keeps a late request from opening the session again.
+A closed session is a row of ``console_sessions`` with the expiry CLOSED. The
+unique index on the id keeps a late request from opening the session again.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
 from console_svc.db.engine import Connections, retried
-from console_svc.db.sessions import IS_OPEN, open_session, to_session
+from console_svc.db.sessions import CLOSED, open_session, to_session
 from console_svc.db.tables import console_sessions
-from console_svc.objects import ConsoleSession
+from console_svc.objects import ConsoleSession, ConsoleType
 
-# Nothing but the id and the times is kept.
-_CLOSED: Final = {
+# Nothing but the id and the times is kept, except of SPICE channels.
+_BLANK: Final = {
     'token_hash': '',
     'server_id': '',
     'project_id': '',
     'user_id': None,
     'console_type': '',
     'client_address': None,
-    'expires': 0,
+    'expires': CLOSED,
 }
 
 
@@ -35,22 +35,27 @@ class ClosedSessionQueries:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def add(self, session_id: str, now: int) -> Sequence[ConsoleSession]:
+    def add(
+        self, session_id: str, now: int, channel_until: int | None = None
+    ) -> Sequence[ConsoleSession]:
         """End a session, and keep its id from being used again.
 
         This also holds for an id without a session: the request to open it
         may be late.
 
         :param now: seconds of the UTC epoch
+        :param channel_until: if it is a SPICE channel, its address can open
+            another one as the same use of the token before this second; None:
+            it cannot
         :returns: the session, if there was one
         """
-        ended = self._close(session_id, now)
+        ended = self._close(session_id, now, channel_until)
         if not ended:
             try:
                 self._insert(session_id, now)
             except db_exception.DBDuplicateEntry:
                 # It was closed before, or opened since the first statement.
-                ended = self._close(session_id, now)
+                ended = self._close(session_id, now, channel_until)
         return ended
 
     @retried
@@ -63,7 +68,7 @@ class ClosedSessionQueries:
         columns = console_sessions.c
         rows = self._connections.read(
             sa.select(columns.id)
-            .where(columns.alive_until <= before, ~IS_OPEN)
+            .where(columns.alive_until <= before, columns.expires == CLOSED)
             .order_by(columns.alive_until)
             .limit(batch)
         )
@@ -77,7 +82,9 @@ class ClosedSessionQueries:
         return len(rows)
 
     @retried
-    def _close(self, session_id: str, now: int) -> Sequence[ConsoleSession]:
+    def _close(
+        self, session_id: str, now: int, channel_until: int | None
+    ) -> Sequence[ConsoleSession]:
         wanted = open_session(session_id).with_for_update()
         with self._connections.writing() as connection:
             rows = connection.execute(wanted).mappings().all()
@@ -85,7 +92,7 @@ class ClosedSessionQueries:
                 connection.execute(
                     console_sessions.update()
                     .where(console_sessions.c.id == rows[0]['id'])
-                    .values(**_CLOSED, alive_until=now)
+                    .values(_closed(rows[0], now, channel_until))
                 )
         return [to_session(row) for row in rows]
 
@@ -97,9 +104,25 @@ class ClosedSessionQueries:
             connection.execute(
                 console_sessions.insert(),
                 {
-                    **_CLOSED,
+                    **_BLANK,
                     'session_id': session_id,
                     'created_at': now,
                     'alive_until': now,
                 },
             )
+
+
+def _closed(
+    row: sa.RowMapping, now: int, channel_until: int | None
+) -> Mapping[str, Any]:
+    """The new values of a row whose session is closed."""
+    values = {**_BLANK, 'alive_until': now}
+    if (
+        row['console_type'] == ConsoleType.SPICE_HTML5
+        and channel_until is not None
+    ):
+        # A channel that is opened next is recognized by these.
+        values['token_hash'] = row['token_hash']
+        values['client_address'] = row['client_address']
+        values['alive_until'] = channel_until
+    return values

@@ -14,8 +14,13 @@ from console_svc.db.engine import Connections, retried
 from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.objects import ConsoleSession
 
+#: The expiry of a closed session.
+CLOSED: Final = 0
+
 #: Whether a row is an open session: see closed_sessions.py for the others.
-IS_OPEN: Final = console_sessions.c.token_hash != ''
+IS_OPEN: Final = sa.or_(
+    console_sessions.c.expires.is_(None), console_sessions.c.expires != CLOSED
+)
 
 
 class SessionQueries:
@@ -42,7 +47,8 @@ class SessionQueries:
         :param max_sessions: of the server; 0: no limit
         :param replace: end the oldest sessions to make room
         :param in_channels: concurrent sessions of the same token and address
-            are one use of the token
+            are one use of the token, and so are those that follow a closed
+            one soon (:meth:`.ClosedSessionQueries.add`)
         :returns: the sessions that this has ended
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
@@ -218,7 +224,10 @@ def _of_server(server_id: str, now: int) -> sa.Select[Any]:
 
 
 def _has_other(session: ConsoleSession) -> sa.Exists:
-    """Whether the same address has another session by the same token."""
+    """Whether the same address has another session by the same token.
+
+    A channel that was closed seconds ago counts, too.
+    """
     columns = console_sessions.c
     return (
         sa.select(columns.id)

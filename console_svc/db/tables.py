@@ -98,8 +98,7 @@ console_sessions = sa.Table(
     sa.Column('id', _Id, primary_key=True, autoincrement=True),
     # The id in the API: a UUID that cannot be guessed.
     sa.Column('session_id', _UUID, nullable=False),
-    # Empty: the session is closed, and its id cannot be used again until the
-    # purge has deleted the row.
+    # Empty: the session is closed. A closed SPICE channel keeps it.
     sa.Column('token_hash', sa.String(64), nullable=False),
     sa.Column('server_id', _UUID, nullable=False),
     sa.Column('project_id', _Name, nullable=False),
@@ -107,10 +106,11 @@ console_sessions = sa.Table(
     sa.Column('console_type', sa.String(32), nullable=False),
     sa.Column('client_address', _Address, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
-    # When the proxy must end it; null: no limit.
+    # When the proxy must end it; null: no limit; 0: it is closed, and its id
+    # cannot be used again until the purge has deleted the row.
     sa.Column('expires', sa.BigInteger, nullable=True),
     # When it lapses unless it is kept alive; of a closed one, when it was
-    # closed.
+    # closed; of a closed SPICE channel, until when it can be opened again.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),

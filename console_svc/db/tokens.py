@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
-from console_svc.db.sessions import end_sessions
+from console_svc.db.sessions import IS_OPEN, end_sessions
 from console_svc.db.tables import (
     console_auth_tokens,
     console_sessions,
@@ -163,7 +163,7 @@ def _delete(
     connection.execute(console_auth_tokens.delete().where(of_tokens))
     connection.execute(consoles.delete().where(of_consoles))
     return end_sessions(
-        connection, sa.select(console_sessions).where(of_sessions)
+        connection, sa.select(console_sessions).where(of_sessions, IS_OPEN)
     )
 
 

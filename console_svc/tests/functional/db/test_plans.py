@@ -206,7 +206,7 @@ class Plans(Queries):
         self.check(
             'the purge of closed sessions',
             lambda: self.database.closed_sessions.purge(NOW + 50, 1000),
-            ['ix_console_sessions_token_hash', 'pk_console_sessions'],
+            ['ix_console_sessions_alive_until', 'pk_console_sessions'],
         )
         self.check(
             'the purge',

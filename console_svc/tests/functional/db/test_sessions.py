@@ -3,6 +3,7 @@
 """Queries of console sessions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import fixtures as fixtures_
 import testtools
@@ -93,7 +94,7 @@ class Sessions(Queries):
             self.open_session(name, max_uses=1, in_channels=True)
         self.assertEqual(1, self.uses())
         # Another address is another use, and so is a channel after all
-        # others are closed.
+        # others were ended.
         self.refuse(
             exception.TokenUsedUp,
             'd',
@@ -199,6 +200,68 @@ class Sessions(Queries):
         self.assertEqual(1, self.uses())
         self.assertEqual([], self.list_sessions(now=0))
         self.assertEqual([], self.queries.purge(NOW + 600, 9))
+
+    def close_channel(self, session_id: str) -> Sequence[str]:
+        """Close a session that can be opened again for ten seconds."""
+        return ids(
+            self.database.closed_sessions.add(session_id, NOW, NOW + 10)
+        )
+
+    def test_closed_channel_can_be_opened_again_for_a_while(self) -> None:
+        channel: dict[str, Any] = {
+            'max_uses': 1,
+            'in_channels': True,
+            'console_type': 'spice-html5',
+        }
+        self.open_session('a', **channel)
+        self.assertEqual(['a'], self.close_channel('a'))
+        # The id is not used again.
+        self.refuse(exception.SessionIdUsed, 'a', **channel)
+        self.open_session('b', created_at=NOW + 9, **channel)
+        self.queries.end('b')
+        # Not later, and not from another address.
+        self.refuse(exception.TokenUsedUp, 'c', created_at=NOW + 10, **channel)
+        self.refuse(
+            exception.TokenUsedUp,
+            'c',
+            client_address='2001:db8::2',
+            **channel,
+        )
+        self.assertEqual(1, self.uses())
+
+    def test_closed_channel_is_not_a_session(self) -> None:
+        for name in 'ab':
+            self.open_session(name, console_type='spice-html5', expires=None)
+            self.close_channel(name)
+        self.assertEqual([], self.list_sessions())
+        self.assertIsNone(self.queries.get('a'))
+        self.assertEqual({}, self.keep(NOW, NOW + 50, 'a'))
+        self.assertEqual([], self.queries.end('a'))
+        self.assertEqual([], self.close_channel('a'))
+        # It takes no place of its server, and revoking does not end it.
+        self.open_session('c', max_sessions=1)
+        self.assertEqual(['c'], ids(self.database.tokens.delete('hash')))
+        self.assertEqual({'a': NOW + 10, 'b': NOW + 10}, self.alive_until())
+
+    def test_purge_deletes_closed_channels(self) -> None:
+        closed = self.database.closed_sessions
+        self.open_session('a', console_type='spice-html5')
+        self.close_channel('a')
+        self.assertEqual([], self.queries.purge(NOW + 10, 2))
+        self.assertEqual(0, closed.purge(NOW + 9, 2))
+        self.assertEqual(1, closed.purge(NOW + 10, 2))
+        self.assertEqual({}, self.alive_until())
+
+    def test_other_closed_sessions_do_not_keep_their_token(self) -> None:
+        self.open_session('a')
+        self.open_session('b', console_type='spice-html5')
+        self.assertEqual(['a'], self.close_channel('a'))
+        closed = self.database.closed_sessions.add('b', NOW)
+        self.assertEqual(['b'], ids(closed))
+        self.assertEqual({'a': NOW, 'b': NOW}, self.alive_until())
+        columns = tables.console_sessions.c
+        self.assertEqual(['', ''], self.column(columns.token_hash))
+        self.assertEqual([None, None], self.column(columns.client_address))
 
     def test_session_opened_while_its_id_is_closed_ends(self) -> None:
         """The request to open it comes between the two statements."""

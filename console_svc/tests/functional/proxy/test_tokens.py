@@ -2,6 +2,8 @@
 
 """Console tokens: where the proxy finds them, and which it accepts."""
 
+import time
+
 import sqlalchemy as sa
 
 from console_svc.db import tables
@@ -88,7 +90,7 @@ class SingleUseTest(ProxyTest):
         self.assertEqual(self.USED_UP, self.refused(target))
 
     def test_channels_of_a_spice_page_are_one_use(self) -> None:
-        """As long as one is open, its address can open more."""
+        """While one is open, and shortly after, its address can open more."""
         self.console(kind='spice-html5')
         target = f'?token={self.token("spice", "spice-html5")}'
         elsewhere = {'X-Forwarded-For': '198.51.100.9'}
@@ -104,6 +106,15 @@ class SingleUseTest(ProxyTest):
         for channel in channels:
             channel.close()
         self.wait_for_no_session()
+        self.check_echo(again := self.connect(target))
+        again.close()
+        self.wait_for_no_session()
+        with self.service.database.writing() as connection:
+            connection.execute(
+                sa.update(tables.console_sessions).values(
+                    alive_until=int(time.time())
+                )
+            )
         self.assertEqual(self.USED_UP, self.refused(target))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import uuid
 
+import fixtures as fixtures_
 import sqlalchemy as sa
 import testtools
 from hypothesis import settings
@@ -16,6 +17,7 @@ from hypothesis.stateful import (
 )
 
 from console_svc import exception
+from console_svc.consoles.sessions import REOPENING
 from console_svc.db import tables
 from console_svc.objects import ConsoleSession
 from console_svc.tests import fixtures
@@ -40,8 +42,8 @@ class Service:
         self.sessions = services.sessions
         self.purge = services.purge
 
-    def issue(self) -> str:
-        return self.tokens.issue(CONTEXT, self.driver.server, 'novnc')
+    def issue(self, console_type: str = 'novnc') -> str:
+        return self.tokens.issue(CONTEXT, self.driver.server, console_type)
 
     def open(
         self, token: str, session_id: str | None = None
@@ -255,6 +257,45 @@ class SessionsTest(testtools.TestCase):
         service.sessions.close(CONTEXT, session.id)
         self.assertRaises(exception.TokenUsedUp, service.open, token)
         self.assertEqual([], service.ids())
+
+    def test_a_spice_channel_that_reconnects_is_the_same_use(self) -> None:
+        logger = self.useFixture(fixtures_.FakeLogger('console_svc.audit'))
+        service = self.service(max_uses=1)
+        token = service.issue('spice-html5')
+        for _ in range(2):
+            service.sessions.close(CONTEXT, service.open(token).id)
+            service.now += REOPENING - 1
+        self.assertEqual([], service.ids())
+        service.now += 1
+        self.assertRaises(exception.TokenUsedUp, service.open, token)
+        # The purge does not end the channels a second time.
+        service.now += LAPSE
+        self.assertEqual((0, 0, 0), service.purge.run())
+        self.assertEqual(2, logger.output.count('"reason": "closed"'))
+        self.assertNotIn('"reason": "lapsed"', logger.output)
+
+    def test_closed_spice_channels_are_purged_after_a_while(self) -> None:
+        service = self.service(max_uses=1)
+        service.open(service.issue('spice-html5'), ID)
+        self.assertTrue(service.close(ID))
+        stored = sa.select(tables.console_sessions)
+        for seconds, rows in ((REOPENING + 599, 1), (1, 0)):
+            service.now += seconds
+            service.purge.run()
+            self.assertEqual(rows, len(service.database.read(stored)))
+
+    def test_id_of_a_closed_spice_channel_is_refused(self) -> None:
+        service = self.service(max_uses=1)
+        token = service.issue('spice-html5')
+        first = service.open(token, ID)
+        # A repeated request gets the same session.
+        self.assertEqual(first, service.open(token, ID))
+        self.assertTrue(service.close(ID))
+        self.assertFalse(service.close(ID))
+        self.assertRaises(exception.SessionIdUsed, service.open, token, ID)
+        self.assertEqual({}, service.keep(ID))
+        # Another id is the same use.
+        service.open(token)
 
     def test_sessions_above_the_limit_are_refused(self) -> None:
         service = self.service(max_sessions_per_server=2, max_uses=1)

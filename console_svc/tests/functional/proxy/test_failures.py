@@ -5,7 +5,6 @@
 from typing import Any
 
 import requests
-from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Opcode
 
 from console_svc.tests import fixtures
@@ -151,16 +150,13 @@ class UnusualTest(ProxyTest):
         connection.protocol.send_frame = (  # type: ignore[method-assign]
             lambda frame: frame.opcode is Opcode.PONG or send(frame)
         )
-        # The connection is aborted, without a close code.
-        self.assertRaises(
-            ConnectionClosedError, connection.recv, process.PATIENCE
-        )
+        self.assertEqual(1011, self.closed(connection)[0])
         process.wait_for(
             lambda: (
-                'session closed: The browser does not answer.'
+                'session closed: The browser did not answer a ping.'
                 in self.proxy.log.read_text()
             ),
             'the log',
         )
-        refused = 'console_svc_proxy_refused_total{code="1001"}'
+        refused = 'console_svc_proxy_refused_total{code="1011"}'
         self.assertEqual(1, self.proxy.metrics()[refused])

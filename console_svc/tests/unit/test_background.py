@@ -7,11 +7,9 @@ from typing import Any
 from unittest import mock
 
 import fixtures
-import libvirt
 import testtools
 
 from console_svc import background
-from console_svc.compute.libvirt import hosts
 from console_svc.consoles.purge import Purge
 
 PATIENCE = 60
@@ -37,13 +35,10 @@ class BackgroundTest(testtools.TestCase):
         return False
 
     def check(self, name: str) -> None:
-        self.check_log()
-        self.assertEqual([mock.call(name)], self.failed.mock_calls)
-
-    def check_log(self) -> None:
         self.assertTrue(self.second.wait(PATIENCE))
         self.assertIn('Traceback', self.log.output)
         self.assertIn('SystemExit: the first round', self.log.output)
+        self.assertEqual([mock.call(name)], self.failed.mock_calls)
 
     def test_failed_rounds_are_repeated(self) -> None:
         background.repeat('purge', self.act, self.failed, pause=0)
@@ -59,16 +54,3 @@ class BackgroundTest(testtools.TestCase):
             conf, database, unused, unused, unused, failed=self.failed
         ).start()
         self.check('purge')
-
-    def test_the_event_loop_of_libvirt_is_repeated(self) -> None:
-        with (
-            mock.patch.object(hosts, '_loop_pid', None),
-            mock.patch.multiple(
-                libvirt,
-                registerErrorHandler=mock.DEFAULT,
-                virEventRegisterDefaultImpl=mock.DEFAULT,
-                virEventRunDefaultImpl=self.act,
-            ),
-        ):
-            hosts._run_event_loop()
-        self.check_log()

@@ -140,12 +140,13 @@ class Worker(cotyledon.Service):
         LOG.info('Draining %d sessions', len(sessions))
         async with asyncio.timeout(None if failure is None else _LAST_SECONDS):
             for server in browser_servers:
-                server.close(close_connections=False)
+                server.close()
             for native_server in native_servers:
                 native_server.close()
-            await sessions.drain(timeout)
-            for server in browser_servers:
-                await server.wait_closed()
+            await asyncio.gather(
+                sessions.drain(timeout), browsers.drain(timeout)
+            )
+            await browsers.wait_closed()
             await native_clients.stop()
         for task in running:
             task.cancel()

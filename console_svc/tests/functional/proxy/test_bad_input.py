@@ -80,6 +80,20 @@ class FrameTest(BadInputTest):
             stream.close()
         self.wait_for_no_session()
 
+    def test_empty_continuation_frames_close_the_websocket(self) -> None:
+        """Each takes memory until the message ends, which it never does."""
+        self.console()
+        stream = self.upgraded()
+        more = Frame(Opcode.CONT, b'', fin=False).serialize(mask=True) * 1000
+        stream.sendall(
+            Frame(Opcode.BINARY, b'', fin=False).serialize(mask=True)
+        )
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                stream.sendall(more)
+        self.assertEqual(1009, self.close_code(stream))
+        self.wait_for_no_session()
+
 
 class PingTest(BadInputTest):
     PROXY = {'ping_interval': 1}

@@ -41,6 +41,7 @@ class SingleUseTest(NativeClientsTest):
     def test_used_up_console_refuses_its_password(self) -> None:
         self.check_accepted()
         self.refused('Console is used up.')
+        self.wait_for_outcomes(accepted=1, refused=1)
 
 
 class BoundConsoleTest(NativeClientsTest):

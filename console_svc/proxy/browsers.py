@@ -6,13 +6,12 @@ import asyncio
 import functools
 import http
 import logging
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Final
 
 from oslo_config import cfg
+from websockets.asyncio.connection import Connection as WebSocket
 from websockets.frames import CloseCode
 
 from console_svc import addresses, forwarded, origins
@@ -28,27 +27,20 @@ from console_svc.proxy.http import messages
 from console_svc.proxy.http.application import Connection
 from console_svc.proxy.http.connection import HTTPConnection
 from console_svc.proxy.http.messages import Request, Response
-from console_svc.proxy.http.upgrade import WebSocket, upgrade
+from console_svc.proxy.http.upgrade import upgrade
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
 from console_svc.proxy.security_headers import SecurityHeaders
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import BACKLOG, WebSocketStream
+from console_svc.proxy.streams import WebSocketStream
 from console_svc.proxy.tokens import token_of
 
 LOG = logging.getLogger(__name__)
 
 # Seconds to close a websocket, with the data that the browser must read first.
 _FLUSH_TIMEOUT: Final = 20
-
-# Seconds to close TLS. It includes the time for a slow browser to read what is
-# buffered; browsers that do not read are closed earlier.
-_TLS_TIMEOUT: Final = 60
-
-# Connections allowed beyond max_sessions: they may be about to open one.
-_SPARE: Final = 500
 
 _METHODS: Final = ('GET', 'HEAD')
 _ALLOW: Final = {'Allow': 'GET, HEAD, OPTIONS'}
@@ -79,9 +71,6 @@ class Browsers:
         # Those for pages; a websocket has a task instead.
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        # Of both kinds.
-        self._number = 0
-        self._limit: int = options.max_sessions + _SPARE
         self.is_draining = False
         self.max_header_size = options.max_header_size
         self.head_timeout = options.handshake_timeout
@@ -90,20 +79,6 @@ class Browsers:
     def protocol(self) -> HTTPConnection:
         """The protocol of a new connection."""
         return HTTPConnection(self)
-
-    async def listen(
-        self, listener: socket.socket, tls: ssl.SSLContext | None
-    ) -> asyncio.Server:
-        """Serve on a socket."""
-        timeouts = {}
-        if tls is not None:
-            timeouts = {
-                'ssl_handshake_timeout': self.head_timeout,
-                'ssl_shutdown_timeout': _TLS_TIMEOUT,
-            }
-        return await asyncio.get_running_loop().create_server(
-            self.protocol, sock=listener, backlog=BACKLOG, ssl=tls, **timeouts
-        )
 
     async def drain(self, timeout: float) -> None:
         """Keep no connection for another request, and open no websocket.
@@ -127,14 +102,11 @@ class Browsers:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def connected(self, connection: Connection) -> bool:
+    def connected(self, connection: Connection) -> None:
         self._connections.add(connection)
-        self._number += 1
-        return self._number <= self._limit
 
     def disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self._number -= 1
 
     def unexpected(self) -> None:
         self._metrics.unexpected('browser')
@@ -176,19 +148,15 @@ class Browsers:
             )
         address = self._client_address(request)
         token = token_of(request.target, request.headers.get_all('Cookie'))
-        websocket = upgrade(request, transport, rest, self._websocket_lost)
+        websocket = upgrade(request, transport, rest)
         if isinstance(websocket, Response):
             return websocket
-        self._number += 1
         task = asyncio.get_running_loop().create_task(
             self._serve(websocket, address, token)
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return None
-
-    def _websocket_lost(self) -> None:
-        self._number -= 1
 
     def _is_origin_allowed(self, request: Request) -> bool:
         """Whether the page that opens a websocket may open consoles.

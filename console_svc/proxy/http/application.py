@@ -34,8 +34,8 @@ class Application(Protocol):
     head_timeout: float
     idle_timeout: float
 
-    def connected(self, connection: Connection) -> bool:
-        """Count a new connection; False: there are too many."""
+    def connected(self, connection: Connection) -> None:
+        """Remember a new connection."""
 
     def disconnected(self, connection: Connection) -> None:
         """Forget a connection."""

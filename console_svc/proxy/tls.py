@@ -102,10 +102,6 @@ class HypervisorTLS:
         return context
 
 
-class Unreadable(Exception):
-    """A file of TLS towards the API cannot be read."""
-
-
 class ApiTLS:
     """TLS towards the API, by the options of ``[console_api]``.
 
@@ -129,7 +125,7 @@ class ApiTLS:
             requests; False: any certificate is accepted
         :param cert: certificate of the proxy, and its key if that is in
             another file
-        :raises Unreadable: a file cannot be read
+        :raises OSError: a file cannot be read
         """
         authorities = (
             utils.DEFAULT_CA_BUNDLE_PATH if verify is True else verify
@@ -142,7 +138,7 @@ class ApiTLS:
                 self._read = files
         except OSError as error:
             names = ', '.join(it for it in (authorities, *chain) if it)
-            raise Unreadable(f'{names}: {error}') from error
+            raise OSError(f'{names}: {error}') from error
         return self._context
 
     def _new_context(

@@ -16,7 +16,24 @@ from console_svc.tests import fixtures
 from console_svc.wsgi import api
 
 _SERVER = re.compile(r'/v2\.1/servers(?:/([^/]+))?')
-_THE_SERVER = {'id': fixtures.SERVER, 'name': 'web-1'}
+
+# With the members that tempest's schema requires.
+_THE_SERVER: Any = {
+    'id': fixtures.SERVER,
+    'name': 'web-1',
+    'status': 'ACTIVE',
+    'OS-EXT-STS:task_state': None,
+    'tenant_id': 'demo',
+    'user_id': 'joe',
+    'hostId': '',
+    'image': '',
+    'flavor': {},
+    'addresses': {},
+    'metadata': {},
+    'links': [],
+    'created': '2026-01-01T00:00:00Z',
+    'updated': '2026-01-01T00:00:00Z',
+}
 
 
 def application(

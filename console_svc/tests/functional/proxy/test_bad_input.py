@@ -80,6 +80,20 @@ class FrameTest(BadInputTest):
             stream.close()
         self.wait_for_no_session()
 
+    def test_empty_continuation_frames_close_the_websocket(self) -> None:
+        """Each takes memory until the message ends, which it never does."""
+        self.console()
+        stream = self.upgraded()
+        more = Frame(Opcode.CONT, b'', fin=False).serialize(mask=True) * 1000
+        stream.sendall(
+            Frame(Opcode.BINARY, b'', fin=False).serialize(mask=True)
+        )
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                stream.sendall(more)
+        self.assertEqual(1009, self.close_code(stream))
+        self.wait_for_no_session()
+
 
 class PingTest(BadInputTest):
     PROXY = {'ping_interval': 1}
@@ -207,7 +221,7 @@ class CrowdTest(BadInputTest):
                 for _ in range(700)
             ]
             process.wait_for(
-                lambda: sum(map(is_at_end, streams)) > 100,
+                lambda: sum(map(bad_input.is_at_end, streams)) > 100,
                 'some to be closed',
             )
             self.assertLess(self.proxy.descriptors(), 600)
@@ -273,14 +287,3 @@ def is_closed(stream: socket.socket, data: bytes) -> bool:
     except OSError:
         return True
     return False
-
-
-def is_at_end(stream: socket.socket) -> bool:
-    """Whether the other end has closed a connection."""
-    stream.setblocking(False)
-    try:
-        return not stream.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except ConnectionResetError:
-        return True

@@ -148,10 +148,10 @@ class Worker(cotyledon.Service):
             await sessions.closed()
         for task in running:
             task.cancel()
+        await api.stop()
         if failure is not None:
             # Cotyledon logs it and starts another worker.
             raise failure
-        api.stop()
 
     async def _until_stopped(
         self, tasks: Sequence[asyncio.Task[None]]

@@ -153,6 +153,19 @@ class LibvirtTest(testtools.TestCase):
             set(self.servers('?all_tenants=1', fixtures.ADMIN)),
         )
 
+    def test_a_server_on_two_hosts_is_listed_once(self) -> None:
+        """As during a live migration."""
+        service = self.start(
+            f'compute-1={self.libvirtd.uri},'
+            f'compute-2={self.libvirtd.remote_uri}'
+        )
+        answer = service.request('GET', '/v2.1/servers', fixtures.MEMBER)
+        ids = [it['id'] for it in answer.json()['servers']]
+        self.assertEqual(
+            sorted((fixtures.SERVER, fixtures.STOPPED, BARE, MAPPED)),
+            sorted(ids),
+        )
+
     def test_openstack_finds_a_server_by_its_name(self) -> None:
         done = subprocess.run(
             [

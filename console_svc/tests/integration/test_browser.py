@@ -23,7 +23,6 @@ from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 from console_svc.tests import fixtures
 from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.base import KeystoneTest
-from console_svc.tests.integration.clients import front
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.libvirtd import Libvirtd
 from console_svc.tests.integration.service import Service
@@ -161,7 +160,7 @@ class BrowserTest(KeystoneTest):
             'serial_console': {'base_url': f'ws://127.0.0.1:{port}/'},
             **cls.MORE,
         }
-        service = super().start(front)
+        service = super().start()
         cls.proxy_ = Proxy(
             service,
             {

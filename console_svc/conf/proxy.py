@@ -114,6 +114,17 @@ OPTIONS = [
         'refused.',
     ),
     cfg.IntOpt(
+        'max_connections_per_address',
+        default=500,
+        min=1,
+        help='Number of concurrent connections of a worker from browsers of '
+        'one client address, or of one IPv6 network of 64 bits. Further ones '
+        'are reset when they are accepted, before TLS. Increase it if many '
+        'users share an address. It has no effect if '
+        'enable_proxy_headers_parsing is on: then all connections come from '
+        'the load balancer, which must limit its clients itself.',
+    ),
+    cfg.IntOpt(
         'max_opens_per_address',
         default=4,
         min=1,

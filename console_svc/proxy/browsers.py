@@ -6,10 +6,7 @@ import asyncio
 import functools
 import http
 import logging
-import socket
-import ssl
 import time
-from collections.abc import Sequence
 from typing import Final
 
 from oslo_config import cfg
@@ -17,7 +14,6 @@ from websockets.asyncio import server as websockets
 from websockets.datastructures import Headers
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
 from console_svc import addresses, forwarded, origins
 from console_svc.proxy.console_api import ConsoleApi
@@ -33,29 +29,14 @@ from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import BACKLOG, WebSocketStream
+from console_svc.proxy.streams import WebSocketStream
 from console_svc.proxy.tokens import token_of
+from console_svc.proxy.websocket_server import WebSocketServer
 
 LOG = logging.getLogger(__name__)
 
-# websockets logs malformed requests as errors; __init__() silences it.
-_LIBRARY: Final = logging.getLogger(f'{__name__}.library')
-
-# Most bytes of a message from a browser, and most messages that wait.
-_MAX_SIZE: Final = 256 * 1024
-_MAX_QUEUE: Final = 4
-
-# Seconds for a browser to answer the close frame.
-_CLOSE_TIMEOUT: Final = 5
-
 # Seconds to close a websocket, with the data that the browser must read first.
 _FLUSH_TIMEOUT: Final = 20
-
-# Connections allowed beyond max_sessions: they may be about to open one.
-_SPARE: Final = 500
-
-# Selected if it is offered. A client that offers none gets no subprotocol.
-_BINARY: Final = Subprotocol('binary')
 
 # Most bytes of a request's target and headers. The library's own limits,
 # 128 lines of 8 KiB each, allow for 1 MiB.
@@ -79,31 +60,8 @@ class Browsers:
         self._hypervisors = hypervisors
         self._metrics = metrics
         self._pages = Pages(conf.proxy.web)
-        _LIBRARY.setLevel(logging.CRITICAL)
-
-    async def listen(
-        self, listener: socket.socket, tls: ssl.SSLContext | None
-    ) -> websockets.Server:
-        """Serve on a socket."""
-        return await websockets.serve(
-            self._serve,
-            sock=listener,
-            backlog=BACKLOG,
-            ssl=tls,
-            process_request=self._respond,
-            select_subprotocol=_select_subprotocol,
-            create_connection=_limited_connection(
-                self._options.max_sessions + _SPARE
-            ),
-            open_timeout=self._options.handshake_timeout,
-            close_timeout=_CLOSE_TIMEOUT,
-            # Its time-out ends slow browsers, and not those that vanished.
-            ping_interval=None,
-            compression=None,
-            max_size=_MAX_SIZE,
-            max_queue=_MAX_QUEUE,
-            server_header=None,
-            logger=_LIBRARY,
+        self.server = WebSocketServer(
+            self._respond, self._serve, conf.proxy.handshake_timeout
         )
 
     def _respond(
@@ -253,26 +211,6 @@ def _head_size(request: Request) -> int:
     )
 
 
-def _limited_connection(limit: int) -> type[websockets.ServerConnection]:
-    """A connection class that aborts connections above a limit."""
-    number = 0
-
-    class Connection(websockets.ServerConnection):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            nonlocal number
-            number += 1
-            super().connection_made(transport)
-            if number > limit:
-                self.transport.abort()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            nonlocal number
-            number -= 1
-            super().connection_lost(exc)
-
-    return Connection
-
-
 async def _close(
     connection: websockets.ServerConnection, ending: Ended
 ) -> None:
@@ -282,12 +220,6 @@ async def _close(
             await connection.close(ending.code, _short(ending.reason))
     except TimeoutError:
         connection.transport.abort()
-
-
-def _select_subprotocol(
-    connection: websockets.ServerConnection, offered: Sequence[Subprotocol]
-) -> Subprotocol | None:
-    return _BINARY if _BINARY in offered else None
 
 
 def _header(headers: Headers, name: str) -> str | None:

@@ -134,9 +134,28 @@ def storm(
             done.result()
 
 
-def connect(port: int, data: bytes) -> socket.socket:
-    """A connection on which something is sent."""
-    stream = socket.create_connection(('127.0.0.1', port), process.PATIENCE)
-    with contextlib.suppress(OSError):
+def connect(
+    port: int, data: bytes = b'', address: str = '127.0.0.1'
+) -> socket.socket:
+    """A connection on which something is sent, unless it is reset at once.
+
+    :param address: the client's; Linux has all of 127.0.0.0/8
+    """
+    stream = socket.socket()
+    stream.settimeout(process.PATIENCE)
+    stream.bind((address, 0))
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        stream.connect(('127.0.0.1', port))
         stream.sendall(data)
     return stream
+
+
+def is_at_end(stream: socket.socket) -> bool:
+    """Whether the other end has closed or reset a connection."""
+    stream.setblocking(False)
+    try:
+        return not stream.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

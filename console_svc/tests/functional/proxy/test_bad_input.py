@@ -221,7 +221,7 @@ class CrowdTest(BadInputTest):
                 for _ in range(700)
             ]
             process.wait_for(
-                lambda: sum(map(is_at_end, streams)) > 100,
+                lambda: sum(map(bad_input.is_at_end, streams)) > 100,
                 'some to be closed',
             )
             self.assertLess(self.proxy.descriptors(), 600)
@@ -287,14 +287,3 @@ def is_closed(stream: socket.socket, data: bytes) -> bool:
     except OSError:
         return True
     return False
-
-
-def is_at_end(stream: socket.socket) -> bool:
-    """Whether the other end has closed a connection."""
-    stream.setblocking(False)
-    try:
-        return not stream.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except ConnectionResetError:
-        return True

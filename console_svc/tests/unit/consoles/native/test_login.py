@@ -359,6 +359,22 @@ class LogInTest(GatewayTestCase):
         self.purge()
         self.assertEqual([], self.rows(tables.used_challenges))
 
+    def test_purge_forgets_log_ins_although_consoles_cannot_be_closed(
+        self,
+    ) -> None:
+        self.start()
+        self.open()
+        self.fails(exception.AuthenticationFailed, 'guess')
+        self.now += 3600
+
+        def get_server(*args: object) -> None:
+            raise RuntimeError
+
+        self.driver.get_server = get_server
+        self.assertRaises(RuntimeError, self.purge)
+        self.assertEqual([], self.rows(tables.log_in_failures))
+        self.assertEqual([], self.rows(tables.used_challenges))
+
     def test_purge_forgets_failures_an_hour_after_the_last(self) -> None:
         self.start(rfb={'max_failures': 3})
         self.open()

@@ -73,6 +73,11 @@ class Acceptor:
         self._starting: set[asyncio.Task[None]] = set()
         self._logged_at: dict[str, float] = {}
 
+    @property
+    def ended(self) -> int:
+        """The number of connections that have ended."""
+        return self._places.ended
+
     def listen(self, listener: socket.socket, factory: Factory) -> None:
         """Accept connections on a socket."""
         listener.setblocking(False)

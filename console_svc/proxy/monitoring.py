@@ -73,9 +73,9 @@ class Metrics:
             'console_svc_proxy_unexpected_errors',
             'Exceptions that nothing expects, logged with a traceback, by '
             'where they were caught: browser, native_client, accept (new '
-            'connections), close (requests that close sessions), check and '
-            'keep (background tasks), event_loop, local (/healthcheck and '
-            '/metrics).',
+            'connections), close (requests that close sessions), check, '
+            'keep and memory (background tasks), event_loop, local '
+            '(/healthcheck and /metrics).',
             ['where'],
             registry=registry,
         )

@@ -38,6 +38,8 @@ class Places:
         self._reserved = reserved
         self._held: collections.Counter[str] = collections.Counter()
         self._taken = 0
+        #: The number of connections that have ended.
+        self.ended = 0
 
     def __len__(self) -> int:
         return self._taken
@@ -65,6 +67,7 @@ class Places:
         """Free a place that was taken for a connection."""
         key = _key(address)
         self._taken -= 1
+        self.ended += 1
         self._held[key] -= 1
         if not self._held[key]:
             del self._held[key]

@@ -21,6 +21,7 @@ from console_svc.proxy.browsers import Browsers
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.listening import listening_sockets, native_addresses
+from console_svc.proxy.memory import INTERVAL, Memory
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.native_clients import NativeClients
 from console_svc.proxy.sessions import Sessions
@@ -105,11 +106,15 @@ class Worker(cotyledon.Service):
                 from_native_clients.listen(
                     listener, functools.partial(native_clients.protocol, port)
                 )
+        memory = Memory(
+            lambda: from_browsers.ended + from_native_clients.ended
+        )
         tasks = [
             BackgroundTask('check', sessions.check, 1, metrics),
             BackgroundTask(
                 'keep', sessions.keep, options.keep_interval, metrics
             ),
+            BackgroundTask('memory', memory.trim, INTERVAL, metrics),
         ]
         if options.local_port:
             for listener in listening_sockets(

@@ -241,12 +241,14 @@ class LeakTest(BadInputTest):
 
     PROXY = {'handshake_timeout': 2}
     NUMBER = 500
+    #: Starts TLS on a connection; None: the proxy has no TLS.
+    start_tls: Callable[[socket.socket, int], socket.socket] | None = None
 
     def test_bad_connections_leave_nothing_behind(self) -> None:
         self.console()
         self.check_echo(self.connect())
-        bad = bad_input.websockets(self.token())
-        self.storm(bad, len(bad))
+        bad = self.bad()
+        self.storm(bad, 100)
         before = self.settled()
         self.storm(bad, self.NUMBER)
         # The connections to the API are kept for the next requests.
@@ -260,9 +262,13 @@ class LeakTest(BadInputTest):
         self.check_echo(self.connect())
         self.assertEqual(200, self.proxy.local('/healthcheck').status_code)
 
+    def bad(self) -> Sequence[tuple[bytes, bool]]:
+        """What is sent, and whether a reset follows."""
+        return bad_input.websockets(self.token())
+
     def storm(self, bad: Sequence[tuple[bytes, bool]], number: int) -> None:
         """Open bad connections, and wait for the end of their sessions."""
-        bad_input.storm([self.proxy.port], bad, number)
+        bad_input.storm([self.proxy.port], bad, number, self.start_tls)
         process.wait_for(
             lambda: len(self.sessions()) == 1, 'the sessions to end'
         )

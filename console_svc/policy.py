@@ -39,14 +39,25 @@ class Policy:
         # Invalid files must stop the start.
         self._enforcer.get()
 
+    def is_admin(self, context: RequestContext) -> bool:
+        """Whether a caller is an administrator."""
+        return self._check('context_is_admin', context, None)
+
     def can_see(self, context: RequestContext, project_id: str) -> bool:
         """Whether a caller may know of a project's resources.
 
         :param project_id: the project that owns the resource
         """
-        return context.project_id == project_id or self._check(
-            'context_is_admin', context, None
-        )
+        return context.project_id == project_id or self.is_admin(context)
+
+    def allows(
+        self, context: RequestContext, rule: str, project_id: str | None = None
+    ) -> bool:
+        """Whether a rule allows the caller's request.
+
+        Parameters are those of :meth:`authorize`.
+        """
+        return self._check(rule, context, project_id)
 
     def authorize(
         self,

@@ -36,8 +36,9 @@ _EXHAUSTED: Final = frozenset(
 # Seconds between two log lines of a kind: an attacker must not fill the log.
 _QUIET: Final = 60
 
-# Seconds for a client to answer the end of TLS.
-_CLOSE_TIMEOUT: Final = 5
+# Seconds to close TLS, with the data that a slow client must read first.
+# Clients that read nothing are closed earlier.
+_CLOSE_TIMEOUT: Final = 60
 
 #: Creates the protocol of a connection.
 Factory = Callable[[], asyncio.BaseProtocol]

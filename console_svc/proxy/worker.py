@@ -98,7 +98,7 @@ class Worker(cotyledon.Service):
         )
         for port in options.ports:
             for listener in listening_sockets(options.host, port):
-                from_browsers.listen(listener, browsers.server.protocol)
+                from_browsers.listen(listener, browsers.protocol)
         from_native_clients = accepting.native_clients(self._conf, metrics)
         for host, port in native_addresses(self._conf):
             for listener in listening_sockets(host, port):
@@ -136,12 +136,14 @@ class Worker(cotyledon.Service):
         timeout = options.drain_timeout if failure is None else 0
         LOG.info('Draining %d sessions', len(sessions))
         async with asyncio.timeout(None if failure is None else _LAST_SECONDS):
-            browsers.server.refuse()
             from_browsers.close()
             from_native_clients.close()
-            await sessions.drain(timeout)
-            await from_browsers.wait_closed()
-            await browsers.server.wait_closed()
+            await asyncio.gather(
+                sessions.drain(timeout),
+                browsers.drain(timeout),
+                from_browsers.wait_closed(),
+            )
+            await browsers.wait_closed()
             await native_clients.stop()
             await sessions.closed()
         for task in running:

@@ -13,7 +13,6 @@ import yaml
 from console_svc.tests import fixtures
 from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.base import KeystoneTest
-from console_svc.tests.integration.clients import front
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.libvirtd import Libvirtd
 from console_svc.tests.integration.service import Service
@@ -74,7 +73,7 @@ class TempestTest(KeystoneTest):
             'vnc': {'novncproxy_base_url': f'{pages}/vnc_lite.html'},
             'spice': {'spice_direct_proxy_base_url': f'{pages}/spice.vv'},
         }
-        service = super().start(front)
+        service = super().start()
         # Tempest finds the API in the catalogue, and so does the proxy.
         cls.addClassCleanup(cls.keystone.add_compute(service.url))
         proxy = Proxy(

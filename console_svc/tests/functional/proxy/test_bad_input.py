@@ -178,7 +178,7 @@ class LastInputTest(BadInputTest):
 
 
 class HandshakeTest(BadInputTest):
-    PROXY = {'handshake_timeout': 2}
+    PROXY = {'handshake_timeout': 2, 'http_idle_timeout': 1}
 
     def test_malformed_handshakes_are_refused(self) -> None:
         for stream in [self.raw(data) for data in bad_input.MALFORMED]:

@@ -57,7 +57,7 @@ class RequestTest(testtools.TestCase):
             async def listen() -> accepting.Acceptor:
                 browsers = Browsers(conf, unused, unused, unused, self.metrics)
                 acceptor = accepting.browsers(conf, self.metrics, None)
-                acceptor.listen(self.listener, browsers.server.protocol)
+                acceptor.listen(self.listener, browsers.protocol)
                 return acceptor
 
             self.check(listen, '/page.html', 'browser')

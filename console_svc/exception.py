@@ -99,10 +99,10 @@ class Forbidden(ConsoleSvcError):
     message = "Policy doesn't allow {rule} to be performed."
 
 
-class AdminSortKey(Forbidden):
-    """Only administrators can sort servers by this key."""
+class AdministratorsOnly(Forbidden):
+    """Only administrators may sort by this key, or list deleted servers."""
 
-    message = 'Only administrators can sort servers by {key}'
+    message = 'Only administrators {may}'
 
 
 class NotFound(ConsoleSvcError):

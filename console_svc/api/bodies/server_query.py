@@ -26,7 +26,7 @@ from console_svc.consoles.server_list import Filter
 from console_svc.objects import Server
 
 # From this one on, unknown statuses are refused.
-_STATUSREFUSED: Final = Version(2, 38)
+_STATUS_REFUSED: Final = Version(2, 38)
 
 _EXACT: Final[Mapping[str, Callable[[Server], str | None]]] = {
     'host': lambda it: it.host,
@@ -39,8 +39,8 @@ _EXACT: Final[Mapping[str, Callable[[Server], str | None]]] = {
 }
 _NO_FILTERS: Final = ('all_tenants', *PAGING)
 _NAMES: Final = ('name', 'display_name')
-# True finds nothing, and False everything: no server is deleted or locked.
-_FLAGS: Final = ('deleted', 'soft_deleted', 'locked')
+# True finds nothing, and False everything: no server is deleted.
+_DELETED: Final = ('deleted', 'soft_deleted')
 
 
 def for_one_project(parameters: Parameters) -> Parameters:
@@ -53,12 +53,14 @@ def for_one_project(parameters: Parameters) -> Parameters:
 
 
 def is_all_tenants(parameters: Parameters) -> bool:
-    """Whether the servers of all projects are requested."""
+    """Whether the servers of all projects are requested.
+
+    :raises console_svc.exception.BadRequest: this is not a truth value
+    """
     values = parameters.get('all_tenants')
     if not values:
         return False
-    flag: bool = strutils.bool_from_string(values[-1], default=True)
-    return flag
+    return values[-1] == '' or _flag(values[-1])
 
 
 def limit(parameters: Parameters, maximum: int) -> int:
@@ -71,9 +73,8 @@ def limit(parameters: Parameters, maximum: int) -> int:
 
 
 def marker(parameters: Parameters) -> str | None:
-    """The marker, if there is one."""
-    values = parameters.get('marker')
-    return values[-1] if values else None
+    """The marker; None: there is none, or it is empty."""
+    return parameters.get('marker', [''])[-1] or None
 
 
 def sort(parameters: Parameters, is_admin: bool) -> Sequence[tuple[str, bool]]:
@@ -81,14 +82,16 @@ def sort(parameters: Parameters, is_admin: bool) -> Sequence[tuple[str, bool]]:
 
     :raises console_svc.exception.BadRequest: a direction is unknown, or there
         are more directions than keys
-    :raises console_svc.exception.AdminSortKey: the caller may not sort by
-        this key
+    :raises console_svc.exception.AdministratorsOnly: the caller may not sort
+        by this key
     """
     keys = parameters.get('sort_key') or ['created_at']
     directions = parameters.get('sort_dir') or ['desc']
     for key in keys:
         if key in ADMINS_SORT_KEYS and not is_admin:
-            raise exception.AdminSortKey(key=key)
+            raise exception.AdministratorsOnly(
+                may=f'can sort servers by {key}'
+            )
     for direction in directions:
         if direction not in ('asc', 'desc'):
             raise exception.BadRequest(
@@ -111,17 +114,21 @@ def sort(parameters: Parameters, is_admin: bool) -> Sequence[tuple[str, bool]]:
     ]
 
 
-def filters(parameters: Parameters, version: Version) -> list[Filter]:
+def filters(
+    parameters: Parameters, version: Version, is_admin: bool
+) -> list[Filter]:
     """The filters.
 
     :raises console_svc.exception.BadRequest: nova refuses such a filter
+    :raises console_svc.exception.AdministratorsOnly: the caller may not list
+        deleted servers
     """
     found = []
     for name, values in parameters.items():
         if name in REFUSED or name.startswith('_'):
             raise exception.BadRequest(reason=f'Invalid filter field: {name}.')
         if name == 'status':
-            found.append(_by_status(values, version))
+            found.append(_by_status(values, version, is_admin))
         elif name not in _NO_FILTERS:
             found.append(_filter(name, values[-1]))
     _check_changes(parameters)
@@ -141,17 +148,32 @@ def _filter(name: str, value: str) -> Filter:
     if name == 'changes-before':
         before = _seconds(value)
         return lambda it: it.created <= before
-    if name in _FLAGS:
+    if name == 'locked':
+        passes = not _flag(value)
+    elif name in _DELETED:
         passes = not strutils.bool_from_string(value)
-        return lambda it: passes
-    passes = name.startswith('not-tags')
+    else:
+        passes = name.startswith('not-tags')
     return lambda it: passes
 
 
-def _by_status(values: Sequence[str], version: Version) -> Filter:
+def _flag(text: str) -> bool:
+    try:
+        flag: bool = strutils.bool_from_string(text, strict=True)
+    except ValueError as error:
+        raise exception.BadRequest(reason=str(error)) from None
+    return flag
+
+
+def _by_status(
+    values: Sequence[str], version: Version, is_admin: bool
+) -> Filter:
     statuses = {value.upper() for value in values}
-    if not statuses & set(server_list.VM_STATES):
-        if version >= _STATUSREFUSED:
+    known = statuses & set(server_list.VM_STATES)
+    if known == {'DELETED'} and not is_admin:
+        raise exception.AdministratorsOnly(may='may list deleted instances')
+    if not known:
+        if version >= _STATUS_REFUSED:
             raise exception.BadRequest(reason='Invalid status value')
         return lambda it: False
     return lambda it: server_list.status(it) in statuses

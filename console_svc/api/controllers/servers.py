@@ -97,7 +97,7 @@ class ServerListResource(Resource):
         policy = self.services.policy
         parameters: server_parameters.Parameters = req.query()
         schema.validate_query(server_parameters.validator(version), parameters)
-        own = caller.project_id
+        own, is_admin = caller.project_id, policy.is_admin(caller)
         policy.authorize(caller, self.RULE, own)
         parameters = server_parameters.known(parameters, version)
         if not policy.allows(caller, policies.ALL_FILTERS, own):
@@ -110,8 +110,8 @@ class ServerListResource(Resource):
         return ServerQuery(
             # A caller without a project has no servers.
             project_id=None if all_projects else own or '',
-            filters=server_query.filters(parameters, version),
-            sort=server_query.sort(parameters, policy.is_admin(caller)),
+            filters=server_query.filters(parameters, version, is_admin),
+            sort=server_query.sort(parameters, is_admin),
             marker=server_query.marker(parameters),
             limit=server_query.limit(
                 parameters, self.services.conf.api.max_limit

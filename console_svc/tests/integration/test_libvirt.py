@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 import subprocess
+import sys
 from typing import Any, ClassVar
 
 import asyncvnc
@@ -314,6 +315,24 @@ class LibvirtTest(testtools.TestCase):
         with relay.hanging():
             self.assertEqual('compute-2', where(hosts))
             self.assertEqual('compute-2', where(hosts))
+
+    def test_event_loop_continues_after_an_error(self) -> None:
+        relay = self.useFixture(Relay(self.libvirtd.port))
+        log = self.service.folder / 'events.log'
+        program = self.useFixture(
+            process.Program(
+                [
+                    *(sys.executable, '-m'),
+                    'console_svc.tests.integration.libvirt_events',
+                    f'qemu+tcp://127.0.0.1:{relay.port}/session',
+                ],
+                log,
+            )
+        )
+        program.wait_for(lambda: 'connected' in log.read_text(), 'libvirt')
+        with relay.hanging():
+            process.wait_for(lambda: 'closed' in log.read_text(), 'the close')
+        self.assertIn('injected by a test', log.read_text())
 
     def test_recovers_after_a_restart_of_libvirtd(self) -> None:
         self.assertEqual(200, self.consoles().status_code)

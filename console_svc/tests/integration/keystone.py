@@ -35,7 +35,8 @@ password_hash_rounds = 4
 [token]
 expiration = 3600
 [cache]
-enabled = {cache}
+# Without it, a validation takes 0.2 to 0.5 s of CPU time.
+enabled = true
 backend = dogpile.cache.memory
 """
 
@@ -47,17 +48,11 @@ class Keystone(fixtures.Fixture):
     expire after two seconds.
     """
 
-    #: Whether keystone caches, as in production. A change of roles or tokens
-    #: then takes effect in one process only.
-    CACHE = False
-
     def _setUp(self) -> None:
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.file = self.folder / 'keystone.conf'
         self.file.write_text(
-            _CONFIGURATION.format(
-                folder=self.folder, cache=self.CACHE, database=self.database()
-            )
+            _CONFIGURATION.format(folder=self.folder, database=self.database())
         )
         short = self.folder / 'short.conf'
         short.write_text('[token]\nexpiration = 2\n')

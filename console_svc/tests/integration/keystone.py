@@ -24,7 +24,7 @@ _CONFIGURATION = """\
 [DEFAULT]
 log_file = {folder}/keystone.log
 [database]
-connection = sqlite:///{folder}/keystone.sqlite
+connection = {database}
 [fernet_tokens]
 key_repository = {folder}/fernet
 [credential]
@@ -55,7 +55,9 @@ class Keystone(fixtures.Fixture):
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.file = self.folder / 'keystone.conf'
         self.file.write_text(
-            _CONFIGURATION.format(folder=self.folder, cache=self.CACHE)
+            _CONFIGURATION.format(
+                folder=self.folder, cache=self.CACHE, database=self.database()
+            )
         )
         short = self.folder / 'short.conf'
         short.write_text('[token]\nexpiration = 2\n')
@@ -84,6 +86,10 @@ class Keystone(fixtures.Fixture):
         self.wait_until_it_answers(self.server)
         self._populate()
         self.wait_until_it_answers(expiring, port)
+
+    def database(self) -> str:
+        """Return the URL of its empty database."""
+        return f'sqlite:///{self.folder}/keystone.sqlite'
 
     def _manage(self, *arguments: str) -> None:
         subprocess.run(

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pwd
 import stat
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -57,6 +59,22 @@ class ManageTest(CommandTest):
         self.assertEqual(0, code)
         mode = self.configuration.key_file.stat().st_mode
         self.assertEqual(0o600, stat.S_IMODE(mode))
+
+    def test_db_sync_creates_files_for_the_owner_of_the_folder(self) -> None:
+        folder = self.configuration.folder
+        self.configuration.key_file.unlink()
+        for path in folder.glob('*.sqlite*'):
+            path.unlink()
+        owner = os.getuid()
+        if owner == 0:
+            # As root in the folder of the service's user.
+            owner = 12345
+            os.chown(folder, owner, owner)
+        code, out, _ = self.manage('db', 'sync')
+        self.assertEqual(0, code)
+        for path in (self.configuration.key_file, *folder.glob('*.sqlite*')):
+            self.assertEqual(owner, path.stat().st_uid, path)
+        self.assertIn(f'console-keys of the user {_name(owner)}:', out)
 
     def test_db_sync_creates_no_keys_for_a_database_in_use(self) -> None:
         self.configuration.key_file.unlink()
@@ -131,6 +149,13 @@ class ManageTest(CommandTest):
         ):
             with testtools.ExpectedException(SystemExit):
                 self.manage(*args)
+
+
+def _name(owner: int) -> str:
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
 
 
 class StatusTest(CommandTest):

@@ -51,6 +51,7 @@ class Operation:
     :param raises: errors that are particular to it
     :param since: the first microversion that has it
     :param before: the first microversion that no longer has it
+    :param is_frequent: its successful requests are logged at DEBUG alone
     :param extension: it is console-svc's own, and its resource is not
     :param links: operations that can follow: operationId -> ids of its path
         that are not in this one -> where in the response they are
@@ -65,6 +66,7 @@ class Operation:
     raises: tuple[type[ConsoleSvcError], ...] = ()
     since: Version | None = None
     before: Version | None = None
+    is_frequent: bool = False
     extension: bool = False
     links: Mapping[str, Mapping[str, str]] = dataclasses.field(
         default_factory=dict

@@ -14,8 +14,8 @@ import sqlalchemy
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import conf as configuration
 from console_svc import exception
+from console_svc.cmd import start, versions
 from console_svc.consoles import vault
 from console_svc.context import admin_context
 from console_svc.db import migration
@@ -190,16 +190,11 @@ def add_commands(groups: Any) -> None:
 
 def main() -> int:
     """Run a command; an error is one line on standard error, status 1."""
+    conf = start.load(
+        [cfg.SubCommandOpt('command', title='commands', handler=add_commands)],
+        versions.text(),
+    )
     try:
-        conf = configuration.load(
-            sys.argv[1:],
-            commands=[
-                cfg.SubCommandOpt(
-                    'command', title='commands', handler=add_commands
-                )
-            ],
-        )
-        configuration.setup_logging(conf)
         conf.command.run(conf)
     except (
         OSError,

@@ -24,7 +24,7 @@ _CONFIGURATION = """\
 [DEFAULT]
 log_file = {folder}/keystone.log
 [database]
-connection = sqlite:///{folder}/keystone.sqlite
+connection = {database}
 [fernet_tokens]
 key_repository = {folder}/fernet
 [credential]
@@ -35,7 +35,8 @@ password_hash_rounds = 4
 [token]
 expiration = 3600
 [cache]
-enabled = false
+enabled = {cache}
+backend = dogpile.cache.memory
 """
 
 
@@ -46,10 +47,18 @@ class Keystone(fixtures.Fixture):
     expire after two seconds.
     """
 
+    #: Whether keystone caches, as in production. A change of roles or tokens
+    #: then takes effect in one process only.
+    CACHE = False
+
     def _setUp(self) -> None:
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.file = self.folder / 'keystone.conf'
-        self.file.write_text(_CONFIGURATION.format(folder=self.folder))
+        self.file.write_text(
+            _CONFIGURATION.format(
+                folder=self.folder, cache=self.CACHE, database=self.database()
+            )
+        )
         short = self.folder / 'short.conf'
         short.write_text('[token]\nexpiration = 2\n')
         self._port = process.free_port()
@@ -77,6 +86,10 @@ class Keystone(fixtures.Fixture):
         self.wait_until_it_answers(self.server)
         self._populate()
         self.wait_until_it_answers(expiring, port)
+
+    def database(self) -> str:
+        """Return the URL of its empty database."""
+        return f'sqlite:///{self.folder}/keystone.sqlite'
 
     def _manage(self, *arguments: str) -> None:
         subprocess.run(

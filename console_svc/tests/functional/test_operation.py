@@ -44,6 +44,25 @@ class LogTest(OperationTest):
             ),
         )
 
+    def test_keep_alives_are_logged_at_debug(self) -> None:
+        api = self.api()
+        body = '{"console_sessions": {"ids": []}}'
+        path = '/v2.1/console-sessions'
+        for level, logged in ((logging.INFO, False), (logging.DEBUG, True)):
+            log = self.useFixture(fixtures_.FakeLogger(level=level))
+            answer = api.request('PUT', path, fixtures.SERVICE, body=body)
+            self.assertEqual(200, answer.status_int)
+            self.assertEqual(logged, f'"PUT {path}" status: 200' in log.output)
+
+    def test_refused_keep_alives_are_logged_at_info(self) -> None:
+        api = self.api()
+        log = self.useFixture(fixtures_.FakeLogger(level=logging.INFO))
+        path = '/v2.1/console-sessions'
+        api.request('PUT', path, fixtures.MEMBER, body='{')
+        api.request('PUT', path, None, body='{}')
+        for status in (400, 401):
+            self.assertIn(f'"PUT {path}" status: {status}', log.output)
+
     def test_no_level_logs_secrets(self) -> None:
         api = self.api()
         api.request('POST', CONSOLES)

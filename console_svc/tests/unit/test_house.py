@@ -103,6 +103,7 @@ IMPORTS: dict[str, set[str]] = {
         'prometheus',
         'proxy',
         'services',
+        'version',
     },
 }
 

@@ -10,7 +10,8 @@ from oslo_context import context
 class RequestContext(context.RequestContext):
     """The caller of one request, as keystone's headers describe it.
 
-    :param client_address: the address from which the request came
+    :param client_address: the address from which the request came, in its
+        usual form; None: it is unknown
     """
 
     def __init__(

@@ -12,7 +12,7 @@ import keystonemiddleware.opts
 import pecan.core
 from keystonemiddleware import auth_token
 from oslo_config import cfg
-from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
+from oslo_middleware import cors, sizelimit
 
 from console_svc import background, exception
 from console_svc.api import healthcheck, microversion, operation, routes
@@ -27,6 +27,7 @@ from console_svc.api.middleware.branch import (
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
 from console_svc.api.middleware.first_request import FirstRequest
+from console_svc.api.middleware.forwarded import Forwarded
 from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.request_id import RequestId
@@ -79,13 +80,13 @@ def _middleware(
     # neither logged nor counted.
     yield partial(healthcheck.beside, conf=conf, database=services.database)
     if metrics:
-        # Outside of HTTPProxyToWSGI: the peer's own address counts.
+        # Outside of Forwarded: the peer's own address counts.
         yield partial(metrics.beside, conf=conf)
     if conf.consoleauth.purge_interval:
         yield partial(FirstRequest, start=services.purge.start)
     if conf.oslo_middleware.enable_proxy_headers_parsing:
         # Before anything reads the client's address or the request's URL.
-        yield partial(http_proxy_to_wsgi.HTTPProxyToWSGI, conf=conf)
+        yield partial(Forwarded, conf=conf)
     if metrics:
         yield partial(metrics.measured, routes=routes.labels(RootController))
     # Before RequestLog, whose line has the id.

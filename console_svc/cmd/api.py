@@ -38,6 +38,17 @@ class Handler(simple_server.WSGIRequestHandler):
     # An idle client must not delay the end of the process.
     timeout = 10
 
+    def get_environ(self) -> dict[str, object]:
+        """The environ, without headers whose names have an underscore.
+
+        The environ cannot tell X_Forwarded_For, which a load balancer leaves
+        alone, from X-Forwarded-For.
+        """
+        for name in set(self.headers):
+            if '_' in name:
+                del self.headers[name]
+        return super().get_environ()
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 

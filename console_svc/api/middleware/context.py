@@ -5,7 +5,7 @@
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from console_svc import exception
+from console_svc import addresses, exception
 from console_svc.api.request import CALLER
 from console_svc.context import RequestContext
 
@@ -26,6 +26,7 @@ class Context:
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             raise exception.NotAuthenticated
         environ[CALLER] = RequestContext.from_environ(
-            environ, client_address=environ.get('REMOTE_ADDR')
+            environ,
+            client_address=addresses.find(environ.get('REMOTE_ADDR')),
         )
         return self._app(environ, start_response)

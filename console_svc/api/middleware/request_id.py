@@ -20,6 +20,7 @@ HEADERS: Final = (
 INBOUND: Final = 'X-OpenStack-Request-ID'
 
 _KEY: Final = 'HTTP_X_OPENSTACK_REQUEST_ID'
+_ID: Final = re.compile(request_id.ID_FORMAT)
 
 
 class RequestId:
@@ -35,8 +36,8 @@ class RequestId:
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        inbound = environ.get(_KEY, '')
-        if re.match(request_id.ID_FORMAT, inbound):
+        inbound = environ.get(_KEY)
+        if inbound and _ID.fullmatch(inbound):
             environ[request_id.GLOBAL_REQ_ID] = inbound
         own = context.generate_request_id()
         environ[request_id.ENV_REQUEST_ID] = own

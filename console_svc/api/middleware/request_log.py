@@ -15,6 +15,7 @@ from console_svc.context import RequestContext
 LOG = logging.getLogger(__name__)
 
 _TOKEN = re.compile(r'(/os-console-auth-tokens/+)[^/]+')
+_MASKED = r'\1***'
 
 
 class RequestLog:
@@ -32,7 +33,10 @@ class RequestLog:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         started = time.perf_counter()
-        RequestContext(request_id=environ.get('openstack.request_id'))
+        RequestContext(
+            request_id=environ.get('openstack.request_id'),
+            global_request_id=environ.get('openstack.global_request_id'),
+        )
         # Middleware below may change the path.
         path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
 
@@ -41,11 +45,12 @@ class RequestLog:
         ) -> Any:
             if LOG.isEnabledFor(logging.INFO):
                 LOG.info(
-                    '%s "%s %s" status: %s len: %s microversion: %s '
-                    'time: %.6f',
+                    '%s "%s" status: %s len: %s microversion: %s time: %.6f',
                     environ.get('REMOTE_ADDR', '-'),
-                    environ['REQUEST_METHOD'],
-                    _printable(_TOKEN.sub(r'\1***', path)),
+                    _printable(
+                        f'{environ["REQUEST_METHOD"]} '
+                        f'{_TOKEN.sub(_MASKED, path)}'
+                    ),
                     status[:3],
                     dict(headers).get('Content-Length', '-'),
                     _version(environ),
@@ -63,5 +68,5 @@ def _version(environ: WSGIEnvironment) -> str:
 
 
 def _printable(text: str) -> str:
-    """Escape control characters: a path must not forge a log line."""
+    """Escape control characters: a request must not forge a log line."""
     return text.encode('unicode_escape').decode('ascii')

@@ -74,6 +74,7 @@ IMPORTS: dict[str, set[str]] = {
         'context',
         'db',
         'exception',
+        'forwarded',
         'objects',
         'policies',
         'prometheus',

@@ -107,6 +107,7 @@ class Services:
             self.driver,
             self.vault,
             self.tokens,
+            self.audit,
             self.clock,
         )
 

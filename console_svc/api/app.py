@@ -61,6 +61,7 @@ def build(conf: cfg.ConfigOpts) -> WSGIApplication:
         conf.api.database_timeout,
         metrics.event if metrics else None,
         failed=metrics.unexpected if metrics else background.ignore,
+        policy_reloaded=metrics.policy_reloaded if metrics else None,
     )
     services.load()
     app: WSGIApplication = Application(RootController(services))

@@ -93,6 +93,13 @@ class Forbidden(ConsoleSvcError):
     message = "Policy doesn't allow {rule} to be performed."
 
 
+class Unscoped(ConsoleSvcError):
+    """The keystone token is not scoped to a project."""
+
+    status = http.HTTPStatus.FORBIDDEN
+    message = 'The token has no scope. Use a token for a project.'
+
+
 class NotFound(ConsoleSvcError):
     """The resource does not exist."""
 

@@ -5,11 +5,36 @@
 from typing import Any, Final
 
 from keystoneauth1 import adapter, loading
-from keystoneauth1.session import TCPKeepAliveAdapter
+from keystoneauth1.session import Session, TCPKeepAliveAdapter
 from oslo_config import cfg
+from oslo_context import context
 
 # The default of urllib3.
 _CONNECTIONS: Final = 10
+
+# In it, OpenStack services take the id by which logs can be matched.
+_REQUEST_ID: Final = 'X-OpenStack-Request-ID'
+
+
+class _Transport(TCPKeepAliveAdapter):
+    """Adds the id of the request that this thread serves, if any."""
+
+    def add_headers(self, request: Any, **kwargs: Any) -> None:
+        current = context.get_current()
+        if current is not None:
+            request.headers.setdefault(_REQUEST_ID, current.global_id)
+
+
+def send_request_ids(session: Session, **options: Any) -> None:
+    """Let a session send the id of the request that is being served.
+
+    It is the id that the caller has chosen, or that of this service.
+
+    :param options: of requests' HTTPAdapter
+    """
+    transport = _Transport(**options)
+    for scheme in ('http://', 'https://'):
+        session.mount(scheme, transport)
 
 
 def load(
@@ -30,11 +55,9 @@ def load(
     if auth is None:
         raise cfg.RequiredOptError('auth_type', cfg.OptGroup(group))
     session = loading.load_session_from_conf_options(conf, group, auth=auth)
-    transport = TCPKeepAliveAdapter(
-        pool_maxsize=connections, **_tls_options(conf, group)
+    send_request_ids(
+        session, pool_maxsize=connections, **_tls_options(conf, group)
     )
-    for scheme in list(session.adapters):
-        session.mount(scheme, transport)
     return loading.load_adapter_from_conf_options(
         conf, group, session=session, raise_exc=False
     )

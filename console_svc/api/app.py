@@ -10,11 +10,12 @@ from wsgiref.types import WSGIApplication
 
 import keystonemiddleware.opts
 import pecan.core
+from keystoneauth1.session import Session
 from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_middleware import cors, sizelimit
 
-from console_svc import background, exception
+from console_svc import background, exception, rest_client
 from console_svc.api import healthcheck, microversion, operation, routes
 from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.root import RootController
@@ -77,6 +78,8 @@ def _middleware(
 
     A response passes it in the reverse order.
     """
+    # Outermost: a log line of any other has the ids of its request.
+    yield RequestId
     # /healthcheck and /metrics branch off first: without authentication, and
     # neither logged nor counted.
     yield partial(healthcheck.beside, conf=conf, database=services.database)
@@ -90,8 +93,6 @@ def _middleware(
         yield partial(Forwarded, conf=conf)
     if metrics:
         yield partial(metrics.measured, routes=routes.labels(RootController))
-    # Before RequestLog, whose line has the id.
-    yield RequestId
     yield RequestLog
     if conf.cors.allowed_origin:
         # Before authentication: a preflight request has no token.
@@ -145,10 +146,19 @@ def _authenticate(
             max(0, conf.keystone_authtoken.token_cache_time),
         )
     )
-    checked = auth_token.AuthProtocol(
+    checked = _AuthToken(
         Context(callers.remembering(app)), {'oslo_config_config': conf}
     )
     return Branch(is_public, app, AuthCache(callers, checked, app))
+
+
+class _AuthToken(auth_token.AuthProtocol):  # type: ignore[misc]
+    """auth_token, which sends the request's id to keystone."""
+
+    def _create_session(self, **kwargs: Any) -> Session:
+        session: Session = super()._create_session(**kwargs)
+        rest_client.send_request_ids(session)
+        return session
 
 
 class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]

@@ -15,6 +15,8 @@ class Context:
 
     :raises console_svc.exception.NotAuthenticated: auth_token has passed on a
         request that it did not authenticate, as with delay_auth_decision
+    :raises console_svc.exception.Unscoped: the token has no scope, so it
+        allows nothing
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -25,8 +27,19 @@ class Context:
     ) -> Iterable[bytes]:
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             raise exception.NotAuthenticated
-        environ[CALLER] = RequestContext.from_environ(
+        context = RequestContext.from_environ(
             environ,
             client_address=addresses.find(environ.get('REMOTE_ADDR')),
+            has_access_rules=_has_access_rules(environ),
         )
+        if not context.has_scope:
+            raise exception.Unscoped
+        environ[CALLER] = context
         return self._app(environ, start_response)
+
+
+def _has_access_rules(environ: WSGIEnvironment) -> bool:
+    """Whether auth_token has checked the request with access rules."""
+    token = environ.get('keystone.token_info', {}).get('token', {})
+    credential = token.get('application_credential') or {}
+    return credential.get('access_rules') is not None

@@ -10,6 +10,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from oslo_context import context
 from oslo_middleware import request_id
 
+from console_svc.context import RequestContext
+
 #: The header of oslo.middleware, and the compute API's older one.
 HEADERS: Final = (
     request_id.HTTP_RESP_HEADER_REQUEST_ID,
@@ -28,6 +30,9 @@ class RequestId:
 
     That one makes a request and a response object to add two headers, which
     takes a tenth of a look-up.
+
+    The context that it makes gives log lines the ids of the request before
+    authentication.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -41,6 +46,10 @@ class RequestId:
             environ[request_id.GLOBAL_REQ_ID] = inbound
         own = context.generate_request_id()
         environ[request_id.ENV_REQUEST_ID] = own
+        RequestContext(
+            request_id=own,
+            global_request_id=environ.get(request_id.GLOBAL_REQ_ID),
+        )
 
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None

@@ -10,7 +10,6 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from console_svc.api.microversion import ENVIRON_KEY
-from console_svc.context import RequestContext
 
 LOG = logging.getLogger(__name__)
 
@@ -22,8 +21,7 @@ class RequestLog:
     """Logs method, path, status, length, microversion and seconds.
 
     Console tokens in paths are masked. Queries are left out, as they can
-    contain one. The context that it makes gives log lines their request id
-    before authentication.
+    contain one.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -33,10 +31,6 @@ class RequestLog:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         started = time.perf_counter()
-        RequestContext(
-            request_id=environ.get('openstack.request_id'),
-            global_request_id=environ.get('openstack.global_request_id'),
-        )
         # Middleware below may change the path.
         path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
 

@@ -19,6 +19,7 @@ _ANY = (
     exception.InvalidVersion,
     exception.NotAuthenticated,
     exception.Forbidden,
+    exception.Unscoped,
     exception.UnsupportedVersion,
     exception.ServiceUnavailable,
 )

@@ -78,6 +78,7 @@ IMPORTS: dict[str, set[str]] = {
         'objects',
         'policies',
         'prometheus',
+        'rest_client',
         'services',
     },
     'proxy': {

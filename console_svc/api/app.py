@@ -16,7 +16,13 @@ from oslo_config import cfg
 from oslo_middleware import cors, sizelimit
 
 from console_svc import background, exception, rest_client
-from console_svc.api import healthcheck, microversion, operation, routes
+from console_svc.api import (
+    healthcheck,
+    microversion,
+    operation,
+    routes,
+    token_cache,
+)
 from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.auth_cache import AuthCache, CallerCache
@@ -146,14 +152,20 @@ def _authenticate(
             max(0, conf.keystone_authtoken.token_cache_time),
         )
     )
-    checked = _AuthToken(
-        Context(callers.remembering(app)), {'oslo_config_config': conf}
-    )
+    checked = _AuthToken(Context(callers.remembering(app)), conf)
     return Branch(is_public, app, AuthCache(callers, checked, app))
 
 
 class _AuthToken(auth_token.AuthProtocol):  # type: ignore[misc]
-    """auth_token, which sends the request's id to keystone."""
+    """auth_token, with this service's cache and ids of requests."""
+
+    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts) -> None:
+        self._cache = token_cache.load(conf)
+        super().__init__(app, {'oslo_config_config': conf})
+
+    def process_request(self, request: Any) -> Any:
+        request.environ[token_cache.KEY] = self._cache
+        return super().process_request(request)
 
     def _create_session(self, **kwargs: Any) -> Session:
         session: Session = super()._create_session(**kwargs)

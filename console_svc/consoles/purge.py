@@ -98,13 +98,13 @@ class Purge:
             return self._database.tokens.purge(now, batch)
 
         _repeat(delete_closed_sessions, batch, deadline)
-        purged = Purged(
+        # Not last: hosts that do not answer can take all of the time.
+        self._forget_log_ins(now, batch, deadline)
+        return Purged(
             _repeat(delete_tokens, batch, deadline),
             _repeat(delete_sessions, batch, deadline),
             self._close_consoles(batch, deadline),
         )
-        self._forget_log_ins(now, batch, deadline)
-        return purged
 
     def start(self) -> None:
         """Purge every ``[consoleauth] purge_interval``, in a daemon thread."""

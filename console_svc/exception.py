@@ -105,13 +105,6 @@ class AdministratorsOnly(Forbidden):
     message = 'Only administrators {may}'
 
 
-class Unscoped(ConsoleSvcError):
-    """The keystone token is not scoped to a project."""
-
-    status = http.HTTPStatus.FORBIDDEN
-    message = 'The token has no scope. Use a token for a project.'
-
-
 class NotFound(ConsoleSvcError):
     """The resource does not exist."""
 

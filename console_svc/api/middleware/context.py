@@ -10,12 +10,18 @@ from console_svc.api.request import CALLER
 from console_svc.context import RequestContext
 
 
+class Unscoped(exception.Forbidden):
+    """The keystone token is not scoped to a project."""
+
+    message = 'The token has no scope. Use a token for a project.'
+
+
 class Context:
     """Makes the context that controllers and log lines use.
 
     :raises console_svc.exception.NotAuthenticated: auth_token has passed on a
         request that it did not authenticate, as with delay_auth_decision
-    :raises console_svc.exception.Unscoped: the token has no scope, so it
+    :raises Unscoped: the token has no scope, so it
         allows nothing
     """
 
@@ -33,7 +39,7 @@ class Context:
             has_access_rules=_has_access_rules(environ),
         )
         if not context.has_scope:
-            raise exception.Unscoped
+            raise Unscoped
         environ[CALLER] = context
         return self._app(environ, start_response)
 

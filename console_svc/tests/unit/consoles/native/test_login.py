@@ -328,7 +328,9 @@ class LogInTest(GatewayTestCase):
         )
         self.consoles.open(context, self.driver.server)
         (console,) = self.consoles.list(self.driver.server)
-        _, password = self.consoles.get(self.driver.server, console.id)
+        _, password = self.consoles.get(
+            CONTEXT, self.driver.server, console.id
+        )
         wrong = exception.AuthenticationFailed
         self.fails(wrong, 'guess')
         self.log_in(password)

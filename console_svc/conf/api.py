@@ -2,7 +2,7 @@
 
 """[api] the HTTP API."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 GROUP = 'api'
 
@@ -39,6 +39,26 @@ OPTIONS = [
         'and the revocation of tokens. The console proxy needs them. If '
         'disabled, they answer with a 404.',
     ),
+    cfg.ListOpt(
+        'forwarding_headers',
+        item_type=types.String(
+            choices=[
+                'Forwarded',
+                'X-Forwarded-For',
+                'X-Forwarded-Host',
+                'X-Forwarded-Prefix',
+                'X-Forwarded-Proto',
+            ]
+        ),
+        default=['X-Forwarded-For', 'X-Forwarded-Proto'],
+        help='Headers in which the load balancer reports the address of the '
+        'client and the URL of the request. Name only those that it sets or '
+        'adds an element to in each request: a client can forge the others. '
+        'With Forwarded (RFC 7239), X-Forwarded-For, X-Forwarded-Proto and '
+        'X-Forwarded-Host are ignored. X-Forwarded-Host, X-Forwarded-Prefix '
+        'and Forwarded change the links in responses. Only used if '
+        '[oslo_middleware] enable_proxy_headers_parsing is on.',
+    ),
     cfg.IntOpt(
         'max_limit',
         default=1000,
@@ -71,5 +91,14 @@ OPTIONS = [
         'such as openstackclient. This has no effect with [compute] driver = '
         'nova: nova serves these requests. If disabled, they answer with a '
         '404.',
+    ),
+    cfg.IntOpt(
+        'trusted_hops',
+        default=1,
+        min=1,
+        help='Number of load balancers through which each request passes. '
+        'Each adds one element to the forwarding headers. The client can '
+        'forge the elements before those. Only used if [oslo_middleware] '
+        'enable_proxy_headers_parsing is on.',
     ),
 ]

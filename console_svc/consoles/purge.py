@@ -186,7 +186,7 @@ class Purge:
             if console.is_stale(host, now)
         ]
         for console in stale:
-            self._native_consoles.discard(self._context, console)
+            self._native_consoles.discard(self._context, console, 'purged')
         return len(stale)
 
 

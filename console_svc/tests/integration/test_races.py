@@ -128,7 +128,9 @@ class Races(OnDatabase):
             outcomes = self.race(configured, *[['console']] * RACERS)
             self.assertEqual({'done': RACERS}, outcomes)
             (console,) = services.native_consoles.list(server)
-            _, password = services.native_consoles.get(server, console.id)
+            _, password = services.native_consoles.get(
+                admin_context(), server, console.id
+            )
             self.assertEqual(
                 password_file(configured.folder).read_text(), password
             )
@@ -154,7 +156,9 @@ class Races(OnDatabase):
         services, server = self.services(configured)
         services.native_consoles.open(admin_context(), server)
         (console,) = services.native_consoles.list(server)
-        return services.native_consoles.get(server, console.id)[1]
+        return services.native_consoles.get(
+            admin_context(), server, console.id
+        )[1]
 
     def test_concurrent_creates_on_the_gateway_get_different_ports(
         self,

@@ -81,7 +81,9 @@ class Migrations(OnDatabase):
             admin_context(), fixtures.SERVER
         )
         (kept,) = self.services.native_consoles.list(server)
-        _, password = self.services.native_consoles.get(server, kept.id)
+        _, password = self.services.native_consoles.get(
+            admin_context(), server, kept.id
+        )
         self.assertEqual('sesame', password)
         self.database.native_consoles.create(console('next'), NOW)
         (following,) = self.database.native_consoles.list('next')

@@ -104,6 +104,12 @@ class Purge:
             self._close_consoles(batch, deadline),
         )
         self._forget_log_ins(now, batch, deadline)
+        # These rows, too, are not resources of the API.
+        _repeat(
+            lambda: self._database.server_locks.purge(now, batch),
+            batch,
+            deadline,
+        )
         return purged
 
     def start(self) -> None:

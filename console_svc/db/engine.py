@@ -2,48 +2,53 @@
 
 """Engines and connections of the database, set up by oslo.db."""
 
+import functools
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
+from sqlalchemy.dialects import plugins
+
+from console_svc.db import errors, timeouts
 
 # Errors that oslo.db does not translate: a full disk or a missing table on
 # some engines, and an exhausted connection pool.
 _UNTRANSLATED = sa.exc.DBAPIError, sa.exc.TimeoutError
 
-# The entry point of ReadingPlugin in setup.cfg.
-_PLUGIN = 'console_svc_reading'
+# The part of the time-out within which a lost connection is noticed at once.
+_PROMPT: Final = 0.1
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
 def retried(function: _Function) -> _Function:
-    """Repeat a write that lost a deadlock or a Galera certification."""
+    """Repeat a write that was not committed.
+
+    It has lost a deadlock or a Galera certification, or its connection.
+    """
+
+    @functools.wraps(function)
+    def repeated(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except errors.Uncommitted:
+            return function(*args, **kwargs)
+
     decorated: _Function = oslo_db_api.wrap_db_retry(
         max_retries=5,
         retry_interval=0.05,
         inc_retry_interval=True,
         max_retry_interval=1,
         retry_on_deadlock=True,
-    )(function)
-    return decorated
-
-
-def _retried_read(function: _Function) -> _Function:
-    """Repeat a read, on a new connection if the old one was lost."""
-    decorated: _Function = oslo_db_api.wrap_db_retry(
-        max_retries=1,
-        retry_interval=0.05,
-        retry_on_deadlock=True,
-        retry_on_disconnect=True,
-    )(function)
+    )(repeated)
     return decorated
 
 
@@ -64,12 +69,12 @@ class Connections:
         self._lock = threading.Lock()
         self._engines: dict[bool, sa.Engine] = {}
 
-    @property
+    @functools.cached_property
     def engine(self) -> sa.Engine:
         """The engine that writes."""
         return self._engine(reading=False)
 
-    @property
+    @functools.cached_property
     def reader(self) -> sa.Engine:
         """The engine that reads."""
         return self._engine(reading=True)
@@ -83,7 +88,6 @@ class Connections:
         with _translated(), self.reader.connect() as connection:
             yield connection
 
-    @_retried_read
     def read(
         self,
         query: sa.Select[Any],
@@ -91,27 +95,76 @@ class Connections:
     ) -> Sequence[sa.RowMapping]:
         """The rows that one SELECT finds.
 
+        It is repeated once if its connection was lost.
+
         :raises oslo_db.exception.DBError: any error of the database
         """
+        started = time.monotonic()
         try:
-            with self.reader.connect() as connection:
-                return connection.execute(query, parameters).mappings().all()
-        except _UNTRANSLATED as error:
-            raise db_exception.DBError(error) from error
+            return self._read(query, parameters)
+        except (db_exception.DBConnectionError, db_exception.DBDeadlock):
+            if not self._has_time(started):
+                raise
+        return self._read(query, parameters)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A connection in a transaction, which an exception rolls back.
 
+        :raises console_svc.db.errors.Uncommitted: the transaction can be
+            repeated
+        :raises oslo_db.exception.DBError: any other error of the database
+        """
+        started = time.monotonic()
+        is_committing = False
+        try:
+            with _translated(), self.engine.begin() as connection:
+                yield connection
+                is_committing = True
+        except errors.ReadOnly as error:
+            # The readers' connections may lead to the same server, which has
+            # become a replica, or is out of date.
+            self.dispose()
+            raise errors.Uncommitted(error) from error
+        except db_exception.DBConnectionError as error:
+            # After a connection that is lost at COMMIT, it is unknown whether
+            # the write took effect.
+            if is_committing or not self._has_time(started):
+                raise
+            raise errors.Uncommitted(error) from error
+
+    @contextmanager
+    def connected(self) -> Iterator[sa.Connection]:
+        """A connection for several transactions, which the caller commits.
+
         :raises oslo_db.exception.DBError: any error of the database
         """
-        with _translated(), self.engine.begin() as connection:
+        with _translated(), self.engine.connect() as connection:
             yield connection
 
     def dispose(self) -> None:
         """Close all idle connections."""
         for engine in self._engines.values():
             engine.dispose()
+
+    def _read(
+        self, query: sa.Select[Any], parameters: Mapping[str, Any] | None
+    ) -> Sequence[sa.RowMapping]:
+        try:
+            with self.reader.connect() as connection:
+                return connection.execute(query, parameters).mappings().all()
+        except _UNTRANSLATED as error:
+            raise db_exception.DBError(error) from error
+
+    def _has_time(self, started: float) -> bool:
+        """Whether what has failed can be repeated within the time-out.
+
+        It can if the connection was lost long ago. A server that has not
+        answered would take the whole time-out once more.
+        """
+        if self._timeout is None:
+            return True
+        return time.monotonic() - started < self._timeout * _PROMPT
 
     def _engine(self, reading: bool) -> sa.Engine:
         if reading not in self._engines:
@@ -123,16 +176,22 @@ class Connections:
     def _make(self, reading: bool) -> sa.Engine:
         """Make an engine as [database] configures it."""
         options = dict(self._conf.database)
-        url = sa.make_url(options['connection'])
+        url = _with_known_dialect(sa.make_url(options['connection']))
         if self._timeout is not None:
-            url = _with_timeout(url, self._timeout)
-        if reading:
-            url = url.update_query_pairs([('plugin', _PLUGIN)], append=True)
+            url = timeouts.with_timeouts(url, self._timeout)
+            if url.get_backend_name() != 'sqlite':
+                # SQLAlchemy's own is 30 seconds.
+                options['pool_timeout'] = (
+                    options['pool_timeout'] or self._timeout
+                )
+        url = url.update_query_pairs(
+            [('plugin', _READING if reading else _WRITING)], append=True
+        )
         options['connection'] = url.render_as_string(hide_password=False)
         facade = enginefacade.transaction_context()
         # thread_checkin yields to other green threads, and there are none.
         facade.configure(**options, thread_checkin=False)
-        facade.append_on_engine_create(_prepare)
+        facade.append_on_engine_create(self._prepare)
         engine: sa.Engine = facade.writer.get_engine()
         if engine.dialect.name == 'sqlite' and not reading:
             sa.event.listen(
@@ -140,32 +199,47 @@ class Connections:
             )
         return engine
 
+    def _prepare(self, engine: sa.Engine) -> None:
+        """Add event listeners before the engine's first connection."""
+        if engine.dialect.name == 'sqlite':
+            sa.event.listen(engine, 'connect', _prepare_sqlite)
+        if self._timeout is not None and engine.driver == 'psycopg2':
+            timeouts.limit_waits(engine, self._timeout)
 
-def _with_timeout(url: sa.URL, seconds: int) -> sa.URL:
-    """Add time-outs to a URL, unless it has its own.
 
-    Other dialects are left alone; SQLite waits only for its lock, and not for
-    ever.
+def _with_known_dialect(url: sa.URL) -> sa.URL:
+    """A URL whose dialect oslo.db knows.
+
+    SQLAlchemy's ``mariadb`` is ``mysql`` with a check of the server. oslo.db
+    recognizes errors and deadlocks of ``mysql`` alone.
     """
-    text = str(seconds)
-    timeouts = {
-        'mysql': {
-            'connect_timeout': text,
-            'read_timeout': text,
-            'write_timeout': text,
-        },
-        'postgresql': {
-            'connect_timeout': text,
-            # Milliseconds: the server's limit, and the kernel's for a server
-            # that does not answer.
-            'options': f'-c statement_timeout={seconds * 1000}',
-            'tcp_user_timeout': f'{seconds * 1000}',
-        },
-    }.get(url.get_backend_name(), {})
-    return url.update_query_dict({**timeouts, **url.query})
+    backend, plus, driver = url.drivername.partition('+')
+    if backend == 'mariadb':
+        backend = 'mysql'
+    return url.set(drivername=f'{backend}{plus}{driver}')
 
 
-class ReadingPlugin(sa.CreateEnginePlugin):
+class WritingPlugin(sa.CreateEnginePlugin):
+    """Turns an engine into one for transactions.
+
+    A lost connection costs a failed statement, after which the transaction is
+    repeated: cheaper than a ping before each one.
+    """
+
+    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
+        super().__init__(url, kwargs)
+        kwargs['pool_pre_ping'] = False
+
+    def update_url(self, url: sa.URL) -> sa.URL:
+        return url
+
+    def engine_created(self, engine: sa.Engine) -> None:
+        # Before oslo.db adds its listener, which raises an exception:
+        # SQLAlchemy ignores insert=True for this event.
+        sa.event.listen(engine, 'handle_error', errors.recognize)
+
+
+class ReadingPlugin(WritingPlugin):
     """Turns an engine into one for reading: a SELECT is one round trip.
 
     By default it is six: a ping, autocommit on, the SELECT, ROLLBACK twice,
@@ -176,11 +250,13 @@ class ReadingPlugin(sa.CreateEnginePlugin):
         super().__init__(url, kwargs)
         kwargs['isolation_level'] = 'AUTOCOMMIT'
         kwargs['skip_autocommit_rollback'] = True
-        # The query itself finds a lost connection and is repeated.
-        kwargs['pool_pre_ping'] = False
 
-    def update_url(self, url: sa.URL) -> sa.URL:
-        return url
+
+# oslo.db's options do not include what these set.
+_READING: Final = 'console_svc_reading'
+_WRITING: Final = 'console_svc_writing'
+plugins.register(_READING, __name__, ReadingPlugin.__name__)
+plugins.register(_WRITING, __name__, WritingPlugin.__name__)
 
 
 @contextmanager
@@ -189,24 +265,6 @@ def _translated() -> Iterator[None]:
         yield
     except _UNTRANSLATED as error:
         raise db_exception.DBError(error) from error
-
-
-def _prepare(engine: sa.Engine) -> None:
-    """Add event listeners before the engine's first connection."""
-    if engine.dialect.name == 'sqlite':
-        sa.event.listen(engine, 'connect', _prepare_sqlite)
-    if engine.dialect.name == 'mysql':
-        # Before oslo.db's listener, which raises an exception.
-        sa.event.listen(engine, 'handle_error', _leave_node, insert=True)
-
-
-def _leave_node(context: sa.engine.ExceptionContext) -> None:
-    # A Galera node without quorum, or one that is joining, refuses every
-    # statement (ER_UNKNOWN_COM_ERROR) but keeps the connection open. A new
-    # connection may lead to another node.
-    arguments = getattr(context.original_exception, 'args', ())
-    if arguments[:1] == (1047,):
-        context.is_disconnect = True
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:

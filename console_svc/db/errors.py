@@ -52,7 +52,7 @@ def recognize(context: sa.engine.ExceptionContext) -> None:
         # Also closes the idle connections of the pool.
         context.is_disconnect = True
         raise ReadOnly(context.sqlalchemy_exception)
-    elif code in _NO_TABLE:
+    elif code in _NO_TABLE and not _is_expected(context):
         raise SchemaMismatch(context.sqlalchemy_exception)
 
 
@@ -68,13 +68,22 @@ def describe(error: db_exception.DBError) -> str:
     return ' '.join(str(error).split())
 
 
+def _is_expected(context: sa.engine.ExceptionContext) -> bool:
+    """Whether SQLAlchemy is looking whether a table exists."""
+    # SQLAlchemy reads this option of the connection, but sets that of the
+    # statement.
+    execution = context.execution_context
+    return execution is not None and bool(
+        execution.execution_options.get('skip_user_error_events')
+    )
+
+
 def _code(error: BaseException) -> Any:
     """The number of MySQL, or the SQLSTATE of PostgreSQL."""
-    # psycopg2 names it pgcode, psycopg sqlstate.
-    for name in ('pgcode', 'sqlstate'):
-        if state := getattr(error, name, None):
-            return state
     code = next(iter(error.args), None)
+    if isinstance(code, int):
+        return code
     if isinstance(code, str) and _NO_TABLE_IN_SQLITE.match(code):
         return 1146
-    return code
+    # psycopg2 names it pgcode, psycopg sqlstate.
+    return getattr(error, 'pgcode', None) or getattr(error, 'sqlstate', None)

@@ -15,13 +15,14 @@ from oslo_db import exception as db_exception
 
 from console_svc.db.database import Database
 
-# The number of the advisory lock; other programs must not use it.
-_LOCK = 7_402_611
+#: The number of the advisory lock; other programs must not use it.
+LOCK = 7_402_611
 
 # Seconds to wait for a concurrent migration, and for each lock of a table.
 _LOCK_TIMEOUT = 600
 
-_NAME = f'console-svc-{_LOCK}'
+#: The name of the lock on MySQL.
+NAME = f'console-svc-{LOCK}'
 
 # The SQLSTATE of PostgreSQL.
 _LOCK_NOT_AVAILABLE = '55P03'
@@ -75,7 +76,7 @@ def _lock_transaction(connection: sa.Connection, timeout: int) -> None:
             sa.select(sa.func.set_config(name, f'{seconds}s', True))
         )
     try:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
     except sa.exc.OperationalError as error:
         if getattr(error.orig, 'pgcode', None) != _LOCK_NOT_AVAILABLE:
             raise
@@ -92,7 +93,7 @@ def _locked_session(
     commits.
     """
     with database.connected() as connection:
-        take = sa.select(sa.func.get_lock(_NAME, timeout))
+        take = sa.select(sa.func.get_lock(NAME, timeout))
         if connection.execute(take).scalar() != 1:
             raise _is_locked(timeout)
         try:
@@ -101,7 +102,7 @@ def _locked_session(
             yield connection
             connection.commit()
         finally:
-            connection.execute(sa.select(sa.func.release_lock(_NAME)))
+            connection.execute(sa.select(sa.func.release_lock(NAME)))
 
 
 def _is_locked(timeout: int) -> db_exception.DBError:

@@ -51,9 +51,7 @@ class Database(Queries):
             if arguments[2].startswith('SELECT'):
                 statements.append(arguments[2])
 
-        sa.event.listen(
-            self.database.reader, 'before_cursor_execute', record
-        )
+        sa.event.listen(self.database.reader, 'before_cursor_execute', record)
         for _ in range(3):
             self.database.check()
         read = [each for each in statements if 'alembic_version' in each]

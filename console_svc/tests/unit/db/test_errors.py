@@ -18,6 +18,7 @@ def context(*arguments: Any, **attributes: Any) -> SimpleNamespace:
     return SimpleNamespace(
         original_exception=original,
         sqlalchemy_exception=sa.exc.OperationalError('x', {}, original),
+        execution_context=None,
         is_disconnect=False,
     )
 
@@ -25,7 +26,8 @@ def context(*arguments: Any, **attributes: Any) -> SimpleNamespace:
 class ErrorsTest(testtools.TestCase):
     def test_refused_writes_drop_the_connection(self) -> None:
         for refused in (
-            context(1290, 'running with the --read-only option'),
+            # PyMySQL has the SQLSTATE, too.
+            context(1290, 'with the --read-only option', sqlstate='HY000'),
             context(1792, 'in a READ ONLY transaction'),
             context(1836, 'Running in read-only mode'),
             context('cannot execute', pgcode='25006'),

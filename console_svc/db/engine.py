@@ -3,7 +3,6 @@
 """Engines and connections of the database, set up by oslo.db."""
 
 import functools
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +14,24 @@ from oslo_config import cfg
 from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
-from sqlalchemy.dialects import plugins
 
-from console_svc.db import errors, timeouts
+from console_svc.db import errors, plugins, sqlite, timeouts
 
 # Errors that oslo.db does not translate: a full disk or a missing table on
 # some engines, and an exhausted connection pool.
 _UNTRANSLATED = sa.exc.DBAPIError, sa.exc.TimeoutError
+
+# Dialect -> whether the server refuses writes.
+_READ_ONLY: Final[dict[str, sa.Select[Any]]] = {
+    'mysql': sa.select(sa.literal_column('@@global.read_only')),
+    'postgresql': sa.select(sa.func.current_setting('transaction_read_only')),
+}
+
+_WRITABLE: Final = frozenset({0, '0', 'off', 'OFF'})
+
+# Seconds until a read that finds nothing asks again whether the server is
+# read-only.
+_PATIENCE: Final = 1
 
 # The part of the time-out within which a lost connection is noticed at once.
 _PROMPT: Final = 0.1
@@ -68,6 +78,7 @@ class Connections:
         # Made at first use, so that the start needs no database.
         self._lock = threading.Lock()
         self._engines: dict[bool, sa.Engine] = {}
+        self._next_question = 0.0
 
     @functools.cached_property
     def engine(self) -> sa.Engine:
@@ -142,6 +153,30 @@ class Connections:
         with _translated(), self.engine.connect() as connection:
             yield connection
 
+    def is_read_only(self) -> bool:
+        """Whether the server refuses writes, as a replica does."""
+        query = _READ_ONLY.get(self.reader.dialect.name)
+        if query is None:
+            return False
+        (row,) = self.read(query)
+        return next(iter(row.values())) not in _WRITABLE
+
+    def has_moved(self) -> bool:
+        """Whether what was not found may be on another server.
+
+        If the server is read-only, all connections are closed: it may have
+        been the primary, and new connections may lead to the new one. It is
+        asked once a second at most.
+        """
+        now = time.monotonic()
+        if now < self._next_question:
+            return False
+        self._next_question = now + _PATIENCE
+        is_read_only = self.is_read_only()
+        if is_read_only:
+            self.dispose()
+        return is_read_only
+
     def dispose(self) -> None:
         """Close all idle connections."""
         for engine in self._engines.values():
@@ -185,7 +220,8 @@ class Connections:
                     options['pool_timeout'] or self._timeout
                 )
         url = url.update_query_pairs(
-            [('plugin', _READING if reading else _WRITING)], append=True
+            [('plugin', plugins.READING if reading else plugins.WRITING)],
+            append=True,
         )
         options['connection'] = url.render_as_string(hide_password=False)
         facade = enginefacade.transaction_context()
@@ -195,14 +231,17 @@ class Connections:
         engine: sa.Engine = facade.writer.get_engine()
         if engine.dialect.name == 'sqlite' and not reading:
             sa.event.listen(
-                engine, 'before_cursor_execute', _begin_writing, retval=True
+                engine,
+                'before_cursor_execute',
+                sqlite.begin_writing,
+                retval=True,
             )
         return engine
 
     def _prepare(self, engine: sa.Engine) -> None:
         """Add event listeners before the engine's first connection."""
         if engine.dialect.name == 'sqlite':
-            sa.event.listen(engine, 'connect', _prepare_sqlite)
+            sa.event.listen(engine, 'connect', sqlite.prepare)
         if self._timeout is not None and engine.driver == 'psycopg2':
             timeouts.limit_waits(engine, self._timeout)
 
@@ -219,72 +258,9 @@ def _with_known_dialect(url: sa.URL) -> sa.URL:
     return url.set(drivername=f'{backend}{plus}{driver}')
 
 
-class WritingPlugin(sa.CreateEnginePlugin):
-    """Turns an engine into one for transactions.
-
-    A lost connection costs a failed statement, after which the transaction is
-    repeated: cheaper than a ping before each one.
-    """
-
-    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
-        super().__init__(url, kwargs)
-        kwargs['pool_pre_ping'] = False
-
-    def update_url(self, url: sa.URL) -> sa.URL:
-        return url
-
-    def engine_created(self, engine: sa.Engine) -> None:
-        # Before oslo.db adds its listener, which raises an exception:
-        # SQLAlchemy ignores insert=True for this event.
-        sa.event.listen(engine, 'handle_error', errors.recognize)
-
-
-class ReadingPlugin(WritingPlugin):
-    """Turns an engine into one for reading: a SELECT is one round trip.
-
-    By default it is six: a ping, autocommit on, the SELECT, ROLLBACK twice,
-    autocommit off.
-    """
-
-    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
-        super().__init__(url, kwargs)
-        kwargs['isolation_level'] = 'AUTOCOMMIT'
-        kwargs['skip_autocommit_rollback'] = True
-
-
-# oslo.db's options do not include what these set.
-_READING: Final = 'console_svc_reading'
-_WRITING: Final = 'console_svc_writing'
-plugins.register(_READING, __name__, ReadingPlugin.__name__)
-plugins.register(_WRITING, __name__, WritingPlugin.__name__)
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except _UNTRANSLATED as error:
         raise db_exception.DBError(error) from error
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    # WAL: readers do not wait for the writer. The time-out is for writers.
-    connection.execute('PRAGMA busy_timeout = 10000')
-    connection.execute('PRAGMA journal_mode = WAL')
-    connection.execute('PRAGMA synchronous = NORMAL')
-
-
-def _begin_writing(
-    connection: sa.Connection,
-    cursor: sqlite3.Cursor,
-    statement: str,
-    parameters: Any,
-    context: Any,
-    executemany: bool,
-) -> tuple[str, Any]:
-    # oslo.db starts each transaction with this statement. A writer must wait
-    # for another writer here: a transaction that starts as a reader fails at
-    # its first write if another one has written since.
-    if statement == 'BEGIN':
-        statement = 'BEGIN IMMEDIATE'
-    return statement, parameters

@@ -52,7 +52,10 @@ class TokenQueries:
 
         :param now: seconds of the UTC epoch
         """
-        rows = self._connections.read(_GET, {'hash': token_hash, 'now': now})
+        wanted = {'hash': token_hash, 'now': now}
+        rows = self._connections.read(_GET, wanted)
+        if not rows and self._connections.has_moved():
+            rows = self._connections.read(_GET, wanted)
         if not rows:
             return None
         row = rows[0]

@@ -12,6 +12,7 @@ from console_svc import conf as configuration
 from console_svc.db import migration
 from console_svc.db.database import Database
 from console_svc.tests import fixtures
+from console_svc.tests.functional.db.base import NOW, session, token
 from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.postgresql import PostgreSQL
 from console_svc.tests.integration.relay import Relay
@@ -29,12 +30,10 @@ class Failover:
         super().setUp()
         self.servers = [self.server() for _ in range(2)]
         urls = [self.url(server) for server in self.servers]
-        for url in urls:
-            conf = configuration.load()
-            conf.set_override('connection', url, 'database')
-            database = Database(conf)
+        #: What other hosts write to each server.
+        self.databases = [self.database(url) for url in urls]
+        for database in self.databases:
             migration.sync(database)
-            database.dispose()
         old, _ = self.servers
         self.relay = self.useFixture(Relay(old.port))
         self.service = self.useFixture(
@@ -49,6 +48,13 @@ class Failover:
         self.service.database.dispose()
         # Both processes have connections.
         self.service.process.wait_for(self.both, 'both processes')
+
+    def database(self, url: str) -> Database:
+        conf = configuration.load()
+        conf.set_override('connection', url, 'database')
+        database = Database(conf)
+        self.addCleanup(database.dispose)
+        return database
 
     def server(self) -> MariaDB | PostgreSQL:
         """Start a server."""
@@ -113,6 +119,32 @@ class Failover:
         self.assertEqual(200, self.health().status_code)
         self.service.process.wait_for(self.both, 'both processes')
         self.assertNotIn('Traceback', self.service.log.read_text())
+
+    def test_look_ups_and_keep_alives_follow(self) -> None:
+        # One does not move what the other looks for.
+        follower, other = (
+            self.database(self.service.conf.database.connection)
+            for _ in range(2)
+        )
+
+        def look_up() -> object:
+            return follower.tokens.get('a', NOW)
+
+        def keep() -> object:
+            return other.sessions.keep([opened.id], NOW, NOW + 60, NOW)
+
+        old, new = self.servers
+        opened = session('00000000-0000-4000-8000-000000000001')
+        self.assertFalse(look_up() or keep())
+        self.set_read_only(old, True)
+        self.relay.target = new.port
+        self.databases[1].tokens.create(token('a'), NOW)
+        self.databases[1].tokens.create(token('hash'), NOW)
+        self.databases[1].sessions.open(
+            opened, NOW + 60, max_uses=0, max_sessions=0, replace=False
+        )
+        process.wait_for(look_up, 'the token')
+        process.wait_for(keep, 'the session')
 
     def test_the_health_check_leaves_the_old_server(self) -> None:
         old, new = self.servers

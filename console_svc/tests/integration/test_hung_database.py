@@ -36,7 +36,12 @@ class HungDatabase(OnDatabase):
         migration.sync(configured)
         configured.dispose()
         self.log = self.useFixture(fixtures_.FakeLogger())
-        self.database = Database(self.conf, 1)
+        # Long enough for what is repeated.
+        self.use(process.PATIENCE)
+
+    def use(self, timeout: int) -> None:
+        """Use the database with a time-out."""
+        self.database = Database(self.conf, timeout)
         self.addCleanup(self.database.dispose)
 
     def look_up(self) -> None:
@@ -59,11 +64,13 @@ class HungDatabase(OnDatabase):
                 self.create(operation.__name__)
 
     def test_idle_connections_time_out_once(self) -> None:
+        self.use(2)
         self.look_up()
         self.create()
         self.check_hanging(0)
 
     def test_new_connections_time_out_once(self) -> None:
+        self.use(2)
         self.check_hanging(1)
 
     def test_lost_connections_are_replaced(self) -> None:

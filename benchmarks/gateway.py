@@ -7,6 +7,7 @@ consoles in the database.
 """
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import pathlib
@@ -26,6 +27,7 @@ from benchmarks.targets import Stage, Subject
 from console_svc.consoles import vault
 from console_svc.db.tables import console_auth_tokens, consoles
 from console_svc.protocols import rfb
+from console_svc.proxy.errors import PeerClosed
 from console_svc.proxy.handshakes import Answers, perform
 from console_svc.proxy.streams import TCPStream
 from console_svc.tests import fixtures
@@ -342,34 +344,45 @@ async def _log_in(
     ours: Sequence[Server],
 ) -> None:
     """Log in by server id from several clients at once, and disconnect."""
-    done = 0
-    waited = []
+    waited: list[float] = []
+    refused: collections.Counter[str] = collections.Counter()
     until = time.perf_counter() + seconds
 
     async def user() -> None:
-        nonlocal done
         while (began := time.perf_counter()) < until:
-            stream = TCPStream(
-                *await asyncio.open_connection('127.0.0.1', port)
-            )
-            await perform(
-                stream,
-                by_target(random.choice(servers)),
-                _PATIENCE,
-                Credentials(stream, password),
-            )
-            waited.append(time.perf_counter() - began)
-            stream.abort()
-            done += 1
+            try:
+                await _enter(port, random.choice(servers), password)
+            except (rfb.RFBError, PeerClosed, OSError) as error:
+                refused[str(error) or type(error).__name__] += 1
+            else:
+                waited.append(time.perf_counter() - began)
 
     before = [server.seconds() for server in ours]
     await asyncio.gather(*(user() for _ in range(_AT_ONCE)))
+    after = [server.seconds() for server in ours]
+    for reason, number in refused.items():
+        print(f'refused: {number} log-ins, {reason}')
+    done = len(waited)
+    if not done:
+        print('no log-in succeeded')
+        return
     proxy, api = (
-        (server.seconds() - then) * 1000 / done
-        for server, then in zip(ours, before, strict=True)
+        (now - then) * 1000 / done
+        for then, now in zip(before, after, strict=True)
     )
     print(
         f'{rows} consoles, {_AT_ONCE} clients: {done / seconds:.0f} log-ins a '
         f'second, median {statistics.median(waited) * 1000:.0f} ms; '
         f'CPU {proxy:.2f} ms of the gateway and {api:.2f} ms of the API each'
     )
+
+
+async def _enter(port: int, server: str, password: str) -> None:
+    """Log in to a server's console, and disconnect."""
+    stream = TCPStream(*await asyncio.open_connection('127.0.0.1', port))
+    try:
+        await perform(
+            stream, by_target(server), _PATIENCE, Credentials(stream, password)
+        )
+    finally:
+        stream.abort()

@@ -138,7 +138,12 @@ def _relays(
         ),
     ):
         proxy = stack.enter_context(
-            Proxy(service, max_sessions=max(sizes) + 1, **options)
+            Proxy(
+                service,
+                max_sessions=max(sizes) + 1,
+                max_connections_per_address=max(sizes) + 1,
+                **options,
+            )
         )
         found.append(
             Relay(

@@ -6,6 +6,10 @@ from typing import Any
 
 from oslo_context import context
 
+#: Rule -> the rules in force, and whether this rule allows the caller's
+#: requests that have no target.
+Decisions = dict[str, tuple[object, bool]]
+
 
 class RequestContext(context.RequestContext):
     """The caller of one request, as keystone's headers describe it.
@@ -18,6 +22,9 @@ class RequestContext(context.RequestContext):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.client_address = client_address
+        #: What the policy has decided. The contexts of a known caller share
+        #: it, as :func:`copy.copy` does not copy it.
+        self.decisions: Decisions = {}
 
 
 def admin_context() -> RequestContext:

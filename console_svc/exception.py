@@ -68,6 +68,12 @@ class ConsoleTypeUnavailable(BadRequest):
     message = 'Unavailable console type {console_type}.'
 
 
+class MarkerNotFound(BadRequest):
+    """The marker is not the id of a server that the caller can list."""
+
+    message = 'marker [{marker}] not found'
+
+
 class NotAuthenticated(ConsoleSvcError):
     """The request has no valid authentication token."""
 
@@ -91,6 +97,12 @@ class Forbidden(ConsoleSvcError):
 
     status = http.HTTPStatus.FORBIDDEN
     message = "Policy doesn't allow {rule} to be performed."
+
+
+class AdministratorsOnly(Forbidden):
+    """Only administrators may sort by this key, or list deleted servers."""
+
+    message = 'Only administrators {may}'
 
 
 class NotFound(ConsoleSvcError):

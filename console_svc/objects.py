@@ -37,6 +37,8 @@ class Server:
     :param host: the compute host that runs it; None: it is on no host
     :param instance_name: the hypervisor's name for it
     :param status: the compute API's server status
+    :param user_id: the user who created it; empty: the driver does not know
+    :param created: when it was created; 0: the driver does not know
     """
 
     id: str
@@ -45,6 +47,8 @@ class Server:
     instance_name: str
     host: str | None
     status: str = 'ACTIVE'
+    user_id: str = ''
+    created: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -39,14 +39,25 @@ class Policy:
         # Invalid files must stop the start.
         self._enforcer.get()
 
+    def is_admin(self, context: RequestContext) -> bool:
+        """Whether a caller is an administrator."""
+        return self._check('context_is_admin', context, None)
+
     def can_see(self, context: RequestContext, project_id: str) -> bool:
         """Whether a caller may know of a project's resources.
 
         :param project_id: the project that owns the resource
         """
-        return context.project_id == project_id or self._check(
-            'context_is_admin', context, None
-        )
+        return context.project_id == project_id or self.is_admin(context)
+
+    def allows(
+        self, context: RequestContext, rule: str, project_id: str | None = None
+    ) -> bool:
+        """Whether a rule allows the caller's request.
+
+        Parameters are those of :meth:`authorize`.
+        """
+        return self._check(rule, context, project_id)
 
     def authorize(
         self,
@@ -68,12 +79,16 @@ class Policy:
         self, rule: str, context: RequestContext, project_id: str | None
     ) -> bool:
         enforcer = self._enforcer.get()
-        try:
-            return enforcer.authorize(
-                rule, {'project_id': project_id}, context
-            )
-        except policy.InvalidScope:
-            return False
+        if project_id is not None:
+            return _decide(enforcer, rule, context, project_id)
+        # Without a target, the decision depends on the caller and on the
+        # rules alone, which change with the enforcer. oslo.policy inspects
+        # signatures at each check, an eighth of a token look-up.
+        decided_by, decision = context.decisions.get(rule, (None, False))
+        if decided_by is not enforcer:
+            decision = _decide(enforcer, rule, context, None)
+            context.decisions[rule] = enforcer, decision
+        return decision
 
 
 class _PolicyFiles:
@@ -111,6 +126,21 @@ class _PolicyFiles:
         self._others = tuple(
             (path, signature_of(path)) for path in sorted(paths)
         )
+
+
+def _decide(
+    enforcer: policy.Enforcer,
+    rule: str,
+    context: RequestContext,
+    project_id: str | None,
+) -> bool:
+    try:
+        allowed: bool = enforcer.authorize(
+            rule, {'project_id': project_id}, context
+        )
+    except policy.InvalidScope:
+        return False
+    return allowed
 
 
 def _load(conf: cfg.ConfigOpts) -> policy.Enforcer:

@@ -2,26 +2,16 @@
 
 """Clients of other OpenStack services, with keystoneauth."""
 
-from typing import Any, Final
-
 from keystoneauth1 import adapter, loading
-from keystoneauth1.session import TCPKeepAliveAdapter
 from oslo_config import cfg
 
-# The default of urllib3.
-_CONNECTIONS: Final = 10
 
-
-def load(
-    conf: cfg.ConfigOpts, group: str, connections: int = _CONNECTIONS
-) -> adapter.Adapter:
+def load(conf: cfg.ConfigOpts, group: str) -> adapter.Adapter:
     """A client with the options of a configuration group.
 
     It returns responses with an error status, and does not raise for them.
 
     :param group: has the options of :mod:`console_svc.conf.rest_client`
-    :param connections: persistent connections to each server: as many as
-        threads that send requests
     :raises oslo_config.cfg.RequiredOptError: ``auth_type`` is not set
     :raises keystoneauth1.exceptions.MissingRequiredOptions: options of the
         authentication plugin are not set
@@ -30,17 +20,12 @@ def load(
     if auth is None:
         raise cfg.RequiredOptError('auth_type', cfg.OptGroup(group))
     session = loading.load_session_from_conf_options(conf, group, auth=auth)
-    transport = TCPKeepAliveAdapter(
-        pool_maxsize=connections, **_tls_options(conf, group)
-    )
-    for scheme in list(session.adapters):
-        session.mount(scheme, transport)
     return loading.load_adapter_from_conf_options(
         conf, group, session=session, raise_exc=False
     )
 
 
-def _tls_options(conf: cfg.ConfigOpts, group: str) -> dict[str, Any]:
+def tls_options(conf: cfg.ConfigOpts, group: str) -> dict[str, str]:
     """Those options of TLS that are set; old keystoneauths have none."""
     options = {
         name: getattr(conf[group], name, None)

@@ -57,6 +57,12 @@ class Services:
             if isinstance(attribute, functools.cached_property):
                 getattr(self, name)
 
+    @property
+    def serves_servers(self) -> bool:
+        """Whether the API lists and shows servers."""
+        enabled: bool = self.conf.api.servers
+        return enabled and self.driver.lists_servers
+
     @functools.cached_property
     def policy(self) -> Policy:
         return Policy(self.conf)

@@ -169,6 +169,11 @@ Try next, in another terminal:
   curl -s -X POST -H '$user' $server/consoles
   curl -s -H '$user' $server/consoles
 
+  With openstackclient:
+  export OS_AUTH_TYPE=admin_token OS_TOKEN=joe:demo OS_ENDPOINT=$url/v2.1
+  openstack server list
+  openstack console url show --novnc web-1
+
   Edit .quickstart/servers.yaml. The service reads it again when it changes.
   .quickstart/venv/bin/console-svc-manage --config-file .quickstart/console-svc.conf token issue \\
       --server 5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c001 --type serial

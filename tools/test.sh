@@ -4,19 +4,19 @@
 #   tools/test.sh                 all parts
 #   tools/test.sh unit pep8       these parts
 #
-# Parts: pep8, functional, unit, docs, samples, releasenotes, api-ref,
-# integration. Two run at a time; integration, which has workers of its own,
-# runs last and alone. Distribution packages that are missing (bindep.txt,
-# profile "test") are installed where this runs as root; everything else is
-# kept below .test, the output of each part in .test/output. The last line is
-# "N passed, N failed".
+# Parts: pep8, functional, unit, lower-constraints, docs, samples,
+# releasenotes, api-ref, integration. Two run at a time; integration, which has
+# workers of its own, runs last and alone. Distribution packages that are
+# missing (bindep.txt, profile "test") are installed where this runs as root;
+# everything else is kept below .test, the output of each part in .test/output.
+# The last line is "N passed, N failed".
 set -uo pipefail
 # Each background job gets a process group, which stop() signals.
 set -m
 cd "$(dirname "$0")/.." || exit 1
 . tools/python.sh
 
-all=(pep8 functional unit docs samples releasenotes api-ref integration)
+all=(pep8 functional unit lower-constraints docs samples releasenotes api-ref integration)
 parts=("$@")
 [ $# -gt 0 ] || parts=("${all[@]}")
 for part in "${parts[@]}"; do
@@ -136,12 +136,12 @@ finish() {
     else
         say "$part: passed, ${took[$part]} s; its output ends:"
         case $part in
-            unit | functional | integration) sed -n '/^Totals$/,$p' "$output/$part" ;;
+            unit | functional | lower-constraints | integration) sed -n '/^Totals$/,$p' "$output/$part" ;;
             *) tail -n 3 "$output/$part" ;;
         esac
     fi
     case $part in
-        unit | functional | integration) count "$part" $status ;;
+        unit | functional | lower-constraints | integration) count "$part" $status ;;
         *)
             if [ $status -ne 0 ]; then
                 failed=$((failed + 1)) broken+=("$part")

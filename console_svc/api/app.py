@@ -186,14 +186,14 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         except UnicodeDecodeError:
             raise exception.NotFound from None
         resource = self.route(req, self.root, path)
-        if not resource.methods:
+        if not any(map(resource.serves, resource.methods)):
             raise exception.NotFound
         req.environ[RESOURCE] = type(resource)
         method = 'GET' if req.method == 'HEAD' else req.method
         handler = resource.methods.get(method)
         described = operation.of(handler)
         if described:
-            if described.extension and not resource.has_extensions():
+            if not resource.serves(method):
                 raise exception.NotFound
             state.response.status_int = described.status
         elif method == 'OPTIONS':

@@ -47,11 +47,14 @@ class Operation:
     :param status: of a successful response
     :param body: the forms of the request body
     :param body_required: whether a request must have a body
+    :param query: the schemas of its query parameters
     :param answer: the forms of the response body; none: it is empty
     :param raises: errors that are particular to it
     :param since: the first microversion that has it
     :param before: the first microversion that no longer has it
     :param extension: it is console-svc's own, and its resource is not
+    :param without_nova: it is served only if no nova has the servers: see
+        ``[api] servers``
     :param links: operations that can follow: operationId -> ids of its path
         that are not in this one -> where in the response they are
     """
@@ -61,11 +64,15 @@ class Operation:
     status: http.HTTPStatus = http.HTTPStatus.OK
     body: tuple[Form, ...] = ()
     body_required: bool = True
+    query: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+        default_factory=dict
+    )
     answer: tuple[Form, ...] = ()
     raises: tuple[type[ConsoleSvcError], ...] = ()
     since: Version | None = None
     before: Version | None = None
     extension: bool = False
+    without_nova: bool = False
     links: Mapping[str, Mapping[str, str]] = dataclasses.field(
         default_factory=dict
     )

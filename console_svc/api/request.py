@@ -42,12 +42,10 @@ class Request(webob.Request):  # type: ignore[misc]
             raise version
         return version
 
-    def query(self) -> dict[str, str]:
-        """The query parameters; of a repeated one the last value."""
-        return dict(
-            parse.parse_qsl(
-                self.environ.get('QUERY_STRING', ''), keep_blank_values=True
-            )
+    def query(self) -> dict[str, list[str]]:
+        """The query parameters, and the values of each."""
+        return parse.parse_qs(
+            self.environ.get('QUERY_STRING', ''), keep_blank_values=True
         )
 
     def document(self) -> Any:

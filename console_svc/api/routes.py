@@ -29,16 +29,18 @@ class Route:
         return re.findall(r'{(\w+)}', self.path)
 
 
-def walk(root: type[Resource], extensions: bool) -> list[Route]:
+def walk(root: type[Resource], extensions: bool, servers: bool) -> list[Route]:
     """All routes, in the order of the tree.
 
     :param extensions: whether to include console-svc's own
+    :param servers: whether to include those that list and show servers
     """
     return [
         route
         for path, resource in resources(root, extensions)
         for route in _routes(path, resource)
-        if extensions or not route.operation.extension
+        if (extensions or not route.operation.extension)
+        and (servers or not route.operation.without_nova)
     ]
 
 

@@ -34,7 +34,7 @@ def main() -> int:
 
 def _run(conf: cfg.ConfigOpts) -> int:
     from console_svc import prometheus
-    from console_svc.proxy import console_api, tls, worker
+    from console_svc.proxy import console_api, listening, tls, worker
 
     # Check the configuration here, once: cotyledon restarts a worker that
     # fails, for ever.
@@ -46,8 +46,8 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.browsers(conf)
         tls.native_clients(conf)
         tls.hypervisors(conf)
-        for address in worker.addresses(conf):
-            for listener in worker.listening_sockets(*address):
+        for address in listening.addresses(conf):
+            for listener in listening.listening_sockets(*address):
                 listener.close()
     except (
         OSError,

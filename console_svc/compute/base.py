@@ -3,6 +3,7 @@
 """The interface of compute drivers."""
 
 import abc
+from collections.abc import Sequence
 
 from oslo_config import cfg
 
@@ -30,6 +31,9 @@ class Driver(abc.ABC):
 
     #: Whether the driver can open consoles for native clients on hypervisors.
     opens_native_consoles = True
+    #: Whether the driver has :meth:`list_servers`. Set it only if no nova
+    #: serves the list of these servers.
+    lists_servers = False
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
@@ -42,6 +46,17 @@ class Driver(abc.ABC):
         :param server_id: as in the request; not validated
         :raises console_svc.exception.ServerNotFound: there is no such server
         """
+
+    def list_servers(
+        self, context: RequestContext, project_id: str | None
+    ) -> Sequence[Server]:
+        """Return servers, in any order.
+
+        Servers whose host does not answer may be missing.
+
+        :param project_id: the project that owns them; None: all projects
+        """
+        raise NotImplementedError
 
     @abc.abstractmethod
     def get_connect_info(

@@ -85,6 +85,34 @@ class Entry:
     native: Endpoint | None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Inventory:
+    """An inventory, indexed by id and by project.
+
+    :param entries: id -> server
+    :param servers: all servers
+    :param projects: project id -> its servers
+    """
+
+    entries: Mapping[str, Entry]
+    servers: Sequence[Server]
+    projects: Mapping[str, Sequence[Server]]
+
+
+def load(content: bytes) -> Inventory:
+    """Parse, validate and index an inventory.
+
+    :param content: the file's bytes
+    :raises ValueError: see :func:`parse`
+    """
+    entries = parse(content)
+    servers = [entry.server for entry in entries.values()]
+    projects: dict[str, list[Server]] = {}
+    for server in servers:
+        projects.setdefault(server.project_id, []).append(server)
+    return Inventory(entries, servers, projects)
+
+
 def parse(content: bytes) -> Mapping[str, Entry]:
     """Parse and validate an inventory.
 

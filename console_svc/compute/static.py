@@ -6,7 +6,7 @@ It is the default, and meant for labs, bare metal and tests. It does not open
 native consoles: those that the inventory lists exist already.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from oslo_config import cfg
 
@@ -22,12 +22,22 @@ ACTIVE = 'ACTIVE'
 class StaticDriver(base.Driver):
     """Reads servers from the file that ``[static] inventory`` names."""
 
+    lists_servers = True
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
-        self._file = WatchedFile(conf.static.inventory, inventory.parse)
+        self._file = WatchedFile(conf.static.inventory, inventory.load)
 
     def get_server(self, context: RequestContext, server_id: str) -> Server:
         return self._entry(server_id).server
+
+    def list_servers(
+        self, context: RequestContext, project_id: str | None
+    ) -> Sequence[Server]:
+        found = self._inventory()
+        if project_id is None:
+            return found.servers
+        return found.projects.get(project_id, ())
 
     def get_connect_info(
         self, context: RequestContext, server: Server, console_type: str
@@ -55,12 +65,15 @@ class StaticDriver(base.Driver):
         return entry
 
     def _entry(self, server_id: str) -> inventory.Entry:
+        entries = self._inventory().entries
+        if server_id not in entries:
+            raise exception.ServerNotFound(server_id=server_id)
+        return entries[server_id]
+
+    def _inventory(self) -> inventory.Inventory:
         try:
-            servers: Mapping[str, inventory.Entry] = self._file.get()
+            return self._file.get()
         except ValueError as error:
             raise exception.ServiceUnavailable(
                 'The inventory of servers cannot be read.'
             ) from error
-        if server_id not in servers:
-            raise exception.ServerNotFound(server_id=server_id)
-        return servers[server_id]

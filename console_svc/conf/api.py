@@ -41,6 +41,13 @@ OPTIONS = [
         'disabled, they answer with a 404.',
     ),
     cfg.IntOpt(
+        'max_limit',
+        default=1000,
+        min=1,
+        help='The largest number of servers in a response. Clients get the '
+        'others page by page.',
+    ),
+    cfg.IntOpt(
         'remember_callers',
         default=5,
         min=0,
@@ -56,5 +63,14 @@ OPTIONS = [
         min=1,
         help='Retry-After header of 503 responses: the seconds for which '
         'clients should wait before they retry.',
+    ),
+    cfg.BoolOpt(
+        'servers',
+        default=True,
+        help='List and show servers (GET /servers, /servers/detail and '
+        '/servers/{server_id}) for clients that look a server up by its name, '
+        'such as openstackclient. This has no effect with [compute] driver = '
+        'nova: nova serves these requests. If disabled, they answer with a '
+        '404.',
     ),
 ]

@@ -2,7 +2,8 @@
 
 """[proxy] the console proxy."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from oslo_config import cfg, types
 
@@ -29,6 +30,48 @@ class AllowedOrigin(types.ConfigType):
     def _formatter(self, value: Any) -> str:
         return str(value)
 
+
+class FrameAncestor(types.ConfigType):
+    """A source in the directive frame-ancestors of CSP, without quotes."""
+
+    _PATTERN: Final = re.compile(
+        r"\*|'?(?:self|none)'?|[a-z][a-z0-9+.-]*:"
+        r'|(?:[a-z][a-z0-9+.-]*://)?(?:\*\.)?[\w.-]+(?::(?:\d+|\*))?/?',
+        re.ASCII | re.IGNORECASE,
+    )
+
+    def __init__(self) -> None:
+        super().__init__(type_name='frame ancestor')
+
+    def __call__(self, value: Any) -> str:
+        if not self._PATTERN.fullmatch(str(value)):
+            raise ValueError(f'{value!r} is not a host, "self", "none" or "*"')
+        return str(value)
+
+    def __repr__(self) -> str:
+        return 'FrameAncestor'
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FrameAncestor)
+
+    def _formatter(self, value: Any) -> str:
+        return str(value)
+
+
+# Both pages have scripts and styles inside, images as data, and (SPICE's)
+# handlers in attributes and video from a MediaSource.
+_POLICY: Final = '; '.join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
 
 OPTIONS = [
     cfg.StrOpt(
@@ -58,6 +101,32 @@ OPTIONS = [
         'and of the SPICE HTML5 client. They are searched in this order. The '
         "proxy's own ticket.js replaces that of the SPICE client. If "
         'empty, the proxy serves no pages, and another web server must.',
+    ),
+    cfg.StrOpt(
+        'content_security_policy',
+        default=_POLICY,
+        help='The header Content-Security-Policy of the pages, without its '
+        'directive frame-ancestors. The default suits the pages of noVNC and '
+        'of the SPICE HTML5 client, which contain scripts. Change it if other '
+        'pages need more, such as websockets to another host.',
+    ),
+    cfg.ListOpt(
+        'frame_ancestors',
+        item_type=FrameAncestor(),
+        default=['*'],
+        sample_default=['self', 'https://dashboard.example.org'],
+        help='Pages that may embed the pages in a frame, as a dashboard does: '
+        'hosts as in the directive frame-ancestors of a content security '
+        'policy, "self" for the proxy itself, "none", or "*" for all.',
+    ),
+    cfg.IntOpt(
+        'hsts_max_age',
+        default=31_536_000,
+        min=0,
+        help='Seconds for which browsers use only TLS for the host of a page, '
+        'with all its ports (Strict-Transport-Security). Only sent over TLS, '
+        'also that of a load balancer if enable_proxy_headers_parsing is on. '
+        '0: browsers forget an earlier value.',
     ),
     cfg.StrOpt(
         'cert',
@@ -114,6 +183,17 @@ OPTIONS = [
         'refused.',
     ),
     cfg.IntOpt(
+        'max_connections_per_address',
+        default=500,
+        min=1,
+        help='Number of concurrent connections of a worker from browsers of '
+        'one client address, or of one IPv6 network of 64 bits. Further ones '
+        'are reset when they are accepted, before TLS. Increase it if many '
+        'users share an address. It has no effect if '
+        'enable_proxy_headers_parsing is on: then all connections come from '
+        'the load balancer, which must limit its clients itself.',
+    ),
+    cfg.IntOpt(
         'max_opens_per_address',
         default=4,
         min=1,
@@ -129,7 +209,24 @@ OPTIONS = [
         default=10,
         min=1,
         help='Seconds for the handshake with a client, and for that with a '
-        'hypervisor. After that, the connection is closed.',
+        'hypervisor. After that, the connection is closed. Also seconds in '
+        'which a browser must receive a part of a page.',
+    ),
+    cfg.IntOpt(
+        'http_idle_timeout',
+        default=75,
+        min=1,
+        help='Seconds for which a connection of a browser or load balancer '
+        'is kept open for another page. Keep it above the same time-out of '
+        'load balancers: they use a connection while it is closed otherwise.',
+    ),
+    cfg.IntOpt(
+        'max_header_size',
+        default=64 * 1024,
+        min=1024,
+        help='Most bytes of the target and the headers of a request. '
+        'Cookies of other applications on the same host count. Larger '
+        'requests get a 431.',
     ),
     cfg.IntOpt(
         'idle_timeout',

@@ -52,8 +52,8 @@ OPTIONS = [
         default=50,
         min=1,
         help='Number of concurrent connections of a worker from one client '
-        'address. Further ones are closed. Increase it if many users share an '
-        'address.',
+        'address, or from one IPv6 network of 64 bits. Further ones are reset '
+        'when they are accepted. Increase it if many users share an address.',
     ),
     cfg.IntOpt(
         'max_failures',

@@ -98,19 +98,18 @@ class Purge:
             return self._database.tokens.purge(now, batch)
 
         _repeat(delete_closed_sessions, batch, deadline)
-        purged = Purged(
-            _repeat(delete_tokens, batch, deadline),
-            _repeat(delete_sessions, batch, deadline),
-            self._close_consoles(batch, deadline),
-        )
-        self._forget_log_ins(now, batch, deadline)
-        # These rows, too, are not resources of the API.
         _repeat(
             lambda: self._database.server_locks.purge(now, batch),
             batch,
             deadline,
         )
-        return purged
+        # Not last: hosts that do not answer can take all of the time.
+        self._forget_log_ins(now, batch, deadline)
+        return Purged(
+            _repeat(delete_tokens, batch, deadline),
+            _repeat(delete_sessions, batch, deadline),
+            self._close_consoles(batch, deadline),
+        )
 
     def start(self) -> None:
         """Purge every ``[consoleauth] purge_interval``, in a daemon thread."""

@@ -6,6 +6,8 @@ import re
 
 from console_svc import exception
 from console_svc.compute import Driver
+from console_svc.consoles import server_list
+from console_svc.consoles.server_list import ServerQuery
 from console_svc.context import RequestContext
 from console_svc.objects import Server
 from console_svc.policy import Policy
@@ -35,3 +37,17 @@ class Servers:
         if not self._policy.can_see(context, server.project_id):
             raise exception.ServerNotFound(server_id=server_id)
         return server
+
+    def page(
+        self, context: RequestContext, query: ServerQuery
+    ) -> list[Server]:
+        """A page of a list of servers.
+
+        It does not check whether the caller may list the query's projects.
+
+        :raises console_svc.exception.MarkerNotFound: the query's marker is
+            not the id of a server in these projects
+        """
+        return server_list.page(
+            self._driver.list_servers(context, query.project_id), query
+        )

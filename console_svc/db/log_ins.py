@@ -93,13 +93,13 @@ class LogInQueries:
 
         Those from other addresses stay in their own counts.
         """
-        subjects = sorted([attempt.client_hash, attempt.target_hash])
+        # One by one: PostgreSQL would lock the rows that one statement finds
+        # in another order than count_failure(), and the two would deadlock.
         with self._connections.writing() as connection:
-            connection.execute(
-                log_in_failures.update()
-                .where(log_in_failures.c.subject.in_(subjects))
-                .values(failures=0, locked_until=0)
-            )
+            for subject in sorted([attempt.client_hash, attempt.target_hash]):
+                connection.execute(
+                    _COUNT, {'key': subject, 'number': 0, 'until': 0}
+                )
 
     @retried
     def purge_failures(self, now: int, batch: int) -> int:

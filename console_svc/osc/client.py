@@ -45,8 +45,8 @@ class Client:
     def server(self, name_or_id: str) -> str:
         """Return the id of a server.
 
-        A name that is not found is returned as it is, because console-svc
-        without nova has no list of servers to look it up in.
+        A name that is not found is returned as it is: the next request says
+        so. A service with ``[api] servers`` off has no list to look it up in.
         """
         if uuidutils.is_uuid_like(name_or_id):
             return name_or_id

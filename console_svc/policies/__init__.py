@@ -12,6 +12,7 @@ from console_svc.policies import (
     console_gateway,
     consoles,
     remote_consoles,
+    servers,
     sessions,
 )
 
@@ -21,6 +22,7 @@ def list_rules() -> list[policy.RuleDefault]:
     return list(
         itertools.chain(
             base.RULES,
+            servers.RULES,
             consoles.RULES,
             remote_consoles.RULES,
             console_auth_tokens.RULES,

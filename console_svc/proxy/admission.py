@@ -3,15 +3,13 @@
 """Limits on what one client can make the API do before it has a session."""
 
 import asyncio
-import contextlib
 import hashlib
 import re
 import time
 import uuid
 import weakref
-from collections.abc import Callable
-from concurrent import futures
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import cachetools
 from oslo_config import cfg
@@ -29,8 +27,8 @@ _TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{43}')
 _REFUSED_SECONDS: Final = 5
 _REFUSED: Final = 10_000
 
-#: Concurrent requests of each kind; their threads only wait for the API.
-THREADS: Final = 16
+# Concurrent requests of each kind.
+_CONCURRENT: Final = 16
 
 
 class Turns:
@@ -68,54 +66,59 @@ class Turns:
 
 
 class Requests:
-    """Requests of one kind that open sessions, with their own threads.
+    """Requests of one kind that open sessions, a limited number at a time.
 
-    :param name: of the threads
     :param abandon: called with the id of a session that the API may have
         opened, or may open later, although the request failed
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, name: str, abandon: Callable[[str], None]
+        self, conf: cfg.ConfigOpts, abandon: Callable[[str], None]
     ) -> None:
-        self._threads = futures.ThreadPoolExecutor(THREADS, name)
         self._turns = Turns(conf)
+        self._slots = asyncio.Semaphore(_CONCURRENT)
         self._abandon = abandon
+        #: Those that were sent and have no answer.
+        self.running: set[asyncio.Task[OpenedSession]] = set()
 
     async def send(
-        self, address: str, send: Callable[[str], OpenedSession]
+        self,
+        address: str,
+        send: Callable[[str], Coroutine[Any, Any, OpenedSession]],
     ) -> OpenedSession:
-        """Send a request for a client in a thread, when it is its turn.
+        """Send a request for a client, when it is its turn.
 
         :param send: sends the request to open a session with a new id
         :raises console_svc.proxy.errors.TryAgainLater: it took too long
         """
         turn = await self._turns.take(address)
-        loop = asyncio.get_running_loop()
+        try:
+            await self._slots.acquire()
+        except BaseException:
+            turn.release()
+            raise
         session_id = str(uuid.uuid4())
-        request = self._threads.submit(send, session_id)
+        request = asyncio.create_task(send(session_id))
+        self.running.add(request)
 
-        def release(_: futures.Future[OpenedSession]) -> None:
-            # The loop is closed if the proxy has stopped.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(turn.release)
+        def end(_: asyncio.Task[OpenedSession]) -> None:
+            if not request.cancelled():
+                # Mark it as retrieved: the sender may have ended.
+                request.exception()
+            self.running.discard(request)
+            self._slots.release()
+            turn.release()
 
         # Not when the sender ends: a client that closes its connection again
         # and again must not have more requests than its turns.
-        request.add_done_callback(release)
+        request.add_done_callback(end)
         try:
-            return await asyncio.wrap_future(request)
+            return await asyncio.shield(request)
         except Refused:
             raise
         except BaseException:
-            # A request that waited for a thread was cancelled, and not sent.
-            if not request.cancelled():
-                self._abandon(session_id)
+            self._abandon(session_id)
             raise
-
-    def stop(self) -> None:
-        """Wait until all requests are done."""
-        self._threads.shutdown()
 
 
 class RefusedTokens:

@@ -38,6 +38,8 @@ class Response:
     :param sent_at: monotonic time at which the request was sent
     :param api_time: the API's clock, in seconds since the epoch
     :param retry_after: seconds in its Retry-After header, or 0
+    :param repeated: whether the request was sent more than once, because an
+        answer was lost
     """
 
     status: int
@@ -45,6 +47,7 @@ class Response:
     sent_at: float
     api_time: float
     retry_after: int = 0
+    repeated: bool = False
 
     @property
     def message(self) -> str:

@@ -6,18 +6,13 @@ import asyncio
 import functools
 import http
 import logging
-import socket
-import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from oslo_config import cfg
-from websockets.asyncio import server as websockets
-from websockets.datastructures import Headers
+from websockets.asyncio.connection import Connection as WebSocket
 from websockets.frames import CloseCode
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
 from console_svc import addresses, forwarded, origins
 from console_svc.proxy.console_api import ConsoleApi
@@ -28,42 +23,34 @@ from console_svc.proxy.errors import (
     Unreachable,
 )
 from console_svc.proxy.handshakes import Browser
+from console_svc.proxy.http import messages
+from console_svc.proxy.http.application import Connection
+from console_svc.proxy.http.connection import HTTPConnection
+from console_svc.proxy.http.messages import Request, Response
+from console_svc.proxy.http.upgrade import upgrade
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
+from console_svc.proxy.security_headers import SecurityHeaders
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import BACKLOG, WebSocketStream
+from console_svc.proxy.streams import WebSocketStream
 from console_svc.proxy.tokens import token_of
 
 LOG = logging.getLogger(__name__)
 
-# websockets logs malformed requests as errors; __init__() silences it.
-_LIBRARY: Final = logging.getLogger(f'{__name__}.library')
-
-# Most bytes of a message from a browser, and most messages that wait.
-_MAX_SIZE: Final = 256 * 1024
-_MAX_QUEUE: Final = 4
-
-# Seconds for a browser to answer the close frame.
-_CLOSE_TIMEOUT: Final = 5
-
 # Seconds to close a websocket, with the data that the browser must read first.
 _FLUSH_TIMEOUT: Final = 20
 
-# Connections allowed beyond max_sessions: they may be about to open one.
-_SPARE: Final = 500
-
-# Selected if it is offered. A client that offers none gets no subprotocol.
-_BINARY: Final = Subprotocol('binary')
-
-# Most bytes of a request's target and headers. The library's own limits,
-# 128 lines of 8 KiB each, allow for 1 MiB.
-_MAX_HEAD: Final = 64 * 1024
+_METHODS: Final = ('GET', 'HEAD')
+_ALLOW: Final = {'Allow': 'GET, HEAD, OPTIONS'}
 
 
 class Browsers:
-    """Serves pages, and relays websockets that have a console token."""
+    """Serves pages, and relays websockets that have a console token.
+
+    It is the :class:`~console_svc.proxy.http.application.Application`.
+    """
 
     def __init__(
         self,
@@ -73,88 +60,105 @@ class Browsers:
         hypervisors: Hypervisors,
         metrics: Metrics,
     ) -> None:
-        self._options = conf.proxy
+        options = conf.proxy
+        self._options = options
         self._api = api
         self._sessions = sessions
         self._hypervisors = hypervisors
         self._metrics = metrics
-        self._pages = Pages(conf.proxy.web)
-        _LIBRARY.setLevel(logging.CRITICAL)
+        self._pages = Pages(options.web)
+        self._security_headers = SecurityHeaders(conf)
+        # Those for pages; a websocket has a task instead.
+        self._connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.is_draining = False
+        self.max_header_size = options.max_header_size
+        self.head_timeout = options.handshake_timeout
+        self.idle_timeout = options.http_idle_timeout
 
-    async def listen(
-        self, listener: socket.socket, tls: ssl.SSLContext | None
-    ) -> websockets.Server:
-        """Serve on a socket."""
-        return await websockets.serve(
-            self._serve,
-            sock=listener,
-            backlog=BACKLOG,
-            ssl=tls,
-            process_request=self._respond,
-            select_subprotocol=_select_subprotocol,
-            create_connection=_limited_connection(
-                self._options.max_sessions + _SPARE
-            ),
-            open_timeout=self._options.handshake_timeout,
-            close_timeout=_CLOSE_TIMEOUT,
-            # Its time-out ends slow browsers, and not those that vanished.
-            ping_interval=None,
-            compression=None,
-            max_size=_MAX_SIZE,
-            max_queue=_MAX_QUEUE,
-            server_header=None,
-            logger=_LIBRARY,
+    def protocol(self) -> HTTPConnection:
+        """The protocol of a new connection."""
+        return HTTPConnection(self)
+
+    async def drain(self, timeout: float) -> None:
+        """Keep no connection for another request, and open no websocket.
+
+        Responses are sent to their end, unless that takes too long. Websockets
+        are not closed: their sessions drain by themselves.
+
+        :param timeout: seconds
+        """
+        self.is_draining = True
+        for connection in list(self._connections):
+            connection.drain()
+        deadline = time.monotonic() + timeout
+        while self._connections and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        for connection in list(self._connections):
+            connection.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until all websockets are closed."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def connected(self, connection: Connection) -> None:
+        self._connections.add(connection)
+
+    def disconnected(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def unexpected(self) -> None:
+        self._metrics.unexpected('browser')
+
+    def security_headers(self, request: Request | None) -> Mapping[str, str]:
+        return self._security_headers.of(
+            request is not None and self._scheme(request) == 'https'
         )
 
-    def _respond(
-        self, connection: websockets.ServerConnection, request: Request
-    ) -> Response | None:
-        """Respond to a request; the library's own log is silenced."""
-        try:
-            return self._before_upgrade(connection, request)
-        except Exception:
-            LOG.exception(
-                'A request of client %s failed unexpectedly',
-                connection.remote_address,
-            )
-            self._metrics.unexpected('browser')
-            return connection.respond(
-                http.HTTPStatus.INTERNAL_SERVER_ERROR,
-                'The console proxy failed unexpectedly.\n',
-            )
+    async def respond(self, request: Request) -> Response:
+        """Respond with a page."""
+        if request.method in _METHODS:
+            return await self._pages.get(request)
+        if request.method == 'OPTIONS':
+            return Response(http.HTTPStatus.NO_CONTENT, _ALLOW)
+        return messages.text(
+            http.HTTPStatus.METHOD_NOT_ALLOWED,
+            'Pages are read with GET.',
+            _ALLOW,
+        )
 
-    def _before_upgrade(
-        self, connection: websockets.ServerConnection, request: Request
+    def upgrade(
+        self, request: Request, transport: asyncio.Transport, rest: bytes
     ) -> Response | None:
-        """Respond with a page or a refusal; None: accept the websocket."""
-        if _head_size(request) > _MAX_HEAD:
-            return connection.respond(
-                http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                'The headers of the request are too large. Delete the '
-                'cookies of this site.\n',
+        """Accept a websocket, and serve it."""
+        if self.is_draining:
+            return messages.text(
+                http.HTTPStatus.SERVICE_UNAVAILABLE,
+                'This console proxy is going down.',
             )
-        if _header(request.headers, 'Upgrade') is None:
-            status, headers, body = self._pages.get(request.path)
-            return Response(
-                status.value,
-                status.phrase,
-                Headers({**headers, 'Content-Length': str(len(body))}),
-                body,
-            )
-        if not self._is_origin_allowed(connection, request):
+        if not self._is_origin_allowed(request):
             LOG.info(
                 'A websocket from a page of %.300r was refused; to allow it, '
                 'add the origin to [proxy] allowed_origins',
-                _header(request.headers, 'Origin'),
+                request.header('Origin'),
             )
-            return connection.respond(
-                http.HTTPStatus.FORBIDDEN, 'This origin is not allowed.\n'
+            return messages.text(
+                http.HTTPStatus.FORBIDDEN, 'This origin is not allowed.'
             )
+        address = self._client_address(request)
+        token = token_of(request.target, request.headers.get_all('Cookie'))
+        websocket = upgrade(request, transport, rest)
+        if isinstance(websocket, Response):
+            return websocket
+        task = asyncio.get_running_loop().create_task(
+            self._serve(websocket, address, token)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return None
 
-    def _is_origin_allowed(
-        self, connection: websockets.ServerConnection, request: Request
-    ) -> bool:
+    def _is_origin_allowed(self, request: Request) -> bool:
         """Whether the page that opens a websocket may open consoles.
 
         A client without an Origin header is not a browser (RFC 6455, section
@@ -163,15 +167,13 @@ class Browsers:
         if 'Origin' not in request.headers:
             return True
         return origins.is_allowed(
-            _header(request.headers, 'Origin') or '',
-            self._scheme(connection, request),
-            _header(request.headers, 'Host') or '',
+            request.header('Origin') or '',
+            self._scheme(request),
+            request.header('Host') or '',
             self._options.allowed_origins,
         )
 
-    def _scheme(
-        self, connection: websockets.ServerConnection, request: Request
-    ) -> str:
+    def _scheme(self, request: Request) -> str:
         """The scheme with which the browser sent a request."""
         if self._options.enable_proxy_headers_parsing:
             scheme = forwarded.scheme(
@@ -180,26 +182,24 @@ class Browsers:
             )
             if scheme is not None:
                 return scheme
-        is_tls = connection.transport.get_extra_info('ssl_object') is not None
-        return 'https' if is_tls else 'http'
+        return 'https' if request.is_tls else 'http'
 
-    def _client_address(self, connection: websockets.ServerConnection) -> str:
-        request = connection.request
-        if self._options.enable_proxy_headers_parsing and request is not None:
+    def _client_address(self, request: Request) -> str:
+        if self._options.enable_proxy_headers_parsing:
             address = forwarded.client_address(
                 request.headers.get_all('X-Forwarded-For'),
                 self._options.trusted_hops,
             )
             if address is not None:
                 return address
-        return addresses.canonical(connection.remote_address[0])
+        return addresses.canonical(request.peer)
 
-    async def _serve(self, connection: websockets.ServerConnection) -> None:
+    async def _serve(
+        self, websocket: WebSocket, address: str, token: str | None
+    ) -> None:
         """Serve a websocket, and close it with the close reason."""
-        address = 'unknown'
         try:
-            address = self._client_address(connection)
-            await self._relay(connection, address)
+            await self._relay(websocket, address, token)
             ending = Ended(CloseCode.NORMAL_CLOSURE, 'The console has ended.')
         except Ended as error:
             ending = error
@@ -210,24 +210,20 @@ class Browsers:
         if ending.code != CloseCode.NORMAL_CLOSURE:
             self._metrics.refused(ending.code)
         LOG.info('Client %s: session closed: %s', address, ending.reason)
-        await _close(connection, ending)
+        await _close(websocket, ending)
 
     async def _relay(
-        self, connection: websockets.ServerConnection, address: str
+        self, websocket: WebSocket, address: str, token: str | None
     ) -> None:
         began = time.monotonic()
-        request = connection.request
-        token = request and token_of(
-            request.path, request.headers.get_all('Cookie')
-        )
         if not token:
             raise Refused('There is no console token in the URL.')
-        stream = WebSocketStream(connection)
+        stream = WebSocketStream(websocket)
         browser = Browser(stream, self._options.handshake_timeout)
         opening = functools.partial(self._api.open, token, address)
         async with (
             self._sessions.opened(opening) as session,
-            pinged(connection, self._options.ping_interval),
+            pinged(websocket, self._options.ping_interval),
         ):
             speaks_rfb = session.opened.speaks_rfb
             try:
@@ -246,53 +242,13 @@ class Browsers:
                 raise
 
 
-def _head_size(request: Request) -> int:
-    """The size of a request's target and headers."""
-    return len(request.path) + sum(
-        len(name) + len(value) for name, value in request.headers.raw_items()
-    )
-
-
-def _limited_connection(limit: int) -> type[websockets.ServerConnection]:
-    """A connection class that aborts connections above a limit."""
-    number = 0
-
-    class Connection(websockets.ServerConnection):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            nonlocal number
-            number += 1
-            super().connection_made(transport)
-            if number > limit:
-                self.transport.abort()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            nonlocal number
-            number -= 1
-            super().connection_lost(exc)
-
-    return Connection
-
-
-async def _close(
-    connection: websockets.ServerConnection, ending: Ended
-) -> None:
+async def _close(websocket: WebSocket, ending: Ended) -> None:
     """Close a websocket, or abort it if the browser does not read."""
     try:
         async with asyncio.timeout(_FLUSH_TIMEOUT):
-            await connection.close(ending.code, _short(ending.reason))
+            await websocket.close(ending.code, _short(ending.reason))
     except TimeoutError:
-        connection.transport.abort()
-
-
-def _select_subprotocol(
-    connection: websockets.ServerConnection, offered: Sequence[Subprotocol]
-) -> Subprotocol | None:
-    return _BINARY if _BINARY in offered else None
-
-
-def _header(headers: Headers, name: str) -> str | None:
-    """The value of a header, or the values of all with the same name."""
-    return ', '.join(headers.get_all(name)) or None
+        websocket.transport.abort()
 
 
 def _short(reason: str) -> str:

@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The proxy's client of the API."""
+"""The API, as the proxy uses it."""
 
 import asyncio
-import email.utils
 import http
 import logging
-import re
-import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from concurrent import futures
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
 from urllib import parse
 
-from keystoneauth1 import exceptions as keystone_exceptions
 from oslo_config import cfg
 
-from console_svc import rest_client
-from console_svc.conf.console_api import GROUP
 from console_svc.proxy import admission, api_answers
 from console_svc.proxy.api_answers import OpenedSession, Response
 from console_svc.proxy.errors import (
@@ -28,44 +20,36 @@ from console_svc.proxy.errors import (
     Refused,
     TryAgainLater,
 )
+from console_svc.proxy.http_client import HttpClient
 
 LOG = logging.getLogger(__name__)
 
 #: Most sessions that one request keeps alive.
 BATCH: Final = 1000
 
-# Concurrent closes; their threads only wait for the API, and no client for
-# them.
-_CLOSERS: Final = 4
-
-# All threads: those that open sessions, log in, close and keep alive.
-_THREADS: Final = 2 * admission.THREADS + _CLOSERS + 1
+# Concurrent closes. Clients do not wait for them.
+_CLOSES: Final = 4
 
 # Seconds: the longest wait of a client that is locked out.
 _LONGEST_WAIT: Final = 30
 
 _SESSIONS: Final = '/console-sessions'
 
-# Seconds in a Retry-After header.
-_NUMBER: Final = re.compile(r'[0-9]{1,9}')
-
-_T = TypeVar('_T')
-
 
 class ConsoleApi:
     """The API, called with the credential of ``[console_api]``.
 
-    keystoneauth's client blocks, so each request has a thread.
+    It may be created anywhere, and is used in a single event loop.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._api = rest_client.load(conf, GROUP, _THREADS)
-        # Each kind has its own threads: a flood of one kind must not delay the
+        self._client = HttpClient(conf)
+        # Each kind has its own limit: a flood of one kind must not delay the
         # others.
-        self._opens = admission.Requests(conf, 'open', self._abandon)
-        self._log_ins = admission.Requests(conf, 'log-in', self._abandon)
-        self._closers = futures.ThreadPoolExecutor(_CLOSERS, 'close')
-        self._keeper = futures.ThreadPoolExecutor(1, 'keeper')
+        self._opens = admission.Requests(conf, self._abandon)
+        self._log_ins = admission.Requests(conf, self._abandon)
+        self._slots = asyncio.Semaphore(_CLOSES)
+        self._closes: set[asyncio.Task[None]] = set()
         self._refused = admission.RefusedTokens()
 
     async def open(self, token: str, client_address: str) -> OpenedSession:
@@ -113,9 +97,7 @@ class ConsoleApi:
         return await self._opened(
             self._log_ins,
             client_address,
-            lambda session_id: self._log_in(
-                {**authentication, 'id': session_id}
-            ),
+            lambda session_id: self._log_in(session_id, authentication),
         )
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
@@ -125,29 +107,30 @@ class ConsoleApi:
             None: never
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
         """
-        return await self._in_thread(self._keeper, lambda: self._keep(ids))
+        response = await self._client.request(
+            'PUT', _SESSIONS, {'console_sessions': {'ids': [*ids]}}
+        )
+        return api_answers.kept(response)
 
     async def close(self, session_id: str) -> None:
         """Close a session at the API. If the request fails, it lapses."""
-        await self._in_thread(self._closers, lambda: self._close(session_id))
+        await asyncio.shield(self._start(self._close(session_id)))
 
-    def stop(self) -> None:
-        """Wait until all requests are done."""
-        self._opens.stop()
-        self._log_ins.stop()
-        self._closers.shutdown()
-        self._keeper.shutdown()
-
-    async def _in_thread(
-        self, threads: futures.Executor, send: Callable[[], _T]
-    ) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(threads, send)
+    async def stop(self) -> None:
+        """Wait until all requests are done, and close the connections."""
+        while running := [
+            *self._opens.running,
+            *self._log_ins.running,
+            *self._closes,
+        ]:
+            await asyncio.wait(running)
+        await self._client.close()
 
     async def _opened(
         self,
         requests: admission.Requests,
         address: str,
-        send: Callable[[str], OpenedSession],
+        send: Callable[[str], Coroutine[Any, Any, OpenedSession]],
     ) -> OpenedSession:
         try:
             return await requests.send(address, send)
@@ -157,11 +140,10 @@ class ConsoleApi:
             'The console service is unavailable. Try again later.'
         )
 
-    def _open(
+    async def _open(
         self, session_id: str, token: str, client_address: str
     ) -> OpenedSession:
-        response = self._request(
-            'POST',
+        response = await self._request_session(
             f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions',
             {'session': {'client_address': client_address, 'id': session_id}},
         )
@@ -169,11 +151,12 @@ class ConsoleApi:
             raise InvalidToken
         return api_answers.opened(response)
 
-    def _log_in(self, authentication: Mapping[str, Any]) -> OpenedSession:
-        response = self._request(
-            'POST',
+    async def _log_in(
+        self, session_id: str, authentication: Mapping[str, Any]
+    ) -> OpenedSession:
+        response = await self._request_session(
             '/console-gateway/authentications',
-            {'authentication': authentication},
+            {'authentication': {**authentication, 'id': session_id}},
         )
         match response.status:
             case http.HTTPStatus.TOO_MANY_REQUESTS:
@@ -199,9 +182,22 @@ class ConsoleApi:
                 raise Refused('The console is not available.')
         return api_answers.opened(response)
 
-    def _close(self, session_id: str) -> None:
+    async def _request_session(
+        self, path: str, body: Mapping[str, Any]
+    ) -> Response:
+        response = await self._client.request('POST', path, body)
+        if response.repeated and response.status != http.HTTPStatus.CREATED:
+            # The request whose answer was lost may be the reason of the
+            # refusal: the API accepts a challenge once.
+            raise response.unexpected
+        return response
+
+    async def _close(self, session_id: str) -> None:
         try:
-            response = self._request('DELETE', f'{_SESSIONS}/{session_id}')
+            async with self._slots:
+                response = await self._client.request(
+                    'DELETE', f'{_SESSIONS}/{session_id}'
+                )
             # Not found: it was ended at the API, or is not open yet.
             if response.status not in (
                 http.HTTPStatus.NO_CONTENT,
@@ -217,80 +213,20 @@ class ConsoleApi:
 
     def _abandon(self, session_id: str) -> None:
         """Close a session without a caller that waits for it."""
-        self._closers.submit(self._close_abandoned, session_id)
+        self._start(self._close_abandoned(session_id))
 
-    def _close_abandoned(self, session_id: str) -> None:
+    async def _close_abandoned(self, session_id: str) -> None:
         try:
-            self._close(session_id)
+            await self._close(session_id)
         except Exception:
             LOG.exception(
                 'Session %s cannot be closed at the API, and will lapse',
                 session_id,
             )
 
-    def _keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
-        response = self._request(
-            'PUT', _SESSIONS, {'console_sessions': {'ids': [*ids]}}
-        )
-        return api_answers.kept(response)
-
-    def _request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> Response:
-        """Send a request to the API.
-
-        :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
-            with JSON, or keystone does not give out a token
-        """
-        sent_at = time.monotonic()
-        failure = None
-        try:
-            # Paths contain tokens, so the client must not log them.
-            response = self._api.request(path, method, json=body, log=False)
-        except keystone_exceptions.CatalogException as error:
-            failure = type(error).__name__
-            self._api.invalidate()
-        except keystone_exceptions.ClientException as error:
-            failure = type(error).__name__
-        except Exception as error:
-            # keystoneauth does not validate what keystone answers.
-            failure = f"keystone's answer is not understood: {_place(error)}"
-            # It has stored the answer, and would fail again.
-            self._api.invalidate()
-        if failure:
-            # Not in the handler: the exception's message contains the path,
-            # and would be logged as the cause of this one.
-            raise ApiUnavailable(failure)
-        document = None
-        if response.content:
-            try:
-                document = response.json()
-            except (ValueError, RecursionError):
-                raise ApiUnavailable(
-                    f'HTTP {response.status_code} without JSON'
-                ) from None
-        retry_after = response.headers.get('Retry-After', '')
-        return Response(
-            response.status_code,
-            document,
-            sent_at,
-            _time(response.headers.get('Date')),
-            int(retry_after) if _NUMBER.fullmatch(retry_after) else 0,
-        )
-
-
-def _time(date: str | None) -> float:
-    """The time of a Date header; without one, that of this host."""
-    try:
-        return email.utils.parsedate_to_datetime(date or '').timestamp()
-    except (ValueError, OverflowError):
-        return time.time()
-
-
-def _place(error: Exception) -> str:
-    """Type and place of an exception, without its message.
-
-    The message may contain a console token.
-    """
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f'{type(error).__name__} at {frame.filename}:{frame.lineno}'
+    def _start(self, close: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a close, for which :meth:`stop` waits."""
+        task = asyncio.create_task(close)
+        self._closes.add(task)
+        task.add_done_callback(self._closes.discard)
+        return task

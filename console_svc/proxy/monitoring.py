@@ -52,6 +52,12 @@ class Metrics:
             ['outcome'],
             registry=registry,
         )
+        self._browsers_crowded = prometheus_client.Counter(
+            'console_svc_proxy_browsers_crowded',
+            'Connections of browsers that were reset when they were accepted '
+            '(too many connections).',
+            registry=registry,
+        )
         self._bytes = prometheus_client.Counter(
             'console_svc_proxy_bytes',
             'Bytes relayed.',
@@ -66,9 +72,10 @@ class Metrics:
         self._unexpected = prometheus_client.Counter(
             'console_svc_proxy_unexpected_errors',
             'Exceptions that nothing expects, logged with a traceback, by '
-            'where they were caught: browser, native_client, check and keep '
-            '(background tasks), event_loop, local (/healthcheck and '
-            '/metrics).',
+            'where they were caught: browser, native_client, accept (new '
+            'connections), close (requests that close sessions), check, '
+            'keep and memory (background tasks), event_loop, local '
+            '(/healthcheck and /metrics).',
             ['where'],
             registry=registry,
         )
@@ -100,6 +107,10 @@ class Metrics:
     def native_client(self, outcome: str) -> None:
         """Count the outcome of a native client's connection."""
         self._native_clients.labels(outcome).inc()
+
+    def browser_crowded(self) -> None:
+        """Count a browser's connection that got no place."""
+        self._browsers_crowded.inc()
 
     def moved(self, received: int, sent: int) -> None:
         """Count bytes relayed from clients, and to them."""

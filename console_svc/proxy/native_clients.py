@@ -6,16 +6,14 @@ It has no passwords: the API checks a client's response to its challenge.
 """
 
 import asyncio
-import collections
 import contextlib
 import functools
 import logging
 import secrets
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from oslo_config import cfg
 
@@ -34,12 +32,9 @@ from console_svc.proxy.handshakes import Answers, NativeClient, perform
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import BACKLOG, TCPStream
+from console_svc.proxy.streams import TCPStream
 
 LOG = logging.getLogger(__name__)
-
-# Connections allowed beyond max_sessions: they may be about to open one.
-_SPARE: Final = 500
 
 _T = TypeVar('_T')
 
@@ -61,22 +56,20 @@ class NativeClients:
     ) -> None:
         self._options = conf.rfb
         self._timeout: int = conf.proxy.handshake_timeout
-        self._max_connections: int = conf.proxy.max_sessions + _SPARE
         self._api = api
         self._sessions = sessions
         self._hypervisors = hypervisors
         self._metrics = metrics
         self._tls = tls
         self._connections: set[asyncio.Task[None]] = set()
-        self._addresses: collections.Counter[str] = collections.Counter()
 
-    async def listen(self, listener: socket.socket) -> asyncio.Server:
-        """Serve on a socket."""
-        port: int = listener.getsockname()[1]
-        return await asyncio.start_server(
-            functools.partial(self._accept, port),
-            sock=listener,
-            backlog=BACKLOG,
+    def protocol(self, port: int) -> asyncio.StreamReaderProtocol:
+        """The protocol of a new connection.
+
+        :param port: to which the client has connected
+        """
+        return asyncio.StreamReaderProtocol(
+            asyncio.StreamReader(), functools.partial(self._connected, port)
         )
 
     async def stop(self) -> None:
@@ -85,35 +78,20 @@ class NativeClients:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def _accept(
+    def _connected(
         self,
         port: int,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Start a connection's task, unless there are too many."""
+        """Start a connection's task."""
         peer = writer.get_extra_info('peername')
         address = addresses.canonical(peer[0]) if peer else ''
-        if (
-            len(self._connections) >= self._max_connections
-            or self._addresses[address]
-            >= self._options.max_connections_per_address
-        ):
-            self._metrics.native_client('crowded')
-            writer.transport.abort()
-            return
-        self._addresses[address] += 1
         connection = asyncio.create_task(
             self._serve(TCPStream(reader, writer), port, address)
         )
         self._connections.add(connection)
-        connection.add_done_callback(functools.partial(self._forget, address))
-
-    def _forget(self, address: str, connection: asyncio.Task[None]) -> None:
-        self._connections.discard(connection)
-        self._addresses[address] -= 1
-        if not self._addresses[address]:
-            del self._addresses[address]
+        connection.add_done_callback(self._connections.discard)
 
     async def _serve(self, stream: TCPStream, port: int, address: str) -> None:
         """Serve a connection until it ends."""

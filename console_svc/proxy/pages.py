@@ -10,26 +10,25 @@ parameter ``path`` instead, which becomes the path of the page's websockets.
 The API does not do so, because its URLs remain those of nova.
 """
 
+import asyncio
 import http
-import mimetypes
+import logging
 import pathlib
 import re
 from collections.abc import Sequence
+from concurrent import futures
 from typing import Final
 from urllib import parse
 
-# No referrer: the URL of a page contains the console token.
-_HEADERS: Final = {
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-    'Cache-Control': 'no-cache',
-}
+from console_svc.proxy.http import messages
+from console_svc.proxy.http.files import Files
+from console_svc.proxy.http.messages import Request, Response
 
-# Browsers run JavaScript modules of this type only, and the MIME types of some
-# hosts lack it.
-_TYPES: Final = mimetypes.MimeTypes()
-_TYPES.add_type('text/javascript', '.js')
-_TYPES.add_type('text/javascript', '.mjs')
+LOG = logging.getLogger(__name__)
+
+# Threads that read files: a slow file system must not occupy the threads that
+# look up the names of hypervisors.
+_THREADS: Final = 4
 
 # Replaces the module of the same name.
 _TICKET: Final = pathlib.Path(__file__).parent / 'web/ticket.js'
@@ -37,6 +36,9 @@ _TICKET: Final = pathlib.Path(__file__).parent / 'web/ticket.js'
 # SPICE's page, and the path of its websockets unless its URL has another.
 _SPICE_PAGE: Final = 'spice_auto.html'
 _SPICE_PATH: Final = 'websockify'
+
+# The beginning of a target in absolute form.
+_AUTHORITY: Final = re.compile(r'\Ahttps?://[^/?]*', re.IGNORECASE)
 
 _TOKEN: Final = re.compile(r'token=([A-Za-z0-9_-]{1,128})')
 
@@ -52,38 +54,37 @@ class Pages:
 
     def __init__(self, folders: Sequence[str]) -> None:
         self._folders = [pathlib.Path(folder).resolve() for folder in folders]
+        self._threads = futures.ThreadPoolExecutor(_THREADS, 'pages')
+        self._files = Files(self._threads)
 
-    def get(
-        self, target: str
-    ) -> tuple[http.HTTPStatus, dict[str, str], bytes]:
-        """The response to a request.
+    async def get(self, request: Request) -> Response:
+        """Respond to GET or HEAD; files are read in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, self.response, request
+        )
 
-        :param target: path and query of the request
-        :returns: status, headers and body
-        """
-        path, _, query = target.partition('?')
-        file = self._find(parse.unquote(path))
-        if file is None:
-            return (
-                http.HTTPStatus.NOT_FOUND,
-                {**_HEADERS, 'Content-Type': 'text/plain; charset=utf-8'},
-                b'There is no such page.\n',
-            )
-        if file.name == _SPICE_PAGE:
-            moved = _with_token_in_path(query)
-            if moved is not None:
-                return (
-                    http.HTTPStatus.FOUND,
-                    {**_HEADERS, 'Location': f'?{moved}'},
-                    b'',
-                )
-        if file.name == _TICKET.name:
-            file = _TICKET
-        kind = _TYPES.guess_type(file.name)[0] or 'application/octet-stream'
-        return (
-            http.HTTPStatus.OK,
-            {**_HEADERS, 'Content-Type': kind},
-            file.read_bytes(),
+    def response(self, request: Request) -> Response:
+        """Respond to GET or HEAD; it blocks."""
+        path, _, query = _without_host(request.target).partition('?')
+        try:
+            file = self._find(parse.unquote(path))
+            if file is not None:
+                if file.name == _SPICE_PAGE:
+                    moved = _with_token_in_path(query)
+                    if moved is not None:
+                        return Response(
+                            http.HTTPStatus.FOUND, {'Location': f'?{moved}'}
+                        )
+                if file.name == _TICKET.name:
+                    file = _TICKET
+                return self._files.response(file, request)
+        except OSError as error:
+            # A name that is too long, for example, or a file that cannot be
+            # read.
+            LOG.debug('The page %.300r cannot be read: %s', path, error)
+        return messages.text(
+            http.HTTPStatus.NOT_FOUND, 'There is no such page.'
         )
 
     def _find(self, path: str) -> pathlib.Path | None:
@@ -95,6 +96,11 @@ class Pages:
             if file.is_relative_to(folder) and file.is_file():
                 return file
         return None
+
+
+def _without_host(target: str) -> str:
+    """A target without scheme and host (RFC 9112, section 3.2.2)."""
+    return _AUTHORITY.sub('', target, count=1)
 
 
 def _with_token_in_path(query: str) -> str | None:

@@ -10,20 +10,14 @@ relaying costs nothing.
 import asyncio
 import contextlib
 import dataclasses
-import socket
-import struct
 from collections.abc import AsyncIterator
-from typing import Final
 
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from console_svc.proxy.errors import Ended
-
-# tcpi_unacked, tcpi_bytes_acked, tcpi_bytes_received and tcpi_notsent_bytes in
-# struct tcp_info (linux/tcp.h).
-_TCP_INFO: Final = struct.Struct('=24xI92xQQ8xI')
+from console_svc.proxy.tcp_info import TCPInfo
 
 
 @contextlib.asynccontextmanager
@@ -85,30 +79,16 @@ async def _pong(connection: Connection) -> None:
 class _Progress:
     """The progress of a connection.
 
-    :param acknowledged: bytes that the peer's kernel has received
-    :param received: bytes that came from the peer
-    :param queued: whether the kernel has bytes that are not acknowledged
     :param paused: whether the console is too slow to read from the browser
     """
 
-    acknowledged: int
-    received: int
-    queued: bool
+    tcp: TCPInfo
     paused: bool
 
     @classmethod
     def of(cls, connection: Connection) -> '_Progress':
         transport = connection.transport
-        info = transport.get_extra_info('socket').getsockopt(
-            socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size
-        )
-        unacked, acknowledged, received, not_sent = _TCP_INFO.unpack(info)
-        return cls(
-            acknowledged,
-            received,
-            bool(unacked or not_sent),
-            not transport.is_reading(),
-        )
+        return cls(TCPInfo.of(transport), not transport.is_reading())
 
     def is_alive(self, before: '_Progress') -> bool:
         """Whether the browser has shown life since an earlier time.
@@ -116,9 +96,10 @@ class _Progress:
         An acknowledgement does only if data was queued then. Otherwise it may
         be that of the ping itself, from the kernel of a browser that hangs.
         """
+        now, then = self.tcp, before.tcp
         return (
-            self.received > before.received
-            or (before.queued and self.acknowledged > before.acknowledged)
+            now.received > then.received
+            or (then.queued and now.acknowledged > then.acknowledged)
             # The answer may wait behind data that the console must read first.
             or before.paused
             or self.paused

@@ -146,6 +146,8 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
+        # Requests to close one.
+        self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
 
     def __len__(self) -> int:
@@ -155,7 +157,9 @@ class Sessions:
     async def opened(
         self, opening: Callable[[], Awaitable[OpenedSession]]
     ) -> AsyncIterator[Session]:
-        """A session; it is closed at the API when the context exits.
+        """A session; it is closed at the API after the context has exited.
+
+        The client's connection does not wait for that: see :meth:`closed`.
 
         :param opening: opens it at the API
         :raises console_svc.proxy.errors.Ended: it cannot be opened
@@ -169,20 +173,38 @@ class Sessions:
             del self._sessions[session.opened.id]
             self._count(session, time.monotonic())
             self._metrics.closed()
-            await asyncio.shield(self._api.close(session.opened.id))
+            closing = asyncio.create_task(self._close(session.opened.id))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _open(
         self, opening: Callable[[], Awaitable[OpenedSession]]
     ) -> Session:
         if self._draining:
             raise TryAgainLater('This console proxy is going down.')
-        if len(self) >= self._options.max_sessions:
+        # While the API is slow to close sessions, no more must pile up there.
+        if max(len(self), len(self._closing)) >= self._options.max_sessions:
             raise TryAgainLater('This console proxy has too many sessions.')
         self._opening += 1
         try:
             return Session(await opening())
         finally:
             self._opening -= 1
+
+    async def _close(self, session_id: str) -> None:
+        try:
+            await self._api.close(session_id)
+        except Exception:
+            LOG.exception(
+                'Session %s cannot be closed at the API, and will lapse',
+                session_id,
+            )
+            self._metrics.unexpected('close')
+
+    async def closed(self) -> None:
+        """Wait until the sessions that have ended are closed at the API."""
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""

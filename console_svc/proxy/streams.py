@@ -17,9 +17,6 @@ from websockets.frames import CloseCode
 
 from console_svc.proxy.errors import Ended, PeerClosed
 
-#: Length of the kernel's queue of connections that are not yet accepted.
-BACKLOG: Final = 1024
-
 # Most bytes of one read.
 _READ_SIZE: Final = 65536
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""TLS contexts, towards clients and towards hypervisors."""
+"""TLS contexts, towards clients, hypervisors and the API."""
 
 import logging
+import os
 import ssl
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from oslo_config import cfg
+from requests import utils
 
 LOG = logging.getLogger(__name__)
 
@@ -99,6 +102,67 @@ class HypervisorTLS:
         return context
 
 
+class ApiTLS:
+    """TLS towards the API, by the options of ``[console_api]``.
+
+    :param options: those that are set of ``tls_ciphers`` and
+        ``tls_min_version``
+    """
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._options = options
+        self._read: Any = None
+        self._context: ssl.SSLContext | None = None
+
+    def context(
+        self, verify: bool | str, cert: str | tuple[str, str] | None
+    ) -> ssl.SSLContext:
+        """The context; another one when the files have changed.
+
+        A new context means new connections.
+
+        :param verify: file or folder of CA certificates; True: those of
+            requests; False: any certificate is accepted
+        :param cert: certificate of the proxy, and its key if that is in
+            another file
+        :raises OSError: a file cannot be read
+        """
+        authorities = (
+            utils.DEFAULT_CA_BUNDLE_PATH if verify is True else verify
+        )
+        chain = (cert,) if isinstance(cert, str) else cert or ()
+        try:
+            files = [(it, _version(it)) for it in (authorities, *chain) if it]
+            if self._context is None or files != self._read:
+                self._context = self._new_context(authorities, chain)
+                self._read = files
+        except OSError as error:
+            names = ', '.join(it for it in (authorities, *chain) if it)
+            raise OSError(f'{names}: {error}') from error
+        return self._context
+
+    def _new_context(
+        self, authorities: str | bool, chain: Sequence[str]
+    ) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if not authorities:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif os.path.isdir(str(authorities)):
+            context.load_verify_locations(capath=str(authorities))
+        else:
+            context.load_verify_locations(str(authorities))
+        if chain:
+            context.load_cert_chain(*chain)
+        if ciphers := self._options.get('tls_ciphers'):
+            context.set_ciphers(ciphers)
+        if version := self._options.get('tls_min_version'):
+            context.minimum_version = _VERSIONS[
+                f'tlsv{version}'.replace('.', '_')
+            ]
+        return context
+
+
 def browsers(conf: cfg.ConfigOpts) -> ServerTLS | None:
     """TLS towards browsers; None without a certificate."""
     cert = conf.proxy.cert
@@ -140,3 +204,9 @@ def _load_chain(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     except OSError as error:
         files = cert if key is None else f'{cert} with {key}'
         raise OSError(f'{files}: {error}') from error
+
+
+def _version(path: str) -> tuple[int, int, int]:
+    """What changes when a file is replaced or written."""
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -4,8 +4,8 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
-import socket
 import ssl
 import threading
 from collections.abc import Sequence
@@ -15,25 +15,22 @@ import cotyledon
 import uvloop
 from oslo_config import cfg
 
-from console_svc.conf.consoles import own_ports
-from console_svc.proxy import background, monitoring, tls
+from console_svc.proxy import accepting, background, monitoring, tls
 from console_svc.proxy.background import BackgroundTask
 from console_svc.proxy.browsers import Browsers
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.hypervisors import Hypervisors
+from console_svc.proxy.listening import listening_sockets, native_addresses
+from console_svc.proxy.memory import INTERVAL, Memory
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.native_clients import NativeClients
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import ACCEPTED, BACKLOG
 
 if TYPE_CHECKING:
     # Not in cotyledon 2.0.
     from cotyledon.types import WorkerId
 
 LOG = logging.getLogger(__name__)
-
-# The wildcard addresses.
-_ANY_ADDRESS: Final = frozenset({'0.0.0.0', '::'})  # noqa: S104 (to compare)
 
 # Seconds for a worker without its background tasks to close its sessions.
 _LAST_SECONDS: Final = 30
@@ -97,22 +94,27 @@ class Worker(cotyledon.Service):
             metrics,
             _context(self._native_clients_tls),
         )
-        context = _context(self._browsers_tls)
-        browser_servers = [
-            await browsers.listen(listener, context)
-            for port in options.ports
-            for listener in listening_sockets(options.host, port)
-        ]
-        native_servers = [
-            await native_clients.listen(listener)
-            for address in native_addresses(self._conf)
-            for listener in listening_sockets(*address)
-        ]
+        from_browsers = accepting.browsers(
+            self._conf, metrics, _context(self._browsers_tls)
+        )
+        for port in options.ports:
+            for listener in listening_sockets(options.host, port):
+                from_browsers.listen(listener, browsers.protocol)
+        from_native_clients = accepting.native_clients(self._conf, metrics)
+        for host, port in native_addresses(self._conf):
+            for listener in listening_sockets(host, port):
+                from_native_clients.listen(
+                    listener, functools.partial(native_clients.protocol, port)
+                )
+        memory = Memory(
+            lambda: from_browsers.ended + from_native_clients.ended
+        )
         tasks = [
             BackgroundTask('check', sessions.check, 1, metrics),
             BackgroundTask(
                 'keep', sessions.keep, options.keep_interval, metrics
             ),
+            BackgroundTask('memory', memory.trim, INTERVAL, metrics),
         ]
         if options.local_port:
             for listener in listening_sockets(
@@ -126,7 +128,7 @@ class Worker(cotyledon.Service):
             options.host,
             options.ports,
         )
-        if native_servers:
+        if self._conf.rfb.enabled:
             LOG.info(
                 'Listening for native clients on %s, %d ports',
                 self._conf.rfb.host,
@@ -139,20 +141,22 @@ class Worker(cotyledon.Service):
         timeout = options.drain_timeout if failure is None else 0
         LOG.info('Draining %d sessions', len(sessions))
         async with asyncio.timeout(None if failure is None else _LAST_SECONDS):
-            for server in browser_servers:
-                server.close(close_connections=False)
-            for native_server in native_servers:
-                native_server.close()
-            await sessions.drain(timeout)
-            for server in browser_servers:
-                await server.wait_closed()
+            from_browsers.close()
+            from_native_clients.close()
+            await asyncio.gather(
+                sessions.drain(timeout),
+                browsers.drain(timeout),
+                from_browsers.wait_closed(),
+            )
+            await browsers.wait_closed()
             await native_clients.stop()
+            await sessions.closed()
         for task in running:
             task.cancel()
+        await api.stop()
         if failure is not None:
             # Cotyledon logs it and starts another worker.
             raise failure
-        api.stop()
 
     async def _until_stopped(
         self, tasks: Sequence[asyncio.Task[None]]
@@ -182,37 +186,6 @@ class Worker(cotyledon.Service):
         return names and f'Background tasks fail, see the log: {names}'
 
 
-def native_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
-    """Host and port of each socket for native clients."""
-    if not conf.rfb.enabled:
-        return []
-    ports = {*own_ports(conf), conf.rfb.listen_port} - {0}
-    return [(conf.rfb.host, port) for port in sorted(ports)]
-
-
-def addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
-    """Host and port of every socket.
-
-    :raises oslo_config.cfg.Error: two are the same; the kernel would
-        distribute the connections among them
-    """
-    proxy = conf.proxy
-    every = [(proxy.host, port) for port in proxy.ports]
-    if proxy.local_port:
-        every.append((proxy.local_host, proxy.local_port))
-    every += native_addresses(conf)
-    hosts: dict[int, set[str]] = {}
-    for host, port in every:
-        others = hosts.setdefault(port, set())
-        if others and (host in others or _ANY_ADDRESS & {host, *others}):
-            raise cfg.Error(
-                f'Port {port} is configured twice: [proxy] ports, local_port, '
-                '[rfb] listen_port and [consoles] port_range must not overlap'
-            )
-        others.add(host)
-    return every
-
-
 def _count_unhandled(metrics: Metrics) -> None:
     """Count the exceptions that asyncio logs, since nothing handles them."""
 
@@ -227,31 +200,3 @@ def _count_unhandled(metrics: Metrics) -> None:
 
 def _context(certificate: tls.ServerTLS | None) -> ssl.SSLContext | None:
     return None if certificate is None else certificate.context
-
-
-def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on a port, which several processes can share.
-
-    ``::`` has two, also one for IPv4: on a single socket for both, the
-    addresses of IPv4 clients would be IPv6 ones (``::ffff:192.0.2.7``).
-
-    :raises OSError: the address is in use by another program
-    """
-    hosts = ['::', '0.0.0.0'] if host == '::' else [host]  # noqa: S104
-    with contextlib.ExitStack() as stack:
-        listeners = [
-            stack.enter_context(_listening_socket(it, port)) for it in hosts
-        ]
-        stack.pop_all()
-    return listeners
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    listener = socket.create_server(
-        (host, port), family=family, backlog=BACKLOG, reuse_port=True
-    )
-    # Accepted sockets inherit the options.
-    for option in ACCEPTED:
-        listener.setsockopt(*option)
-    return listener

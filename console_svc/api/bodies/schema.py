@@ -2,7 +2,7 @@
 
 """JSON Schemas: the parts that resources share, and validation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator as Validator
@@ -57,6 +57,26 @@ ADDRESS: Final = {
 def validator(schema: Schema) -> Validator:
     """A validator that checks formats, too."""
     return Validator(schema, format_checker=Validator.FORMAT_CHECKER)
+
+
+def validate_query(
+    validator: Validator, parameters: Mapping[str, Sequence[str]]
+) -> None:
+    """Check query parameters; the messages are those of nova's API.
+
+    :param parameters: name -> values
+    :raises console_svc.exception.BadRequest: they do not match the schema
+    """
+    error = next(validator.iter_errors(parameters), None)
+    if error is None:
+        return
+    reason = error.message
+    if error.path:
+        reason = (
+            f'Invalid input for query parameters {error.path[0]}. '
+            f'Value: {error.instance}. {reason}'
+        )
+    raise exception.BadRequest(reason=reason)
 
 
 def validate(

@@ -62,9 +62,18 @@ class Resource:
         served: bool = self.services.conf.api.extensions
         return served
 
+    def serves(self, method: str) -> bool:
+        """Whether a method is served, as the service is configured."""
+        described = operation.of(self.methods.get(method))
+        if described is None:
+            return False
+        if described.extension and not self.has_extensions():
+            return False
+        return self.services.serves_servers or not described.without_nova
+
     def allowed(self) -> str:
         """The methods, as the Allow header names them."""
-        names = set(self.methods)
+        names = {it for it in self.methods if self.serves(it)}
         if 'GET' in names:
             names.add('HEAD')
         return ', '.join(sorted(names))

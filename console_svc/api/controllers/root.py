@@ -79,7 +79,9 @@ class RootController(Resource):
     @functools.cached_property
     def openapi(self) -> str:
         """The OpenAPI document, in JSON, made when it is first asked for."""
-        return document.render(RootController, self.services.conf)
+        return document.render(
+            RootController, self.services.conf, self.services.serves_servers
+        )
 
     @Operation('GET', 'List versions', answer=bodies.LISTED)
     def get(self, req: Request, resp: webob.Response) -> dict[str, Any]:

@@ -27,19 +27,24 @@ _TOKENS: Final = {
 }
 
 
-def render(root: type[Resource], conf: cfg.ConfigOpts) -> str:
+def render(root: type[Resource], conf: cfg.ConfigOpts, servers: bool) -> str:
     """The document, in JSON.
 
     :param root: the root of the tree of controllers
+    :param servers: whether servers are listed and shown
     """
-    return json.dumps(build(root, conf))
+    return json.dumps(build(root, conf, servers))
 
 
-def build(root: type[Resource], conf: cfg.ConfigOpts) -> dict[str, Any]:
+def build(
+    root: type[Resource], conf: cfg.ConfigOpts, servers: bool
+) -> dict[str, Any]:
     """The document of the routes that this configuration serves."""
     strategy = conf.api.auth_strategy
     paths: dict[str, dict[str, Any]] = {}
-    by_id = {it.id: it for it in routes.walk(root, conf.api.extensions)}
+    by_id = {
+        it.id: it for it in routes.walk(root, conf.api.extensions, servers)
+    }
     for route in by_id.values():
         paths.setdefault(route.path, {}).update(path_item(route, by_id))
     return {

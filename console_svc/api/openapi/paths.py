@@ -49,6 +49,14 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         }
         for name in route.ids
     ]
+    found += [
+        {
+            'name': name,
+            'in': 'query',
+            'schema': schema,
+        }
+        for name, schema in route.operation.query.items()
+    ]
     if route.path not in PUBLIC_PATHS:
         found += [
             {'$ref': f'#/components/parameters/{key}'}

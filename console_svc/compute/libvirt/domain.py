@@ -7,8 +7,9 @@ metadata element.
 """
 
 import dataclasses
+import datetime
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree
 
 from console_svc.objects import ConnectInfo, ConsoleType
@@ -35,6 +36,8 @@ class Domain:
     :param display_name: nova's name of the server; None without nova's
         metadata
     :param project_id: the owner; None without nova's metadata
+    :param user_id: the user who created it; empty without nova's metadata
+    :param created: when it was created; 0 without nova's metadata
     :param consoles: connect info by console type; only a running domain has
         ports
     :param vnc: the ``<graphics>`` element of its VNC server, if it has one
@@ -44,6 +47,8 @@ class Domain:
     name: str
     display_name: str | None
     project_id: str | None
+    user_id: str
+    created: int
     consoles: Mapping[str, ConnectInfo]
     vnc: str | None
 
@@ -55,12 +60,10 @@ def parse(xml: str, host: str) -> Domain:
     """
     root = ElementTree.fromstring(xml)  # noqa: S314
     vnc = root.find("./devices/graphics[@type='vnc']")
-    display_name, project_id = _owner(root)
     return Domain(
         id=root.findtext('uuid', ''),
         name=root.findtext('name', ''),
-        display_name=display_name,
-        project_id=project_id,
+        **_metadata(root),
         consoles=_graphics(root, host) | _serial(root, host),
         vnc=None if vnc is None else ElementTree.tostring(vnc, 'unicode'),
     )
@@ -79,17 +82,38 @@ def with_password(graphics: str, password: str, valid_to: str) -> str:
     return ElementTree.tostring(element, 'unicode')
 
 
-def _owner(root: ElementTree.Element) -> tuple[str | None, str | None]:
-    """Return the server's name and project id from nova's metadata."""
+def _metadata(root: ElementTree.Element) -> dict[str, Any]:
+    """Return the fields of a domain that are in nova's metadata."""
     for namespace in _NOVA:
         instance = root.find(f'./metadata/{namespace}instance')
         if instance is not None:
-            project = instance.find(f'./{namespace}owner/{namespace}project')
-            return (
-                instance.findtext(f'{namespace}name'),
-                None if project is None else project.get('uuid'),
-            )
-    return None, None
+            owner = f'./{namespace}owner/{namespace}'
+            created = instance.findtext(f'{namespace}creationTime', '')
+            return {
+                'display_name': instance.findtext(f'{namespace}name'),
+                'project_id': _uuid(instance.find(f'{owner}project')),
+                'user_id': _uuid(instance.find(f'{owner}user')) or '',
+                'created': _seconds(created),
+            }
+    return {
+        'display_name': None,
+        'project_id': None,
+        'user_id': '',
+        'created': 0,
+    }
+
+
+def _uuid(element: ElementTree.Element | None) -> str | None:
+    return None if element is None else element.get('uuid')
+
+
+def _seconds(text: str) -> int:
+    """Parse a time of nova's metadata, which is in UTC; 0: it has none."""
+    try:
+        time = datetime.datetime.strptime(text.strip(), '%Y-%m-%d %H:%M:%S')
+    except ValueError:
+        return 0
+    return max(0, int(time.replace(tzinfo=datetime.UTC).timestamp()))
 
 
 def _graphics(root: ElementTree.Element, host: str) -> dict[str, ConnectInfo]:

@@ -5,6 +5,7 @@
 import datetime
 import logging
 import socket
+from collections.abc import Sequence
 from typing import Any, Final
 
 import libvirt
@@ -14,7 +15,7 @@ from oslo_utils import timeutils
 from console_svc import exception
 from console_svc.compute import base
 from console_svc.compute.libvirt import domain as domains
-from console_svc.compute.libvirt import vnc
+from console_svc.compute.libvirt import listing, vnc
 from console_svc.compute.libvirt.domain import Domain
 from console_svc.compute.libvirt.hosts import Host, Hosts
 from console_svc.context import RequestContext
@@ -48,12 +49,33 @@ class LibvirtDriver(base.Driver):
     without metadata, ``[libvirt] projects`` has the project.
     """
 
+    lists_servers = True
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
         self._hosts = Hosts(conf)
 
     def get_server(self, context: RequestContext, server_id: str) -> Server:
         return self._find(server_id)[1]
+
+    def list_servers(
+        self, context: RequestContext, project_id: str | None
+    ) -> Sequence[Server]:
+        servers: dict[str, Server] = {}
+        for host, descriptions in listing.describe_all(self._hosts.all()):
+            for xml, state in descriptions:
+                domain = domains.parse(xml, host.name)
+                server = self._server(host, domain, state)
+                if server is None or project_id not in (
+                    None,
+                    server.project_id,
+                ):
+                    continue
+                # During a live migration, two hosts have the domain: prefer
+                # the one on which it runs.
+                if server.id not in servers or server.status == 'ACTIVE':
+                    servers[server.id] = server
+        return [*servers.values()]
 
     def get_connect_info(
         self, context: RequestContext, server: Server, console_type: str
@@ -138,20 +160,28 @@ class LibvirtDriver(base.Driver):
 
         host, (xml, state) = self._hosts.find(server_id, describe)
         domain = domains.parse(xml, host.name)
+        server = self._server(host, domain, state)
+        if server is None:
+            raise exception.ServerNotFound(server_id=server_id)
+        return host, server, domain
+
+    def _server(self, host: Host, domain: Domain, state: int) -> Server | None:
+        """Return the server that a domain is; None: it has no project."""
         project_id = domain.project_id or self.conf.libvirt.projects.get(
             domain.id
         )
         if project_id is None:
-            raise exception.ServerNotFound(server_id=server_id)
-        server = Server(
+            return None
+        return Server(
             id=domain.id,
             project_id=project_id,
             name=domain.display_name or domain.name,
             instance_name=domain.name,
             host=host.name,
             status=_STATUS.get(state, 'SHUTOFF'),
+            user_id=domain.user_id,
+            created=domain.created,
         )
-        return host, server, domain
 
     def _set_password(self, host: Host, domain: Domain, password: str) -> None:
         """Set the VNC password of the running domain.

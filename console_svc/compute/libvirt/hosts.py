@@ -166,6 +166,10 @@ class Hosts:
         """Return the host with a name, if there is one."""
         return self._hosts.get(name)
 
+    def all(self) -> Sequence[Host]:
+        """Return all hosts."""
+        return [*self._hosts.values()]
+
     def find(
         self, server_id: str, function: Callable[[Any], _Result]
     ) -> tuple[Host, _Result]:

@@ -34,6 +34,9 @@ LOG = logging.getLogger(__name__)
 # Seconds that a client waits after a wrong password, at most.
 _LONGEST_DELAY: Final = 30
 
+# Seconds in which a proxy repeats a request whose answer was lost.
+_REPEATING: Final = 60
+
 
 class Login:
     """Opens sessions for native clients that know a console's password.
@@ -70,6 +73,9 @@ class Login:
     ) -> tuple[ConsoleSession, ConnectInfo]:
         """Check a response of VNC authentication and open a session.
 
+        A request that is repeated with the same ``session_id``, because its
+        answer was lost, gets the session that it has opened.
+
         :param target: the console's own port, or its server's id or instance
             name
         :param client_address: the address of the native client
@@ -92,7 +98,12 @@ class Login:
         console = self._find(target)
         try:
             console = self._authenticate(
-                console, target, challenge, response, client_address
+                console,
+                target,
+                challenge,
+                response,
+                client_address,
+                session_id,
             )
             info = self._connect_info(console)
         except exception.ConsoleSvcError as error:
@@ -155,6 +166,7 @@ class Login:
         challenge: bytes,
         response: bytes,
         client_address: str | None,
+        session_id: str | None,
     ) -> GatewayConsole:
         """Check that a response was made with the console's password.
 
@@ -164,7 +176,16 @@ class Login:
         now = int(self._clock())
         options = self._conf.rfb
         queries = self._database.log_ins
-        found = console
+        if console is None:
+            password = rfb.generate_password()
+            self._vault.encrypt(password)
+        else:
+            # Decrypt first: an unreadable key is not a wrong password.
+            password = self._vault.decrypt(console.encrypted_password)
+        matches = _matches(challenge, password, response)
+        # Only a right response is of use as long as the console is open.
+        # Others are not kept as long: anyone can send them.
+        answered = console if matches else None
         if console is not None and not self._accepts(console, client_address):
             # Clients that may not log in must not lock the console.
             console = None
@@ -175,15 +196,9 @@ class Login:
             client_hash=_digest(
                 f'{subject} from {addresses.network(client_address)}'
             ),
-            token_hash=found.token_hash if found else None,
-            expires=found.expires if found else None,
+            token_hash=answered.token_hash if answered else None,
+            expires=answered.expires if answered else None,
         )
-        if console is None:
-            password = rfb.generate_password()
-            self._vault.encrypt(password)
-        else:
-            # Decrypt first: an unreadable key is not a wrong password.
-            password = self._vault.decrypt(console.encrypted_password)
         # Count before checking, so that concurrent guesses cannot exceed the
         # limit.
         try:
@@ -195,18 +210,42 @@ class Login:
                 lock_time=options.lock_time,
             )
         except db_exception.DBDuplicateEntry:
+            if (
+                matches
+                and console is not None
+                and self._is_open(console, client_address, session_id, now)
+            ):
+                return console
             LOG.warning(
                 'Log-in of %s refused: its challenge was answered before.',
                 client_address,
             )
             raise exception.AuthenticationFailed(_delay(1)) from None
-        is_right = _matches(challenge, password, response)
-        if is_counted and is_right and console is not None:
+        if is_counted and matches and console is not None:
             queries.reset_failures(attempt)
             return console
         if failed.locked_until > now:
             raise exception.ConsoleLocked(failed.locked_until - now)
         raise exception.AuthenticationFailed(_delay(failed.failures))
+
+    def _is_open(
+        self,
+        console: GatewayConsole,
+        client_address: str | None,
+        session_id: str | None,
+        now: int,
+    ) -> bool:
+        """Whether this log-in has just opened this session.
+
+        The proxy chooses the id at random, so nobody else can repeat it.
+        """
+        session = self._database.sessions.get(session_id or '')
+        return (
+            session is not None
+            and session.token_hash == console.token_hash
+            and session.client_address == client_address
+            and session.created_at > now - _REPEATING
+        )
 
     def _accepts(
         self, console: GatewayConsole, client_address: str | None

@@ -35,7 +35,7 @@ STATUS: Mapping[int, Mapping[str, str]] = yaml.safe_load(
 )
 
 # '   - name: key', a line of a rest_parameters or rest_status_code.
-_ITEM = r'^   - ([\w-]+)(?:: (\w+))?$'
+_ITEM = r'^   - ([\w:-]+?)(?:: (\w+))?$'
 
 # A title, and the directive that follows it in every section.
 _SECTION = r'^(.+)\n=+\n\n\.\. rest_method:: '

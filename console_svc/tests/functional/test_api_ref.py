@@ -195,6 +195,10 @@ class StatusesCase(testtools.TestCase):
             yield api.send(operation, version=version)
             tables.metadata.drop_all(api.database.engine)
             yield api.send(operation, version=version)
+            # A service that has never read its inventory.
+            api.inventory.unlink()
+            api.app = app.build(api.conf)
+            yield api.send(operation, version=version)
 
 
 class ConsolesStatusesTest(StatusesCase):
@@ -202,6 +206,7 @@ class ConsolesStatusesTest(StatusesCase):
         'os-consoles.inc',
         'os-remote-consoles.inc',
         'servers-action-console.inc',
+        'servers.inc',
     )
 
     def test_each_operation_documents_its_statuses(self) -> None:

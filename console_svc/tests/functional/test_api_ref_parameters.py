@@ -246,7 +246,7 @@ def _properties(
     """
     for name, rules in schema.get('properties', {}).items():
         yield name, (name in schema.get('required', ()), rules)
-        if name not in ('links', 'media-types'):
+        if name not in ('links', 'media-types', 'servers_links'):
             yield from _properties(rules)
             yield from _properties(rules.get('items', {}))
 

@@ -56,6 +56,22 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
     """The name of each sample, and the response that it shows."""
     yield 'versions/versions-get-resp.json', api.request('GET', '/')
     yield 'versions/v21-version-get-resp.json', api.request('GET', '/v2.1')
+    named = '?name=web-1&limit=1'
+    yield (
+        'servers/servers-list-resp.json',
+        api.request('GET', f'/v2.1/servers{named}'),
+    )
+    for version, folder in (('2.1', ''), ('2.100', 'v2.100/')):
+        yield (
+            f'servers/{folder}servers-details-resp.json',
+            api.request(
+                'GET', f'/v2.1/servers/detail{named}', version=version
+            ),
+        )
+        yield (
+            f'servers/{folder}server-get-resp.json',
+            api.request('GET', SERVER, version=version),
+        )
     consoles = f'{SERVER}/consoles'
     yield (
         'consoles/consoles-list-get-resp.json',

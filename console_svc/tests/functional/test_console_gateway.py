@@ -241,6 +241,29 @@ class GatewayTest(testtools.TestCase):
             answer.json['conflictingRequest']['message'],
         )
 
+    def test_a_repeated_log_in_gets_the_same_session(self) -> None:
+        api = self.api(consoles={'native_max_uses': 1})
+        console = api.open()
+        body = fixtures.authentication(
+            console['password'], port=console['port'], id=fixtures.UNKNOWN
+        )
+        first, second, other = (
+            api.request(
+                'POST',
+                '/v2.1/console-gateway/authentications',
+                token=fixtures.SERVICE,
+                body=json.dumps(body),
+            )
+            for body['authentication']['id'] in (
+                fixtures.UNKNOWN,
+                fixtures.UNKNOWN,
+                fixtures.SERVER,
+            )
+        )
+        self.assertEqual(201, second.status_int)
+        self.assertEqual(first.json['session'], second.json['session'])
+        self.assertEqual(403, other.status_int)
+
     def test_log_ins_from_another_address_are_refused(self) -> None:
         api = self.api(
             consoles={'bind_to_client_address': True},

@@ -29,7 +29,14 @@ PAGES = [
 ]
 
 #: Paths of a whole service: with nova, they are nova's.
-_NOT_SENT = ('/', '/v2.1', '/openapi.json')
+_NOT_SENT = (
+    '/',
+    '/v2.1',
+    '/openapi.json',
+    '/servers',
+    '/servers/detail',
+    '/servers/ID',
+)
 
 _BIN = pathlib.Path(sys.executable).parent
 
@@ -38,6 +45,7 @@ _OF_NOVA = [
     '/v2.1',
     '/v2.1/',
     '/v2.1/servers',
+    '/v2.1/servers/detail',
     '/v2.1/servers/ID',
     '/v2.1/PROJECT/servers/ID',
     '/v2.1/servers/ID/action',

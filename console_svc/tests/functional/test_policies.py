@@ -58,8 +58,38 @@ def _services(success: int) -> dict[str, int]:
     }
 
 
+def _listing() -> dict[str, int]:
+    """Every caller who has a role lists the servers of its own project."""
+    return {
+        **dict.fromkeys(PERSONAS, 200),
+        'no role': 403,
+        'no role in another project': 403,
+        'service': 403,
+        'service in the project': 403,
+        'no token': 401,
+    }
+
+
+def _admins() -> dict[str, int]:
+    return {
+        **dict.fromkeys(PERSONAS, 403),
+        'admin': 200,
+        'admin of another project': 200,
+        'no token': 401,
+    }
+
+
 #: Rule -> persona -> the status of the requests that the rule guards.
 EXPECTED = {
+    'os_compute_api:servers:index': _listing(),
+    'os_compute_api:servers:detail': _listing(),
+    'os_compute_api:servers:index:get_all_tenants': _admins(),
+    'os_compute_api:servers:detail:get_all_tenants': _admins(),
+    # Users may send the other filters, too: they are ignored.
+    'os_compute_api:servers:allow_all_filters': _listing(),
+    'os_compute_api:servers:show': _everybody(
+        success=200, member=200, reader=200
+    ),
     'os_compute_api:os-consoles:index': _everybody(
         success=200, member=200, reader=200
     ),
@@ -132,6 +162,28 @@ class PolicyTest(testtools.TestCase):
         """The requests that the rule guards, as arguments of Api.request."""
         action = {'os-getVNCConsole': {'type': 'novnc'}}
         return {
+            'os_compute_api:servers:index': lambda: [
+                {'method': 'GET', 'path': '/v2.1/servers'}
+            ],
+            'os_compute_api:servers:detail': lambda: [
+                {'method': 'GET', 'path': '/v2.1/servers/detail'}
+            ],
+            'os_compute_api:servers:index:get_all_tenants': lambda: [
+                {'method': 'GET', 'path': '/v2.1/servers?all_tenants=1'}
+            ],
+            'os_compute_api:servers:detail:get_all_tenants': lambda: [
+                {'method': 'GET', 'path': '/v2.1/servers/detail?all_tenants='}
+            ],
+            'os_compute_api:servers:allow_all_filters': lambda: [
+                {'method': 'GET', 'path': '/v2.1/servers?host=compute-1'},
+                {
+                    'method': 'GET',
+                    'path': '/v2.1/servers/detail?host=compute-1',
+                },
+            ],
+            'os_compute_api:servers:show': lambda: [
+                {'method': 'GET', 'path': SERVER}
+            ],
             'os_compute_api:os-consoles:index': lambda: [
                 {'method': 'GET', 'path': f'{SERVER}/consoles'}
             ],
@@ -242,16 +294,17 @@ class PolicyTest(testtools.TestCase):
 
     def test_another_projects_server_does_not_exist(self) -> None:
         for method, path in (
-            ('GET', 'consoles'),
-            ('POST', 'consoles'),
-            ('GET', 'consoles/1'),
-            ('DELETE', 'consoles/1'),
+            ('GET', ''),
+            ('GET', '/consoles'),
+            ('POST', '/consoles'),
+            ('GET', '/consoles/1'),
+            ('DELETE', '/consoles/1'),
         ):
             theirs = self.api.request(
-                method, f'/v2.1/servers/{fixtures.OTHERS}/{path}'
+                method, f'/v2.1/servers/{fixtures.OTHERS}{path}'
             )
             none = self.api.request(
-                method, f'/v2.1/servers/{fixtures.UNKNOWN}/{path}'
+                method, f'/v2.1/servers/{fixtures.UNKNOWN}{path}'
             )
             self.assertEqual(404, theirs.status_int)
             self.assertEqual(

@@ -3,40 +3,23 @@
 """Base class of tests of clients that use keystone's catalog."""
 
 import os
-import pathlib
 import subprocess
 
 import testtools
 
 from console_svc.tests.integration.keystone import PASSWORD, Keystone
-from console_svc.tests.integration.service import (
-    MODULE,
-    Service,
-    authtoken,
-    uwsgi,
-)
+from console_svc.tests.integration.service import Service, authtoken
 from console_svc.tests.programs import process
-
-FRONT = 'console_svc.tests.integration.front:application'
-
-
-def front(port: int, file: pathlib.Path) -> list[str]:
-    """Return a command line for the service behind :mod:`front`."""
-    command = uwsgi(port, file)
-    ini = pathlib.Path(command[-1])
-    ini.write_text(ini.read_text().replace(MODULE, FRONT))
-    return command
 
 
 class ClientsTestCase(testtools.TestCase):
-    """Tests with keystone, and with the service in its catalog."""
+    """Tests with keystone and, in its catalog, the service without nova."""
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.keystone = process.shared(Keystone)
         cls.service = Service(
-            front,
             projects=cls.keystone.projects,
             api={'auth_strategy': 'keystone'},
             # No proxy keeps the sessions alive, and commands are slow on a

@@ -35,7 +35,8 @@ password_hash_rounds = 4
 [token]
 expiration = 3600
 [cache]
-enabled = false
+enabled = {cache}
+backend = dogpile.cache.memory
 """
 
 
@@ -46,10 +47,16 @@ class Keystone(fixtures.Fixture):
     expire after two seconds.
     """
 
+    #: Whether keystone caches, as in production. A change of roles or tokens
+    #: then takes effect in one process only.
+    CACHE = False
+
     def _setUp(self) -> None:
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.file = self.folder / 'keystone.conf'
-        self.file.write_text(_CONFIGURATION.format(folder=self.folder))
+        self.file.write_text(
+            _CONFIGURATION.format(folder=self.folder, cache=self.CACHE)
+        )
         short = self.folder / 'short.conf'
         short.write_text('[token]\nexpiration = 2\n')
         self._port = process.free_port()

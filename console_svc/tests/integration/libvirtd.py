@@ -50,6 +50,7 @@ _DOMAIN = """
 _METADATA = """
 <nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>
   <nova:name>web-1</nova:name>
+  <nova:creationTime>2026-07-01 12:00:00</nova:creationTime>
   <nova:owner>
     <nova:user uuid='joe'>joe</nova:user>
     <nova:project uuid='{project}'>{project}</nova:project>

@@ -1,20 +1,142 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Thousands of bad connections; the functional tests have hundreds."""
+"""Thousands of bad connections; the functional tests have hundreds.
 
+``CONSOLE_SVC_BAD_CONNECTIONS`` is how many times as many are opened.
+"""
+
+import contextlib
+import os
+import pathlib
+import resource
+import socket
+import ssl
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import fixtures as fixtures_
+from websockets.sync.client import ClientConnection
+
+from console_svc.protocols import rfb
 from console_svc.tests.functional.proxy import (
     test_bad_input,
+    test_limits,
     test_native_bad_input,
 )
+from console_svc.tests.programs import (
+    bad_input,
+    certificates,
+    consoles,
+    process,
+)
 
-NUMBER = 10_000
+EXTENT = int(os.environ.get('CONSOLE_SVC_BAD_CONNECTIONS', '1'))
+
+#: Of each front end, with TLS and without: bad connections, and mutations.
+BAD = 250 * EXTENT
+MUTATED = 500 * EXTENT
+
+#: Idle connections at a time, and those of each address.
+BURST = min(2_500 * EXTENT, 10_000)
+PER_ADDRESS = 400
 
 
-class WebSocketsTest(test_bad_input.LeakTest):
-    PROXY = {'handshake_timeout': 1}
-    NUMBER = NUMBER
+class BrowsersTest(test_bad_input.LeakTest):
+    PROXY: dict[str, Any] = {'handshake_timeout': 1}
+    NUMBER = BAD + MUTATED
+
+    def bad(self) -> Sequence[tuple[bytes, bool]]:
+        bad = list(super().bad())
+        bad = [bad[at % len(bad)] for at in range(BAD)]
+        return bad + bad_input.mutated(bad, MUTATED, 16)
+
+
+class TLSBrowsersTest(BrowsersTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        temporary = fixtures_.TempDir()
+        temporary.setUp()
+        cls.addClassCleanup(temporary.cleanUp)
+        folder = pathlib.Path(temporary.path)
+        certificates.write(folder)
+        cls.context = ssl.create_default_context(
+            cafile=str(folder / 'ca-cert.pem')
+        )
+        cls.PROXY = {
+            **cls.PROXY,
+            'cert': folder / 'server-cert.pem',
+            'key': folder / 'server-key.pem',
+        }
+        super().setUpClass()
+
+    def start_tls(self, stream: socket.socket, port: int) -> socket.socket:
+        return self.context.wrap_socket(stream, server_hostname='127.0.0.1')
+
+    def connect(
+        self, target: str | None = None, **more: Any
+    ) -> ClientConnection:
+        return super().connect(target, ssl=self.context, **more)
 
 
 class NativeClientsTest(test_native_bad_input.LeakTest):
     PROXY = {'handshake_timeout': 1}
-    NUMBER = NUMBER
+    NUMBER = BAD + MUTATED
+    TLS = False
+
+    def bad(self) -> Sequence[tuple[bytes, bool]]:
+        bad = list(super().bad())
+        bad = [bad[at % len(bad)] for at in range(BAD)]
+        return bad + bad_input.mutated(bad, MUTATED, 16)
+
+
+class TLSNativeClientsTest(NativeClientsTest):
+    TLS = True
+
+    def start_tls(self, stream: socket.socket, port: int) -> socket.socket:
+        """Start VeNCrypt's TLS; the data is the response to a challenge."""
+        subtype = (
+            rfb.X509_PLAIN
+            if port == self.gateway.shared_port
+            else rfb.X509_VNC
+        )
+        hello = struct.pack('>I', subtype)
+        stream.sendall(bad_input.TO_TLS + hello)
+        consoles.heard(stream, bytes([0, 1]) + hello + bytes([1]))
+        context = ssl.create_default_context(cafile=self.gateway.authority)
+        return context.wrap_socket(stream, server_hostname='127.0.0.1')
+
+
+class BurstTest(test_limits.LimitsTest):
+    PROXY = {'handshake_timeout': 600, 'max_sessions': BURST}
+
+    def test_memory_of_a_burst_is_returned(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(
+            resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard)
+        )
+        # The first has what appears once.
+        self.burst()
+        before = self.proxy.memory()
+        self.burst()
+        process.wait_for(
+            lambda: self.proxy.memory() < before * 1.2,
+            f'no more memory than before: {before} KiB',
+        )
+
+    def burst(self) -> None:
+        """Open idle connections, and close them."""
+        idle = self.proxy.descriptors()
+        with contextlib.ExitStack() as stack:
+            for at in range(BURST):
+                stack.enter_context(
+                    bad_input.connect(
+                        self.proxy.port,
+                        b'GET / HTTP/1.1\r\nX: ',
+                        f'127.0.1.{1 + at // PER_ADDRESS}',
+                    )
+                )
+        process.wait_for(
+            lambda: self.proxy.descriptors() <= idle, 'all to be closed'
+        )

@@ -6,18 +6,23 @@ The tests use keystone, the API, the console proxy, libvirt, QEMU and Chromium.
 Screenshots are stored in .test/screenshots.
 """
 
+import functools
+import html
+import http.server
 import os
 import pathlib
 import subprocess
+import threading
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import fixtures as fixtures_
 from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
 from console_svc.tests import fixtures
 from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.base import KeystoneTest
-from console_svc.tests.integration.clients import front
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.libvirtd import Libvirtd
 from console_svc.tests.integration.service import Service
@@ -84,6 +89,14 @@ export function rsa_encrypt(key, text) {
 }
 """
 
+#: Loads a script of another site; returns after it has failed.
+_INJECT = """() => new Promise(resolve => {
+    const script = document.createElement("script");
+    script.src = "https://evil.example.org/x.js";
+    script.onerror = resolve;
+    document.body.append(script);
+})"""
+
 SCREEN = '#spice_surface_0'
 
 
@@ -147,7 +160,7 @@ class BrowserTest(KeystoneTest):
             'serial_console': {'base_url': f'ws://127.0.0.1:{port}/'},
             **cls.MORE,
         }
-        service = super().start(front)
+        service = super().start()
         cls.proxy_ = Proxy(
             service,
             {
@@ -221,10 +234,17 @@ class BrowserTest(KeystoneTest):
         self.messages: list[str] = []
         page.on('console', lambda message: self.messages.append(message.text))
         page.on('pageerror', lambda error: self.messages.append(str(error)))
+        self.addCleanup(self.check_policy, self.messages)
         page.set_default_timeout(process.PATIENCE * 1000)
         if url:
             page.goto(url)
         return page
+
+    def check_policy(self, messages: Sequence[str]) -> None:
+        """Check that the content security policy has blocked nothing."""
+        self.assertEqual(
+            [], [it for it in messages if 'Content Security Policy' in it]
+        )
 
     def wait(
         self,
@@ -321,6 +341,46 @@ class ScreenTest(BrowserTest):
         page = self.page(f'http://localhost:{self.proxy_.port}/vnc_lite.html')
         self.assertEqual([1006, ''], page.evaluate(_CLOSED, url))
         self.assertEqual([], self.sessions())
+
+
+class PolicyTest(BrowserTest):
+    """The pages of noVNC and SPICE with the content security policy."""
+
+    def test_page_with_all_controls(self) -> None:
+        url = self.url('--novnc').replace('vnc_lite', 'vnc')
+        page = self.page(f'{url}&autoconnect=true')
+        self.wait(page, lambda: page.evaluate(_LIT, 'canvas') > 200, 'text')
+
+    def test_page_of_spice_without_a_token(self) -> None:
+        page = self.page(f'http://127.0.0.1:{self.proxy_.port}/spice.html')
+        page.locator('button').first.click()
+        page.locator('#Sidenav.SidenavOpen').wait_for()
+
+    def test_injected_scripts_of_other_sites_are_blocked(self) -> None:
+        page = self.page()
+        page.goto(f'http://127.0.0.1:{self.proxy_.port}/vnc_lite.html')
+        page.evaluate(_INJECT)
+        blocked = [it for it in self.messages if 'script-src' in it]
+        self.assertEqual(1, len(blocked), self.messages)
+        self.messages.clear()
+
+    def test_dashboard_embeds_a_page(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+        dashboard = http.server.ThreadingHTTPServer(
+            ('127.0.0.1', 0),
+            functools.partial(
+                http.server.SimpleHTTPRequestHandler, directory=folder
+            ),
+        )
+        threading.Thread(target=dashboard.serve_forever, daemon=True).start()
+        self.addCleanup(dashboard.server_close)
+        self.addCleanup(dashboard.shutdown)
+        (folder / 'console.html').write_text(
+            f'<iframe src="{html.escape(self.url("--novnc"))}"></iframe>'
+        )
+        page = self.page()
+        page.goto(f'http://localhost:{dashboard.server_port}/console.html')
+        page.frame_locator('iframe').locator('canvas').wait_for()
 
 
 class SpiceTest(BrowserTest):

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import signal
 import socket
+import subprocess
+import sys
 from typing import Any, ClassVar
 
 import asyncvnc
@@ -121,6 +123,67 @@ class LibvirtTest(testtools.TestCase):
                 status, self.consoles(server=server).status_code, server
             )
 
+    def servers(
+        self, query: str = '', user: str = fixtures.MEMBER
+    ) -> dict[str, Any]:
+        """Return the servers of a list, by id."""
+        answer = self.service.request(
+            'GET', f'/v2.1/servers/detail{query}', user, '2.47'
+        )
+        self.assertEqual(200, answer.status_code, answer.text)
+        return {it['id']: it for it in answer.json()['servers']}
+
+    def test_lists_have_the_servers_of_the_project(self) -> None:
+        servers = self.servers()
+        self.assertEqual(
+            {fixtures.SERVER, fixtures.STOPPED, BARE, MAPPED}, set(servers)
+        )
+        self.assertEqual(
+            ('web-1', 'ACTIVE', 'joe', '2026-07-01T12:00:00Z'),
+            tuple(
+                servers[fixtures.SERVER][name]
+                for name in ('name', 'status', 'user_id', 'created')
+            ),
+        )
+        self.assertEqual('SHUTOFF', servers[fixtures.STOPPED]['status'])
+        self.assertEqual('pet', servers[MAPPED]['name'])
+        self.assertEqual([MAPPED], [*self.servers('?name=PET')])
+        # A domain without a project is not listed at all.
+        self.assertEqual(
+            {*servers, fixtures.OTHERS},
+            set(self.servers('?all_tenants=1', fixtures.ADMIN)),
+        )
+
+    def test_a_server_on_two_hosts_is_listed_once(self) -> None:
+        """As during a live migration."""
+        service = self.start(
+            f'compute-1={self.libvirtd.uri},'
+            f'compute-2={self.libvirtd.remote_uri}'
+        )
+        answer = service.request('GET', '/v2.1/servers', fixtures.MEMBER)
+        ids = [it['id'] for it in answer.json()['servers']]
+        self.assertEqual(
+            sorted((fixtures.SERVER, fixtures.STOPPED, BARE, MAPPED)),
+            sorted(ids),
+        )
+
+    def test_openstack_finds_a_server_by_its_name(self) -> None:
+        done = subprocess.run(
+            [
+                process.program('openstack'),
+                *('--os-auth-type', 'admin_token'),
+                *('--os-endpoint', f'{self.service.url}/v2.1'),
+                *('--os-token', fixtures.MEMBER),
+                *('console', 'url', 'show', '--spice', 'pet'),
+                *('-f', 'value', '-c', 'url'),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn('spice_auto.html?token=', done.stdout)
+
     def test_connect_info_of_each_console_type(self) -> None:
         info = self.remote('novnc', fixtures.SERVER, 'vnc')
         self.assertEqual('127.0.0.1', info['host'])
@@ -215,6 +278,12 @@ class LibvirtTest(testtools.TestCase):
         answer = self.consoles(server=fixtures.UNKNOWN, service=service)
         self.assertEqual(503, answer.status_code)
         self.assertIn('Retry-After', answer.headers)
+        answer = service.request('GET', '/v2.1/servers', fixtures.MEMBER)
+        self.assertEqual(200, answer.status_code)
+        self.assertIn(fixtures.SERVER, answer.text)
+        self.assertIn(
+            'Compute host compute-2 does not answer', service.log.read_text()
+        )
         # Servers on the other host are available.
         for _ in range(4):
             answer = self.consoles(service=service)
@@ -247,11 +316,31 @@ class LibvirtTest(testtools.TestCase):
             self.assertEqual('compute-2', where(hosts))
             self.assertEqual('compute-2', where(hosts))
 
+    def test_event_loop_continues_after_an_error(self) -> None:
+        relay = self.useFixture(Relay(self.libvirtd.port))
+        log = self.service.folder / 'events.log'
+        program = self.useFixture(
+            process.Program(
+                [
+                    *(sys.executable, '-m'),
+                    'console_svc.tests.integration.libvirt_events',
+                    f'qemu+tcp://127.0.0.1:{relay.port}/session',
+                ],
+                log,
+            )
+        )
+        program.wait_for(lambda: 'connected' in log.read_text(), 'libvirt')
+        with relay.hanging():
+            process.wait_for(lambda: 'closed' in log.read_text(), 'the close')
+        self.assertIn('injected by a test', log.read_text())
+
     def test_recovers_after_a_restart_of_libvirtd(self) -> None:
         self.assertEqual(200, self.consoles().status_code)
         self.libvirtd.server.signal(signal.SIGKILL)
         self.libvirtd.server.wait()
         self.assertEqual(503, self.consoles().status_code)
+        listed = self.service.request('GET', '/v2.1/servers', fixtures.MEMBER)
+        self.assertEqual(503, listed.status_code)
         self.libvirtd.server.start()
         self.libvirtd.wait_until_it_answers()
         before = self.service.log.stat().st_size

@@ -2,6 +2,7 @@
 
 """The driver "nova", with a real nova."""
 
+import json
 import re
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from console_svc.tests import fixtures
 from console_svc.tests.integration.base import CONSOLES, TOKENS, KeystoneTest
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.nova import Nova
-from console_svc.tests.integration.service import Service
+from console_svc.tests.integration.service import Service, authtoken
 from console_svc.tests.programs import process
 
 DOOMED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c005'
@@ -21,6 +22,20 @@ UNSCHEDULED = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c006'
 ON_DEAD_HOST = '5f3d1f8e-9c8e-4a57-9a0c-4dd8e3f1c007'
 
 _TOKEN = re.compile('token(?:=|%3D)([0-9A-Za-z_-]+)')
+
+
+# Queries of lists of servers, most of which nova refuses.
+_QUERIES = (
+    *('', '?limit=0', '?limit=-1', '?limit=x', '?limit=', '?limit=1.5'),
+    *('?marker=x', '?marker=', '?name=[', '?name=', '?name=x&name=['),
+    *('?sort_key=x', '?sort_key=memory_mb', '?sort_key=host'),
+    *('?sort_dir=up', '?sort_dir=', '?sort_dir=asc&sort_dir=asc'),
+    *('?status=x', '?status=unknown', '?status=active', '?status=deleted'),
+    *('?changes-since=x', '?changes-before=x', '?changes-since='),
+    '?changes-since=2026-01-02T00:00:00Z&changes-before=2026-01-01T00:00:00Z',
+    *('?x=1', '?_x=1', '?metadata=x', '?locked=x', '?ip=[', '?tags=a'),
+    *('?all_tenants=x', '?all_tenants=0', '?all_tenants=', '?project_id=x'),
+)
 
 
 class NovaTest(KeystoneTest):
@@ -123,6 +138,81 @@ class NovaTest(KeystoneTest):
             self.assertEqual(400, answer.status_code)
             self.assertIn(kind, answer.text)
 
+    def test_lists_of_servers_without_nova_are_like_novas(self) -> None:
+        """Without nova, console-svc refuses what nova refuses."""
+        alone = self.useFixture(
+            Service(
+                projects=self.keystone.projects,
+                api={'auth_strategy': 'keystone'},
+                keystone_authtoken=authtoken(self.keystone),
+            )
+        )
+        # With the driver nova, they are nova's.
+        answer = self.service.request('GET', '/v2.1/servers', self.member)
+        self.assertEqual(404, answer.status_code)
+        paths = [f'/v2.1/servers{query}' for query in _QUERIES]
+        paths += [f'/v2.1/servers/detail{query}' for query in _QUERIES[-4:]]
+        paths += [
+            f'/v2.1/servers/{server}{query}'
+            for server in (fixtures.SERVER, fixtures.UNKNOWN, 'x')
+            for query in ('', '?x=1')
+        ]
+        differences = []
+        for version in ('2.1', '2.38', '2.75', '2.104'):
+            for token in (self.member, self.admin):
+                for path in paths:
+                    theirs, ours = (
+                        requests.get(
+                            f'{url}{path}',
+                            headers={
+                                'X-Auth-Token': token,
+                                'OpenStack-API-Version': f'compute {version}',
+                            },
+                            timeout=process.PATIENCE,
+                        )
+                        for url in (self.nova.url, alone.url)
+                    )
+                    if _summary(theirs) != _summary(ours):
+                        who = 'admin' if token == self.admin else 'member'
+                        differences.append(
+                            f'{version} {who} {path}:\n'
+                            f'  nova: {_summary(theirs)}\n'
+                            f'  ours: {_summary(ours)}'
+                        )
+        self.assertEqual([], differences, '\n'.join(differences))
+
+    def test_servers_without_nova_have_novas_fields(self) -> None:
+        alone = self.useFixture(
+            Service(
+                projects=self.keystone.projects,
+                api={'auth_strategy': 'keystone'},
+                keystone_authtoken=authtoken(self.keystone),
+            )
+        )
+        path = f'/v2.1/servers/{fixtures.SERVER}'
+        answer = self.service.request('GET', path, self.member)
+        self.assertEqual(404, answer.status_code)
+        for version in ('2.1', '2.9', '2.47', '2.71', '2.90', '2.104'):
+            theirs, ours = (
+                requests.get(
+                    f'{url}{path}',
+                    headers={
+                        'X-Auth-Token': self.member,
+                        'OpenStack-API-Version': f'compute {version}',
+                    },
+                    timeout=process.PATIENCE,
+                ).json()['server']
+                for url in (self.nova.url, alone.url)
+            )
+            # A running server has a progress, which is always 0.
+            theirs.pop('progress', None)
+            self.assertEqual(set(theirs), set(ours), version)
+            for name in ('links', 'status', 'tenant_id', 'hostId'):
+                self.assertEqual(
+                    json.dumps(theirs[name]).replace(self.nova.url, ''),
+                    json.dumps(ours[name]).replace(alone.url, ''),
+                )
+
     def test_nova_decides_who_sees_a_server(self) -> None:
         for token, server, status in (
             (self.member, fixtures.SERVER, 200),
@@ -218,3 +308,13 @@ class NovaTest(KeystoneTest):
         self.assertIn(
             'the credential of [nova] may not ask', service.log.read_text()
         )
+
+
+def _summary(answer: requests.Response) -> tuple[int, str]:
+    """The status, and the message of a refusal."""
+    if answer.status_code == 200:
+        return 200, ''
+    (fault,) = answer.json().values()
+    # Nova lists the sort keys in a random order.
+    message: str = fault['message']
+    return answer.status_code, message.partition(' is not one of [')[0]

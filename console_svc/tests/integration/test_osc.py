@@ -214,6 +214,23 @@ class ServerConsoleTest(OscTestCase):
                 **stranger,
             )
 
+    def test_without_lists_of_servers_an_id_is_needed(self) -> None:
+        alone = self.useFixture(
+            Service(
+                projects=self.keystone.projects,
+                api={'auth_strategy': 'keystone', 'servers': False},
+                keystone_authtoken=authtoken(self.keystone),
+            )
+        )
+        endpoint = {'OS_COMPUTE_ENDPOINT_OVERRIDE': f'{alone.url}/v2.1'}
+        command = ('server', 'console', 'list')
+        self.output(*command, fixtures.SERVER, **endpoint)
+        self.assertRefused(
+            'Instance web-1 could not be found. (HTTP 404)',
+            *(*command, 'web-1'),
+            **endpoint,
+        )
+
     def test_an_unknown_server_name(self) -> None:
         self.assertRefused(
             'Instance web-9 could not be found. (HTTP 404)',
@@ -437,7 +454,7 @@ class EndpointTest(OscTestCase):
             self.assertIn(message, done.stderr)
 
     def test_clouds_yaml(self) -> None:
-        """The endpoint is console-svc without nova, and not in the catalog."""
+        """The endpoint is not in the catalog."""
         alone = self.useFixture(
             Service(
                 projects=self.keystone.projects,
@@ -455,15 +472,9 @@ class EndpointTest(OscTestCase):
         file = folder / 'clouds.yaml'
         file.write_text(yaml.safe_dump({'clouds': cloud}))
         environment = {'OS_CLIENT_CONFIG_FILE': str(file)}
-        create = ('server', 'console', 'create', fixtures.SERVER)
+        create = ('server', 'console', 'create', 'web-1')
         self.output('--os-cloud', 'cloud', *create, **environment)
         self.assertIn('"POST /v2.1/servers/', alone.log.read_text())
-        # Console-svc has no list of servers to find the name in.
-        self.assertRefused(
-            'Instance web-1 could not be found. (HTTP 404)',
-            *('--os-cloud', 'cloud', *self.command, 'web-1'),
-            **environment,
-        )
         done = self.refused(
             *('--os-cloud', 'unreachable', 'console', 'auth', 'token', 'show'),
             'a-secret',

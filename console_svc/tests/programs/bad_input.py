@@ -5,9 +5,10 @@
 import base64
 import contextlib
 import os
+import random
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Final
 
@@ -111,18 +112,59 @@ def websockets(token: str) -> Sequence[tuple[bytes, bool]]:
     ]
 
 
+def native_clients() -> Sequence[tuple[bytes, bool]]:
+    """Bad connections of native clients, as :func:`websockets`."""
+    return [
+        (data, is_reset) for data in STEPS for is_reset in (True, False, False)
+    ]
+
+
+def mutated(
+    bad: Sequence[tuple[bytes, bool]], number: int, seed: int
+) -> list[tuple[bytes, bool]]:
+    """Mutations of bad connections: bytes changed, cut, doubled or added."""
+    chance = random.Random(seed)
+    found = []
+    for _ in range(number):
+        data = bytearray(chance.choice(bad)[0])
+        for _ in range(chance.randint(1, 4)):
+            start = chance.randint(0, len(data))
+            piece = slice(start, start + chance.choice((1, 1, 2, 16)))
+            data[piece] = chance.choice(
+                (
+                    b'',
+                    data[piece] * 2,
+                    chance.randbytes(chance.choice((1, 1, 4, 40))),
+                )
+            )
+        found.append((bytes(data), chance.random() < 0.3))
+    return found
+
+
 def storm(
-    ports: Sequence[int], bad: Sequence[tuple[bytes, bool]], number: int
+    ports: Sequence[int],
+    bad: Sequence[tuple[bytes, bool]],
+    number: int,
+    start_tls: Callable[[socket.socket, int], socket.socket] | None = None,
 ) -> None:
     """Open bad connections, 16 at a time, and close them.
 
     :param ports: used in turn
     :param bad: what is sent, and whether a reset follows; used in turn
+    :param start_tls: starts TLS on a connection to a port; used for one in
+        eight, before the data is sent
     """
 
     def one(at: int) -> None:
         data, is_reset = bad[at % len(bad)]
-        stream = connect(ports[at % len(ports)], data)
+        port = ports[at % len(ports)]
+        if start_tls is None or at % 8:
+            stream = connect(port, data)
+        else:
+            stream = connect(port)
+            with contextlib.suppress(OSError):
+                stream = start_tls(stream, port)
+                stream.sendall(data)
         if is_reset:
             stream.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
@@ -134,9 +176,28 @@ def storm(
             done.result()
 
 
-def connect(port: int, data: bytes) -> socket.socket:
-    """A connection on which something is sent."""
-    stream = socket.create_connection(('127.0.0.1', port), process.PATIENCE)
-    with contextlib.suppress(OSError):
+def connect(
+    port: int, data: bytes = b'', address: str = '127.0.0.1'
+) -> socket.socket:
+    """A connection on which something is sent, unless it is reset at once.
+
+    :param address: the client's; Linux has all of 127.0.0.0/8
+    """
+    stream = socket.socket()
+    stream.settimeout(process.PATIENCE)
+    stream.bind((address, 0))
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        stream.connect(('127.0.0.1', port))
         stream.sendall(data)
     return stream
+
+
+def is_at_end(stream: socket.socket) -> bool:
+    """Whether the other end has closed or reset a connection."""
+    stream.setblocking(False)
+    try:
+        return not stream.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -110,6 +110,12 @@ class Proxy(fixtures_.Fixture):
         (worker,) = process.children(self.process.pid)
         return len(list(pathlib.Path(f'/proc/{worker}/fd').iterdir()))
 
+    def memory(self) -> int:
+        """The resident memory of its worker, in KiB."""
+        (worker,) = process.children(self.process.pid)
+        status = pathlib.Path(f'/proc/{worker}/status').read_text()
+        return int(status.partition('VmRSS:')[2].split()[0])
+
     def tasks(self) -> float:
         """The number of tasks of its worker."""
         return self.metrics()['console_svc_proxy_tasks']

@@ -3,6 +3,7 @@
 """Queries of log-ins."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 import testtools
@@ -145,4 +146,26 @@ def attempt(
 
 
 class SQLiteLogIns(OnSQLite, LogIns, testtools.TestCase):
-    pass
+    def test_rows_are_reset_in_one_order(self) -> None:
+        """Concurrent log-ins would deadlock otherwise."""
+        written: list[tuple[Any, ...]] = []
+
+        def record(
+            connection: sa.Connection,
+            cursor: object,
+            statement: str,
+            parameters: tuple[Any, ...],
+            *more: object,
+        ) -> None:
+            if statement.startswith('UPDATE log_in_failures'):
+                written.append(parameters)
+
+        sa.event.listen(self.database.engine, 'before_cursor_execute', record)
+        for client, subjects in (
+            ('a', ['a', 'console']),
+            ('z', ['console', 'z']),
+        ):
+            self.count(challenge=client, client=client)
+            written.clear()
+            self.queries.reset_failures(attempt(client, client))
+            self.assertEqual(subjects, [key for *_, key in written])

@@ -310,7 +310,7 @@ class Plans(Queries):
         self.check(
             'resetting failures',
             lambda: queries.reset_failures(attempt),
-            ['pk_log_in_failures'],
+            ['pk_log_in_failures'] * 2,
         )
         self.check(
             'the purge of failures',

@@ -80,6 +80,20 @@ class FrameTest(BadInputTest):
             stream.close()
         self.wait_for_no_session()
 
+    def test_empty_continuation_frames_close_the_websocket(self) -> None:
+        """Each takes memory until the message ends, which it never does."""
+        self.console()
+        stream = self.upgraded()
+        more = Frame(Opcode.CONT, b'', fin=False).serialize(mask=True) * 1000
+        stream.sendall(
+            Frame(Opcode.BINARY, b'', fin=False).serialize(mask=True)
+        )
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                stream.sendall(more)
+        self.assertEqual(1009, self.close_code(stream))
+        self.wait_for_no_session()
+
 
 class PingTest(BadInputTest):
     PROXY = {'ping_interval': 1}
@@ -164,7 +178,7 @@ class LastInputTest(BadInputTest):
 
 
 class HandshakeTest(BadInputTest):
-    PROXY = {'handshake_timeout': 2}
+    PROXY = {'handshake_timeout': 2, 'http_idle_timeout': 1}
 
     def test_malformed_handshakes_are_refused(self) -> None:
         for stream in [self.raw(data) for data in bad_input.MALFORMED]:
@@ -207,7 +221,7 @@ class CrowdTest(BadInputTest):
                 for _ in range(700)
             ]
             process.wait_for(
-                lambda: sum(map(is_at_end, streams)) > 100,
+                lambda: sum(map(bad_input.is_at_end, streams)) > 100,
                 'some to be closed',
             )
             self.assertLess(self.proxy.descriptors(), 600)
@@ -227,12 +241,14 @@ class LeakTest(BadInputTest):
 
     PROXY = {'handshake_timeout': 2}
     NUMBER = 500
+    #: Starts TLS on a connection; None: the proxy has no TLS.
+    start_tls: Callable[[socket.socket, int], socket.socket] | None = None
 
     def test_bad_connections_leave_nothing_behind(self) -> None:
         self.console()
         self.check_echo(self.connect())
-        bad = bad_input.websockets(self.token())
-        self.storm(bad, len(bad))
+        bad = self.bad()
+        self.storm(bad, 100)
         before = self.settled()
         self.storm(bad, self.NUMBER)
         # The connections to the API are kept for the next requests.
@@ -246,9 +262,13 @@ class LeakTest(BadInputTest):
         self.check_echo(self.connect())
         self.assertEqual(200, self.proxy.local('/healthcheck').status_code)
 
+    def bad(self) -> Sequence[tuple[bytes, bool]]:
+        """What is sent, and whether a reset follows."""
+        return bad_input.websockets(self.token())
+
     def storm(self, bad: Sequence[tuple[bytes, bool]], number: int) -> None:
         """Open bad connections, and wait for the end of their sessions."""
-        bad_input.storm([self.proxy.port], bad, number)
+        bad_input.storm([self.proxy.port], bad, number, self.start_tls)
         process.wait_for(
             lambda: len(self.sessions()) == 1, 'the sessions to end'
         )
@@ -273,14 +293,3 @@ def is_closed(stream: socket.socket, data: bytes) -> bool:
     except OSError:
         return True
     return False
-
-
-def is_at_end(stream: socket.socket) -> bool:
-    """Whether the other end has closed a connection."""
-    stream.setblocking(False)
-    try:
-        return not stream.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except ConnectionResetError:
-        return True

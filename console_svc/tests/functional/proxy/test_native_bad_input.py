@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from console_svc.tests.programs import bad_input, consoles, process
@@ -17,6 +18,8 @@ from console_svc.tests.programs.gateway import Gateway, GatewayTest, desktop
 class BadInputTest(GatewayTest):
     #: Options of [proxy].
     PROXY: ClassVar[dict[str, Any]] = {}
+    #: Whether the gateway has a certificate.
+    TLS = True
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -32,6 +35,7 @@ class BadInputTest(GatewayTest):
                 'max_failures': 1_000_000,
             },
             proxy=cls.PROXY,
+            tls=cls.TLS,
         )
         cls.gateway.setUp()
         cls.addClassCleanup(cls.gateway.cleanUp)
@@ -153,6 +157,8 @@ class LeakTest(BadInputTest):
 
     PROXY = {'handshake_timeout': 2}
     NUMBER = 500
+    #: Starts TLS on a connection to a port; None: the gateway has no TLS.
+    start_tls: Callable[[socket.socket, int], socket.socket] | None = None
 
     def test_bad_connections_leave_nothing_behind(self) -> None:
         self.check_echo()
@@ -169,17 +175,13 @@ class LeakTest(BadInputTest):
         )
         self.check_echo()
 
+    def bad(self) -> Sequence[tuple[bytes, bool]]:
+        """What is sent, and whether a reset follows."""
+        return bad_input.native_clients()
+
     def storm(self, number: int) -> None:
         """Open bad connections, and wait for the end of their sessions."""
-        bad_input.storm(
-            self.ports(),
-            [
-                (data, is_reset)
-                for data in STEPS
-                for is_reset in (True, False, False)
-            ],
-            number,
-        )
+        bad_input.storm(self.ports(), self.bad(), number, self.start_tls)
         process.wait_for(
             lambda: not self.gateway.sessions(), 'the sessions to end'
         )

@@ -2,7 +2,6 @@
 
 """Limits of native clients: TLS, passwords, failures and addresses."""
 
-import contextlib
 import logging
 import socket
 import time
@@ -17,7 +16,7 @@ from console_svc.tests.functional.proxy.native import (
     FAILED,
     NativeClientsTest,
 )
-from console_svc.tests.programs import process
+from console_svc.tests.programs import bad_input, process
 
 
 class WithoutCertificateTest(NativeClientsTest):
@@ -42,6 +41,7 @@ class SingleUseTest(NativeClientsTest):
     def test_used_up_console_refuses_its_password(self) -> None:
         self.check_accepted()
         self.refused('Console is used up.')
+        self.wait_for_outcomes(accepted=1, refused=1)
 
 
 class BoundConsoleTest(NativeClientsTest):
@@ -134,22 +134,30 @@ class AddressLimitTest(NativeClientsTest):
     GATEWAY = {'rfb_options': {'max_connections_per_address': 3}}
 
     def test_connections_beyond_the_limit_are_closed(self) -> None:
-        def version(stream: socket.socket) -> bytes:
-            """What the gateway says first; nothing if it is crowded."""
-            with contextlib.suppress(ConnectionResetError):
-                return stream.recv(12)
-            return b''
-
         port = self.console['port']
-        streams = [self.connect(port) for _ in range(3)]
+        streams = [bad_input.connect(port) for _ in range(3)]
         for stream in streams:
-            self.assertEqual(b'RFB 003.008\n', version(stream))
-        self.assertEqual(b'', version(self.connect(port)))
+            self.addCleanup(stream.close)
+            self.assertEqual(b'RFB 003.008\n', stream.recv(12))
+        self.assertTrue(self.is_crowded(port))
         # The limit holds for all ports together.
-        self.assertEqual(b'', version(self.connect(self.gateway.shared_port)))
+        self.assertTrue(self.is_crowded(self.gateway.shared_port))
         self.wait_for_outcomes(crowded=2)
+        self.assertIn(
+            'There are too many connections of native clients: one from '
+            '127.0.0.1 was reset. This worker has 3, and 3 of them',
+            self.gateway.proxy.log.read_text(),
+        )
         streams.pop().close()
         self.wait_for_outcomes(broken=1)
         process.wait_for(
-            lambda: version(self.connect(port)), 'room for one more'
+            lambda: not self.is_crowded(port), 'room for one more'
         )
+
+    def is_crowded(self, port: int) -> bool:
+        """Whether a new connection is reset."""
+        with bad_input.connect(port) as stream:
+            try:
+                return not stream.recv(12)
+            except OSError:
+                return True

@@ -69,6 +69,7 @@ class WorkerTest(ProxyTest):
             lambda: self.proxy.local('/healthcheck').status_code == 503,
             'the drain',
         )
+        self.assertEqual('Draining\n', self.proxy.local('/healthcheck').text)
         connection.close()
         self.assertEqual(0, self.proxy.process.wait())
 

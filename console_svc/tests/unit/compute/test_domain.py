@@ -11,7 +11,11 @@ NOVA = """
 <metadata>
   <nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/{version}'>
     <nova:name>web-1</nova:name>
-    <nova:owner><nova:project uuid='demo-id'>demo</nova:project></nova:owner>
+    <nova:creationTime>2026-07-01 12:00:00</nova:creationTime>
+    <nova:owner>
+      <nova:user uuid='joe-id'>joe</nova:user>
+      <nova:project uuid='demo-id'>demo</nova:project>
+    </nova:owner>
   </nova:instance>
 </metadata>
 """
@@ -33,9 +37,19 @@ class DomainTest(testtools.TestCase):
                 (UUID, 'instance-00000001', 'web-1', 'demo-id'),
                 (found.id, found.name, found.display_name, found.project_id),
             )
+            self.assertEqual('joe-id', found.user_id)
+            self.assertEqual(1782907200, found.created)
         found = parse()
+        self.assertEqual(('', 0), (found.user_id, found.created))
         self.assertIsNone(found.project_id)
         self.assertIsNone(found.display_name)
+
+    def test_other_creation_times_are_unknown(self) -> None:
+        for text in ('', 'yesterday', '1969-01-01 00:00:00'):
+            metadata = NOVA.format(version='1.1').replace(
+                '2026-07-01 12:00:00', text
+            )
+            self.assertEqual(0, parse(metadata=metadata).created)
 
     def test_graphics_consoles(self) -> None:
         found = parse(

@@ -36,6 +36,17 @@ class InventoryTest(testtools.TestCase):
             entry.consoles['spice-html5'],
         )
 
+    def test_servers_are_indexed_by_project(self) -> None:
+        other = SERVER.partition('\n')[2].replace('c001', 'c002')
+        found = inventory.load(
+            f'{SERVER}{other.replace("demo", "other")}'.encode()
+        )
+        first, second = found.servers
+        self.assertEqual(
+            {'demo': [first], 'other': [second]}, dict(found.projects)
+        )
+        self.assertEqual({first.id, second.id}, set(found.entries))
+
     def test_defaults_of_optional_fields(self) -> None:
         (entry,) = inventory.parse(SERVER.encode()).values()
         self.assertEqual('ACTIVE', entry.server.status)

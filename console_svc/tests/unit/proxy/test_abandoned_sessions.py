@@ -1,147 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The proxy closes each session of which it does not know whether it opened.
-
-The API is a function in place of the client's requests.
-"""
+"""The proxy closes each session that may be open without its knowledge."""
 
 import asyncio
 import secrets
 import threading
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import fixtures as fixtures_
-import testtools
 
-from console_svc.proxy import api_answers
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
-    ApiUnavailable,
     InvalidToken,
     LoginFailed,
     Refused,
     TryAgainLater,
 )
-from console_svc.tests import fixtures
+from console_svc.tests.integration.stub import Answer
+from console_svc.tests.unit.proxy.api import ADDRESS, ApiTest
 
 FAULT = {'fault': {'code': 0, 'message': 'a message'}}
 
 #: What opens a session.
-Opening = Callable[[ConsoleApi], Awaitable[OpenedSession]]
+Opening = Callable[[ConsoleApi], Coroutine[Any, Any, OpenedSession]]
 
 
-def by_token(api: ConsoleApi) -> Awaitable[OpenedSession]:
+def by_token(api: ConsoleApi) -> Coroutine[Any, Any, OpenedSession]:
     # A new token: the proxy remembers those that were refused.
-    return api.open(secrets.token_urlsafe(32), '198.51.100.7')
+    return api.open(secrets.token_urlsafe(32), ADDRESS)
 
 
-def by_log_in(api: ConsoleApi) -> Awaitable[OpenedSession]:
-    return api.log_in({'port': 5901}, bytes(16), bytes(16), '198.51.100.7')
+def by_log_in(api: ConsoleApi) -> Coroutine[Any, Any, OpenedSession]:
+    return api.log_in({'port': 5901}, bytes(16), bytes(16), ADDRESS)
 
 
-def _response(
-    status: int, document: Any, retry_after: int = 0
-) -> api_answers.Response:
-    return api_answers.Response(
-        status, document, 0, time.time(), retry_after=retry_after
-    )
-
-
-class AbandonedSessionTest(testtools.TestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.log = self.useFixture(fixtures_.FakeLogger())
-        options = {
-            'auth_type': 'admin_token',
-            'token': 'a-token',
-            'endpoint': 'http://127.0.0.1:9',
-        }
-        configuration = self.useFixture(
-            fixtures.Configuration(console_api=options)
-        )
-        self.api = ConsoleApi(configuration.conf)
-        self.useFixture(
-            fixtures_.MockPatchObject(self.api, '_request', self.request)
-        )
-        #: Ids of the requests to open a session, and of those to close one.
-        self.opened: list[str] = []
-        self.closed: list[str] = []
-        self.answer: Callable[[], Any] = lambda: None
-
-    def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> Any:
-        if method == 'DELETE':
-            self.closed.append(path.rpartition('/')[2])
-            return _response(404, FAULT)
-        assert body is not None
-        ((_, members),) = body.items()
-        self.opened.append(members['id'])
-        return self.answer()
-
+class AbandonedSessionTest(ApiTest):
     def fails(
-        self,
-        kind: type[Exception],
-        opening: Opening,
-        answer: Callable[[], Any],
+        self, kind: type[Exception], opening: Opening, *answers: Answer
     ) -> None:
-        """Check that an opening fails with a kind of exception."""
-        self.answer = answer
+        """Check that an opening fails with a kind of exception.
 
-        async def run() -> OpenedSession:
-            return await opening(self.api)
+        :param answers: to its requests
+        """
+        remaining = iter(answers)
 
-        error = self.assertRaises(kind, asyncio.run, run())
+        def respond(method: str, path: str) -> Answer:
+            if path.endswith(('/sessions', '/authentications')):
+                return next(remaining)
+            return self.respond(method, path)
+
+        self.stub.answer = respond
+        error = self.assertRaises(kind, self.run_, opening(self.api))
         self.assertIs(kind, type(error))
+        self.assertEqual([], list(remaining))
 
     def check_closed(self) -> None:
         """Check that each session that was not answered is closed once."""
-        self.api.stop()
-        self.assertNotEqual([], self.opened)
-        self.assertEqual(sorted(self.opened), sorted(self.closed))
-        self.assertEqual(len(set(self.opened)), len(self.opened))
+        self.run_(self.api.stop())
+        self.assertNotEqual([], self.ids())
+        self.assertEqual(sorted({*self.ids()}), sorted(self.closed()))
 
     def test_no_answer(self) -> None:
-        def fail() -> None:
-            raise ApiUnavailable('ConnectTimeout')
-
+        lost = Answer(is_lost=True)
         for opening in by_token, by_log_in:
-            self.fails(TryAgainLater, opening, fail)
+            self.fails(TryAgainLater, opening, lost, lost)
+        self.assertEqual(2, len({*self.ids()}))
         self.check_closed()
 
     def test_unexpected_answers(self) -> None:
         for status, document in (
             (500, FAULT),
-            (503, None),
-            (201, None),
+            (503, b''),
+            (201, b''),
             (201, {}),
             (201, {'session': {'id': 'x'}}),
         ):
-            response = _response(status, document)
             for opening in by_token, by_log_in:
-                self.fails(TryAgainLater, opening, lambda it=response: it)
+                self.fails(TryAgainLater, opening, Answer(status, document))
+        self.check_closed()
+
+    def test_refusals_of_repeated_requests(self) -> None:
+        """The first one may have opened the session."""
+        lost = Answer(is_lost=True)
+        for opening, status in (
+            (by_token, 404),
+            (by_token, 409),
+            # The API refuses a challenge that was answered before.
+            (by_log_in, 403),
+            (by_log_in, 429),
+        ):
+            answer = Answer(status, FAULT, headers={'Retry-After': '1'})
+            self.fails(TryAgainLater, opening, lost, answer)
         self.check_closed()
 
     def test_unexpected_exception(self) -> None:
+        closed = []
+
+        async def fail(method: str, path: str, body: Any = None) -> None:
+            if method == 'DELETE':
+                closed.append(path)
+            raise ZeroDivisionError
+
+        self.useFixture(
+            fixtures_.MockPatchObject(self.api._client, 'request', fail)
+        )
         for opening in by_token, by_log_in:
-            self.fails(ZeroDivisionError, opening, lambda: 1 / 0)
-        self.check_closed()
+            self.assertRaises(ZeroDivisionError, self.run_, opening(self.api))
+        self.run_(self.api.stop())
+        self.assertEqual(2, len(closed))
+        self.assertIn('and will lapse', self.log.output)
+        self.assertIn('ZeroDivisionError', self.log.output)
 
     def test_cancelled_task(self) -> None:
         begun, release = threading.Event(), threading.Event()
 
-        def wait() -> Any:
-            begun.set()
-            release.wait()
-            return _response(409, FAULT)
+        def wait(method: str, path: str) -> Answer:
+            if path.endswith(('/sessions', '/authentications')):
+                begun.set()
+                release.wait()
+                return Answer(409, FAULT)
+            return self.respond(method, path)
 
-        self.answer = wait
+        self.stub.answer = wait
 
         async def run(opening: Opening) -> None:
-            task = asyncio.ensure_future(opening(self.api))
+            task = asyncio.create_task(opening(self.api))
             await asyncio.to_thread(begun.wait)
             task.cancel()
             await asyncio.wait([task])
@@ -150,9 +135,10 @@ class AbandonedSessionTest(testtools.TestCase):
         self.addCleanup(release.set)
         for opening in by_token, by_log_in:
             begun.clear()
-            asyncio.run(run(opening))
+            self.run_(run(opening))
         release.set()
         self.check_closed()
+        self.assertNotIn('never retrieved', self.log.output)
 
     def test_refusals_close_nothing(self) -> None:
         for opening, status, retry_after, kind in (
@@ -163,17 +149,7 @@ class AbandonedSessionTest(testtools.TestCase):
             (by_log_in, 404, 0, Refused),
             (by_log_in, 409, 0, Refused),
         ):
-            response = _response(status, FAULT, retry_after)
-            self.fails(kind, opening, lambda it=response: it)
-        self.api.stop()
-        self.assertEqual([], self.closed)
-
-    def test_exception_of_a_close_is_logged(self) -> None:
-        def fail(*arguments: Any) -> None:
-            raise ZeroDivisionError
-
-        self.useFixture(fixtures_.MockPatchObject(self.api, '_request', fail))
-        self.fails(ZeroDivisionError, by_token, fail)
-        self.api.stop()
-        self.assertIn('and will lapse', self.log.output)
-        self.assertIn('ZeroDivisionError', self.log.output)
+            headers = {'Retry-After': f'{retry_after}'}
+            self.fails(kind, opening, Answer(status, FAULT, headers=headers))
+        self.run_(self.api.stop())
+        self.assertEqual([], self.closed())

@@ -2,91 +2,51 @@
 
 """The proxy's client of the API, with an API and a keystone that are odd."""
 
-import asyncio
-import logging
-import threading
 import time
 from typing import Any
 
-import fixtures as fixtures_
-import testtools
-
 from console_svc import exception
-from console_svc.proxy import admission, api_answers, console_api
+from console_svc.proxy import api_answers
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import ApiUnavailable, Refused, TryAgainLater
-from console_svc.tests import fixtures
-from console_svc.tests.integration.stub import Answer, Stub
+from console_svc.tests.integration.stub import Answer
+from console_svc.tests.unit.proxy.api import (
+    ADDRESS,
+    KEPT,
+    OPENED,
+    TOKEN,
+    ApiTest,
+    keystone,
+)
 
-PATIENCE = 60
-TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
-OPENED = {
-    'id': '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77',
-    'instance_uuid': fixtures.SERVER,
-    'console_type': 'novnc',
-    'host': '192.0.2.10',
-    'port': 5901,
-    'internal_access_path': None,
-    'expires': None,
-    'expires_in': None,
-}
-KEPT = {'id': OPENED['id'], 'expires': None, 'expires_in': None}
 #: JSON that is not the object that it should be.
 ODD = [[], None, 17, 'text', b'<html>', b'[' * 100_000, {'x': 1}]
 
 
-def keystone(token: Any = ..., header: dict[str, str] | None = None) -> Answer:
-    """Keystone's answer to an authentication."""
-    if token is ...:
-        token = {
-            'expires_at': '2999-01-01T00:00:00.000000Z',
-            'issued_at': '2020-01-01T00:00:00.000000Z',
-            'methods': ['password'],
-        }
-    if header is None:
-        header = {'X-Subject-Token': 'a-token'}
-    return Answer(201, {'token': token}, headers=header)
-
-
-class ConsoleApiTest(testtools.TestCase):
+class ConsoleApiTest(ApiTest):
     def setUp(self) -> None:
-        super().setUp()
-        self.log = self.useFixture(fixtures_.FakeLogger(level=logging.WARNING))
-        self.keystone = keystone()
         self.answer = Answer(200, {'console_sessions': [KEPT]})
-        stub = self.useFixture(Stub(self.respond))
-        self.configured = self.useFixture(
-            fixtures.Configuration(
-                console_api={
-                    'auth_type': 'password',
-                    'auth_url': f'{stub.url}/v3',
-                    'username': 'proxy',
-                    'password': 'secret',
-                    'user_domain_name': 'Default',
-                    'endpoint_override': f'{stub.url}/v2.1',
-                }
-            )
-        )
-        self.api = ConsoleApi(self.configured.conf)
-        self.addCleanup(self.api.stop)
+        super().setUp()
 
     def respond(self, method: str, path: str) -> Answer:
-        return self.keystone if path.startswith('/v3') else self.answer
+        if method == 'DELETE' or path.startswith('/v3'):
+            return super().respond(method, path)
+        return self.answer
 
     def keep(self) -> Any:
-        return asyncio.run(self.api.keep([KEPT['id']]))
+        return self.run_(self.api.keep([KEPT['id']]))
 
     def open(self, **session: Any) -> OpenedSession:
         """Open a session; the API answers with other values."""
         if session:
             self.answer = Answer(201, {'session': {**OPENED, **session}})
-        return asyncio.run(self.api.open(TOKEN, '198.51.100.7'))
+        return self.run_(self.api.open(TOKEN, ADDRESS))
 
     def is_available(self, api: ConsoleApi) -> bool:
         """Send a keep-alive; any other exception fails the test."""
         try:
-            kept = asyncio.run(api.keep([OPENED['id']]))
+            kept = self.run_(api.keep([OPENED['id']]))
         except ApiUnavailable as error:
             self.assertNotEqual('', str(error))
             return False
@@ -96,22 +56,18 @@ class ConsoleApiTest(testtools.TestCase):
     def test_odd_answers_of_keystone_pass(self) -> None:
         """They are outages, and end with the odd answers."""
         for odd in (
-            keystone(header={}),
-            keystone(None),
-            keystone([]),
-            keystone({}),
-            keystone({'expires_at': 'tomorrow'}),
-            keystone({'expires_at': 17}),
+            Answer(201, keystone().body),
             *(Answer(201, it) for it in ODD),
+            *(
+                Answer(201, it, headers=keystone().headers)
+                for it in ODD
+                if it != {'x': 1}
+            ),
         ):
             self.keystone = odd
-            api = ConsoleApi(self.configured.conf)
-            self.addCleanup(api.stop)
-            # keystoneauth looks at expires_at when it uses a token again.
-            outcomes = [self.is_available(api) for _ in range(3)]
-            self.assertIn(False, outcomes, odd)
+            api = self.client()
+            self.assertFalse(self.is_available(api), odd)
             self.keystone = keystone()
-            self.is_available(api)
             self.assertTrue(self.is_available(api), odd)
             self.assertTrue(self.is_available(api), odd)
 
@@ -164,8 +120,8 @@ class ConsoleApiTest(testtools.TestCase):
             self.assertRaises(TryAgainLater, self.open)
             self.assertRaises(
                 TryAgainLater,
-                asyncio.run,
-                self.api.log_in({'port': 5900}, b'', b'', '198.51.100.7'),
+                self.run_,
+                self.api.log_in({'port': 5900}, b'', b'', ADDRESS),
             )
             self.assertIn(f'HTTP 403: {message}', self.log.output)
 
@@ -205,46 +161,3 @@ class ConsoleApiTest(testtools.TestCase):
         assert deadline is not None
         self.assertLessEqual(before + 100, deadline)
         self.assertLessEqual(deadline, time.monotonic() + 100)
-
-    def test_each_thread_keeps_its_connection(self) -> None:
-        """urllib3 warns of connections that it has to discard."""
-        together = threading.Barrier(console_api._THREADS)
-
-        def respond(method: str, path: str) -> Answer:
-            if path.startswith('/v3'):
-                return self.keystone
-            together.wait(PATIENCE)
-            if method == 'DELETE':
-                return Answer(404, {})
-            if method == 'PUT':
-                return Answer(200, {'console_sessions': [KEPT]})
-            return Answer(201, {'session': OPENED})
-
-        self.keep()
-        stub = self.useFixture(Stub(respond))
-        self.configured.conf.set_override(
-            'endpoint_override', f'{stub.url}/v2.1', 'console_api'
-        )
-        api = ConsoleApi(self.configured.conf)
-        self.addCleanup(api.stop)
-
-        async def run() -> None:
-            # An address has few requests at a time.
-            addresses = [
-                f'198.51.100.{number}' for number in range(admission.THREADS)
-            ]
-            await asyncio.gather(
-                *(api.open(TOKEN, it) for it in addresses),
-                *(
-                    api.log_in({'port': 5900}, b'', b'', it)
-                    for it in addresses
-                ),
-                *(
-                    api.close(OPENED['id'])
-                    for _ in range(console_api._CLOSERS)
-                ),
-                api.keep([KEPT['id']]),
-            )
-
-        asyncio.run(run())
-        self.assertNotIn('Connection pool is full', self.log.output)

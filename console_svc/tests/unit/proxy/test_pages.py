@@ -5,7 +5,9 @@ from urllib import parse
 
 import fixtures as fixtures_
 import testtools
+from websockets.datastructures import Headers
 
+from console_svc.proxy.http.messages import Request, Response
 from console_svc.proxy.pages import Pages
 
 
@@ -24,22 +26,29 @@ class SpicePageTest(testtools.TestCase):
 
     def moved(self, query: str, page: str = '/spice_auto.html') -> str | None:
         """Return the query to which a page is redirected, if it is."""
-        status, headers, _ = self.pages.get(f'{page}?{query}')
-        if status == 200:
+        response = self.get(f'{page}?{query}')
+        if response.status == 200:
             return None
-        self.assertEqual(302, status)
-        return headers['Location'].removeprefix('?')
+        self.assertEqual(302, response.status)
+        return response.headers['Location'].removeprefix('?')
+
+    def get(self, target: str, pages: Pages | None = None) -> Response:
+        request = Request('GET', target, '1.1', Headers(), '192.0.2.7', False)
+        return (pages or self.pages).response(request)
 
     def test_ticket_module_is_replaced(self) -> None:
         for path in ('/ticket.js', '/src/ticket.js?x=1'):
-            status, headers, body = self.pages.get(path)
-            self.assertEqual(200, status)
-            self.assertEqual('text/javascript', headers['Content-Type'])
-            self.assertIn(b'export function rsa_encrypt(', body)
+            response = self.get(path)
+            self.assertEqual(200, response.status)
+            self.assertEqual(
+                'text/javascript', response.headers['Content-Type']
+            )
+            assert isinstance(response.body, bytes)
+            self.assertIn(b'export function rsa_encrypt(', response.body)
 
     def test_ticket_module_replaces_an_existing_one_only(self) -> None:
-        self.assertEqual(404, self.pages.get('/x/ticket.js')[0])
-        self.assertEqual(404, Pages([]).get('/ticket.js')[0])
+        self.assertEqual(404, self.get('/x/ticket.js').status)
+        self.assertEqual(404, self.get('/ticket.js', Pages([])).status)
 
     def test_token_is_moved_into_the_path(self) -> None:
         for query, moved in (
@@ -75,7 +84,7 @@ class SpicePageTest(testtools.TestCase):
         ):
             self.assertIsNone(self.moved(query), query)
         self.assertIsNone(self.moved('token=x', '/vnc_lite.html'))
-        self.assertEqual(404, self.pages.get('/x/spice_auto.html?token=x')[0])
+        self.assertEqual(404, self.get('/x/spice_auto.html?token=x').status)
 
     def test_values_survive_the_redirect(self) -> None:
         query = parse.urlencode({'title': 'é&=?#%+/', 'token': 'x'})

@@ -16,7 +16,7 @@ import requests
 import testtools
 
 from console_svc import prometheus
-from console_svc.proxy import monitoring
+from console_svc.proxy import accepting, monitoring
 from console_svc.proxy.browsers import Browsers
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
@@ -38,7 +38,7 @@ class RequestTest(testtools.TestCase):
         """Check that a request is a 500 with a trace."""
 
         async def run() -> int:
-            server = await serving
+            server = await serving()
             answer = await asyncio.to_thread(
                 requests.get, f'{self.url}{path}', timeout=PATIENCE
             )
@@ -53,17 +53,23 @@ class RequestTest(testtools.TestCase):
         conf = self.useFixture(fixtures.Configuration()).conf
         unused: Any = None
         with mock.patch.object(Pages, 'get', side_effect=ZeroDivisionError):
-            browsers = Browsers(conf, unused, unused, unused, self.metrics)
-            self.check(
-                browsers.listen(self.listener, None), '/page.html', 'browser'
-            )
+
+            async def listen() -> accepting.Acceptor:
+                browsers = Browsers(conf, unused, unused, unused, self.metrics)
+                acceptor = accepting.browsers(conf, self.metrics, None)
+                acceptor.listen(self.listener, browsers.protocol)
+                return acceptor
+
+            self.check(listen, '/page.html', 'browser')
 
     def test_metrics(self) -> None:
         with mock.patch.object(
             prometheus, 'text', side_effect=ZeroDivisionError
         ):
             self.check(
-                monitoring.listen(self.listener, lambda: None, self.metrics),
+                lambda: monitoring.listen(
+                    self.listener, lambda: None, self.metrics
+                ),
                 '/metrics',
                 'local',
             )

@@ -67,6 +67,7 @@ class GatewayTestCase(testtools.TestCase):
         target: int | str = fixtures.SERVER,
         address: str | None = ADDRESS,
         challenge: bytes | None = None,
+        session_id: str | None = None,
     ) -> ConsoleSession:
         """Log in, with a new challenge unless one is given."""
         challenge = challenge or secrets.token_bytes(rfb.CHALLENGE)
@@ -76,6 +77,7 @@ class GatewayTestCase(testtools.TestCase):
             challenge,
             rfb.response(challenge, password),
             address,
+            session_id,
         )[0]
 
     def fails(self, kind: type[Exception], *log_in: Any) -> str | None:

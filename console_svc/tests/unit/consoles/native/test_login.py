@@ -20,6 +20,8 @@ from console_svc.tests.unit.consoles.native.gateway import (
     GatewayTestCase,
 )
 
+SESSION = '9e2d6c1a-4b7f-4f0e-8a35-1c6b2d9e7f04'
+
 
 class LogInTest(GatewayTestCase):
     def test_attempts_from_another_address_do_not_lock_the_console(
@@ -283,6 +285,57 @@ class LogInTest(GatewayTestCase):
         self.assertEqual('2', self.fails(kind, 'guess', server, address))
         self.log_in(password)
 
+    def test_a_repeated_log_in_gets_its_session(self) -> None:
+        self.start({'native_max_uses': 1})
+        password = self.open().password
+        log_in = (password, fixtures.SERVER, ADDRESS, b'c' * 16, SESSION)
+        session = self.log_in(*log_in)
+        self.assertEqual(SESSION, session.id)
+        self.now += 59
+        self.assertEqual(session, self.log_in(*log_in))
+        self.assertEqual(1, len(self.rows(tables.console_sessions)))
+        self.now += 1
+        self.fails(exception.AuthenticationFailed, *log_in)
+
+    def test_a_repeated_log_in_with_a_difference_is_refused(self) -> None:
+        self.start()
+        password = self.open().password
+        server, challenge = fixtures.SERVER, b'c' * 16
+        self.log_in(password, server, ADDRESS, challenge, SESSION)
+        for log_in in (
+            ('guess', server, ADDRESS, challenge, SESSION),
+            (password, fixtures.UNKNOWN, ADDRESS, challenge, SESSION),
+            (password, server, '192.0.2.1', challenge, SESSION),
+            (password, server, ADDRESS, challenge, fixtures.UNKNOWN),
+            (password, server, ADDRESS, challenge, None),
+        ):
+            self.assertEqual(
+                '1', self.fails(exception.AuthenticationFailed, *log_in)
+            )
+        self.services.sessions.close(CONTEXT, SESSION)
+        self.fails(
+            exception.AuthenticationFailed,
+            *(password, server, ADDRESS, challenge, SESSION),
+        )
+
+    def test_wrong_answers_are_remembered_for_an_hour(self) -> None:
+        """Or anyone could fill the table, as the console stays open."""
+        self.start({'bind_to_client_address': True})
+        context = RequestContext(
+            project_id='demo', client_address=ADDRESS, overwrite=False
+        )
+        self.consoles.open(context, self.driver.server)
+        (console,) = self.consoles.list(self.driver.server)
+        _, password = self.consoles.get(self.driver.server, console.id)
+        wrong = exception.AuthenticationFailed
+        self.fails(wrong, 'guess')
+        self.log_in(password)
+        self.fails(wrong, password, fixtures.SERVER, '192.0.2.1', b'c' * 16)
+        self.now += 3600
+        self.purge()
+        # Right answers, also from an address that may not log in, are kept.
+        self.assertEqual(2, len(self.rows(tables.used_challenges)))
+
     def test_a_challenge_that_a_lock_refused_is_used_up(self) -> None:
         self.start(rfb={'max_failures': 1, 'lock_time': 60})
         password = self.open().password
@@ -304,6 +357,22 @@ class LogInTest(GatewayTestCase):
         self.assertEqual(opened.console.token_hash, row['token_hash'])
         self.tokens.revoke_server(CONTEXT, fixtures.SERVER)
         self.purge()
+        self.assertEqual([], self.rows(tables.used_challenges))
+
+    def test_purge_forgets_log_ins_although_consoles_cannot_be_closed(
+        self,
+    ) -> None:
+        self.start()
+        self.open()
+        self.fails(exception.AuthenticationFailed, 'guess')
+        self.now += 3600
+
+        def get_server(*args: object) -> None:
+            raise RuntimeError
+
+        self.driver.get_server = get_server
+        self.assertRaises(RuntimeError, self.purge)
+        self.assertEqual([], self.rows(tables.log_in_failures))
         self.assertEqual([], self.rows(tables.used_challenges))
 
     def test_purge_forgets_failures_an_hour_after_the_last(self) -> None:

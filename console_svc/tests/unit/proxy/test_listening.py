@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The sockets of a worker."""
+"""The sockets of a listening."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from typing import Any
 import testtools
 from oslo_config import cfg
 
-from console_svc.proxy import worker
+from console_svc.proxy import listening
 from console_svc.tests import fixtures
 
 
@@ -29,7 +29,7 @@ class AddressesTest(testtools.TestCase):
                 },
             )
         )
-        return worker.addresses(configuration.conf)
+        return listening.addresses(configuration.conf)
 
     def test_every_address_is_listed(self) -> None:
         self.assertEqual(
@@ -65,7 +65,7 @@ class ListeningSocketsTest(testtools.TestCase):
         self,
     ) -> None:
         with contextlib.ExitStack() as stack:
-            (listener,) = worker.listening_sockets('127.0.0.1', 0)
+            (listener,) = listening.listening_sockets('127.0.0.1', 0)
             stack.enter_context(listener)
             stack.enter_context(
                 socket.create_connection(listener.getsockname())

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""From a request to a websocket on the same connection (RFC 6455)."""
+
+import asyncio
+import http
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from websockets import http11
+from websockets.asyncio.connection import Connection as WebSocket
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from console_svc.proxy.http.messages import Request, Response
+
+# websockets logs malformed frames as errors; this silences it.
+_LIBRARY: Final = logging.getLogger(f'{__name__}.library')
+_LIBRARY.setLevel(logging.CRITICAL)
+
+# Most bytes of a message from a browser, and most messages that wait.
+_MAX_SIZE: Final = 256 * 1024
+_MAX_QUEUE: Final = 4
+
+# Seconds for a browser to answer the close frame.
+_CLOSE_TIMEOUT: Final = 5
+
+# Selected if it is offered. A client that offers none gets no subprotocol.
+_BINARY: Final = Subprotocol('binary')
+
+
+def upgrade(
+    request: Request, transport: asyncio.Transport, rest: bytes
+) -> WebSocket | Response:
+    """Accept the websocket that a request asks for.
+
+    :param rest: bytes that follow the request
+    :returns: the websocket, which is the transport's protocol now; or a
+        refusal, if the request is wrong
+    """
+    # It is open from the start, so that it parses frames. It would parse the
+    # request again otherwise, with narrower limits.
+    protocol = ServerProtocol(
+        state=State.OPEN,
+        select_subprotocol=_select_subprotocol,
+        max_size=_MAX_SIZE,
+        logger=_LIBRARY,
+    )
+    answer = protocol.accept(http11.Request(request.target, request.headers))
+    if answer.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
+        return Response(
+            http.HTTPStatus(answer.status_code),
+            {
+                name: value
+                for name, value in answer.headers.raw_items()
+                if name not in ('Date', 'Connection', 'Content-Length')
+            },
+            bytes(answer.body or b''),
+        )
+    websocket = WebSocket(
+        protocol,
+        # Its time-out ends slow browsers, and not those that vanished.
+        ping_interval=None,
+        close_timeout=_CLOSE_TIMEOUT,
+        max_queue=_MAX_QUEUE,
+    )
+    websocket.connection_made(transport)
+    transport.set_protocol(websocket)
+    transport.write(answer.serialize())
+    if rest:
+        websocket.data_received(rest)
+    return websocket
+
+
+def _select_subprotocol(
+    protocol: ServerProtocol, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    return _BINARY if _BINARY in offered else None

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Headers with which browsers protect the users of pages."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from oslo_config import cfg
+
+_KEYWORDS: Final = frozenset({'self', 'none'})
+
+
+class SecurityHeaders:
+    """The headers of all responses; a page may replace them by its own."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        options = conf.proxy
+        self._plain = {
+            'Content-Security-Policy': '; '.join(
+                filter(
+                    None,
+                    (
+                        options.content_security_policy.strip('; '),
+                        frame_ancestors(options.frame_ancestors),
+                    ),
+                )
+            )
+        }
+        self._tls = {
+            **self._plain,
+            'Strict-Transport-Security': f'max-age={options.hsts_max_age}',
+        }
+
+    def of(self, is_https: bool) -> Mapping[str, str]:
+        """The headers of a response.
+
+        :param is_https: whether the browser uses TLS
+        """
+        return self._tls if is_https else self._plain
+
+
+def frame_ancestors(sources: list[str]) -> str:
+    """The directive frame-ancestors (CSP level 3, section 6.4.2).
+
+    :param sources: those of ``[proxy] frame_ancestors``; none: no page may
+        embed ours
+    """
+    bare = [it.strip("'") for it in sources] or ['none']
+    quoted = (f"'{it}'" if it.lower() in _KEYWORDS else it for it in bare)
+    return ' '.join(('frame-ancestors', *quoted))

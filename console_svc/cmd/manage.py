@@ -94,8 +94,18 @@ def _make_sqlite_file(conf: cfg.ConfigOpts) -> None:
 
 
 def db_version(conf: cfg.ConfigOpts) -> None:
-    """Print the schema's version."""
-    print(migration.version(Database(conf)) or 'empty')
+    """Print the schema's version.
+
+    On standard error, also say what to do if it is too old.
+    """
+    found = migration.version(Database(conf))
+    print(found or 'empty')
+    if migration.is_old(found):
+        print(
+            f'This version of console-svc has the schema {migration.head()}: '
+            'run "console-svc-manage db sync".',
+            file=sys.stderr,
+        )
 
 
 def db_purge_tokens(conf: cfg.ConfigOpts) -> None:

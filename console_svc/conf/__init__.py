@@ -174,6 +174,11 @@ def setup_logging(conf: cfg.ConfigOpts) -> None:
             *log.get_default_log_levels(),
             'alembic=WARNING',
             'keystonemiddleware=WARNING',
+            # They log the traceback of each exception that they raise; the
+            # program logs the exception in one line.
+            'oslo_db.api=CRITICAL',
+            'oslo_db.sqlalchemy.exc_filters=ERROR',
+            'sqlalchemy.pool=CRITICAL',
             'oslo_policy=INFO',
         ]
     )

@@ -9,20 +9,23 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from console_svc.api import operation
 from console_svc.api.microversion import ENVIRON_KEY
-from console_svc.context import RequestContext
+from console_svc.api.request import RESOURCE
 
 LOG = logging.getLogger(__name__)
 
 _TOKEN = re.compile(r'(/os-console-auth-tokens/+)[^/]+')
+_MASKED = r'\1***'
 
 
 class RequestLog:
     """Logs method, path, status, length, microversion and seconds.
 
+    A successful keep-alive is logged at DEBUG, as there are many of them.
+
     Console tokens in paths are masked. Queries are left out, as they can
-    contain one. The context that it makes gives log lines their request id
-    before authentication.
+    contain one.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -32,20 +35,24 @@ class RequestLog:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         started = time.perf_counter()
-        RequestContext(request_id=environ.get('openstack.request_id'))
         # Middleware below may change the path.
         path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
 
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
-            if LOG.isEnabledFor(logging.INFO):
-                LOG.info(
-                    '%s "%s %s" status: %s len: %s microversion: %s '
-                    'time: %.6f',
+            level = logging.INFO
+            if status.startswith('2') and _is_frequent(environ):
+                level = logging.DEBUG
+            if LOG.isEnabledFor(level):
+                LOG.log(
+                    level,
+                    '%s "%s" status: %s len: %s microversion: %s time: %.6f',
                     environ.get('REMOTE_ADDR', '-'),
-                    environ['REQUEST_METHOD'],
-                    _printable(_TOKEN.sub(r'\1***', path)),
+                    _printable(
+                        f'{environ["REQUEST_METHOD"]} '
+                        f'{_TOKEN.sub(_MASKED, path)}'
+                    ),
                     status[:3],
                     dict(headers).get('Content-Length', '-'),
                     _version(environ),
@@ -56,6 +63,15 @@ class RequestLog:
         return self._app(environ, start)
 
 
+def _is_frequent(environ: WSGIEnvironment) -> bool:
+    """Whether the request's operation is one of many similar ones."""
+    resource = environ.get(RESOURCE)
+    if resource is None:
+        return False
+    described = operation.of(resource.methods.get(environ['REQUEST_METHOD']))
+    return described is not None and described.is_frequent
+
+
 def _version(environ: WSGIEnvironment) -> str:
     """The microversion of a request; no text of an invalid one."""
     version = environ.get(ENVIRON_KEY, '-')
@@ -63,5 +79,5 @@ def _version(environ: WSGIEnvironment) -> str:
 
 
 def _printable(text: str) -> str:
-    """Escape control characters: a path must not forge a log line."""
+    """Escape control characters: a request must not forge a log line."""
     return text.encode('unicode_escape').decode('ascii')

@@ -130,6 +130,7 @@ class WorkerTest(ProxyTest):
                 'two.test/x',
             ),
             ({'handshake_timeout': 'x'}, 'handshake_timeout'),
+            ({'frame_ancestors': 'a.test/x'}, 'a.test/x'),
             ({'console_api': {'timeout': 10}}, 'auth_type'),
             ({'console_api': {'auth_type': 'password'}}, 'auth_url'),
             (

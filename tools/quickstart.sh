@@ -5,29 +5,43 @@
 #   tools/quickstart.sh --once    demonstrate, then exit
 #   tools/quickstart.sh --with-console [--once]
 #                                 start a guest and print the URL of its screen
+#   tools/quickstart.sh --help    print this
 #
 # All files are in .quickstart: a virtual environment, a configuration with the
 # embedded defaults (SQLite, an inventory file, noauth2), and the log. PORT is
-# the port to use. The default is 8775, or a free port if it is in use.
+# the port to use: that of the API, or with --with-console that of the console
+# proxy. The defaults are 8775 and 6080, or a free port if they are in use.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. tools/python.sh
+
+usage() { sed -n '2,13s/^# \?//p' tools/quickstart.sh; }
 
 once=
-case "${1:-}" in
-    --once) once=1 ;;
-    --with-console) exec tools/with-console.sh "${2:-}" ;;
-    '') ;;
-    *) sed -n '2,11s/^# \?//p' "$0" >&2; exit 2 ;;
-esac
+with_console=
+for argument in "$@"; do
+    case $argument in
+        --once) once=--once ;;
+        --with-console) with_console=1 ;;
+        -h | --help) usage; exit 0 ;;
+        *) echo "Unknown argument: $argument" >&2; usage >&2; exit 2 ;;
+    esac
+done
+. tools/python.sh
 command -v curl >/dev/null || { echo "curl is required." >&2; exit 1; }
-command -v git >/dev/null || { echo "git is required to determine the version." >&2; exit 1; }
+if [ -n "${PORT:-}" ]; then "$python" tools/port.py "$PORT" >/dev/null; fi
 
 home=$PWD/.quickstart
 bin=$home/venv/bin
 log=$home/console-svc.log
 config=$home/console-svc.conf
 mkdir -p "$home"
+# Two runs would overwrite each other's files.
+exec 9>"$home/lock"
+flock -n 9 || {
+    echo "tools/quickstart.sh already runs in this folder. Stop it first, or use another clone." >&2
+    exit 1
+}
+[ -z "$with_console" ] || exec tools/with-console.sh $once
 
 echo "--- Installing into .quickstart/venv"
 "$bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$home/venv"
@@ -35,21 +49,7 @@ echo "--- Installing into .quickstart/venv"
 rm -rf build/lib
 "$bin/python" -m pip install -q --disable-pip-version-check .
 
-port=$("$bin/python" - "${PORT:-8775}" <<'END'
-import socket
-import sys
-
-for port in (int(sys.argv[1]), 0):
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(('127.0.0.1', port))
-        except OSError:
-            continue
-        print(listener.getsockname()[1])
-        break
-END
-)
+port=$("$bin/python" tools/port.py "${PORT:-default:8775}")
 url=http://127.0.0.1:$port
 
 cat >"$config" <<END
@@ -60,6 +60,8 @@ state_path = $home
 auth_strategy = noauth2
 [static]
 inventory = $home/servers.yaml
+[vnc]
+novncproxy_base_url = https://console.example.org/vnc_lite.html
 END
 cp etc/console_svc/servers.yaml "$home/servers.yaml"
 
@@ -137,6 +139,7 @@ ask 200 -X POST -H "$user" -H 'OpenStack-API-Version: compute 2.6' \
     -H 'Content-Type: application/json' \
     -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}' \
     "$server/remote-consoles"
+echo "No console proxy runs here, so this URL is only an example. tools/quickstart.sh --with-console prints one that works."
 token=$(get remote_console.url | sed 's/.*token%3D//')
 
 echo

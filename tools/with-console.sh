@@ -6,6 +6,7 @@
 # Prints a URL that shows the guest in a browser, and a command that shows it in
 # a native VNC client. As root, it installs missing distribution packages. PORT
 # is the port of the proxy. The default is 6080, or a free port if it is in use.
+# With --once it stops when both ways work.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/python.sh
@@ -42,23 +43,9 @@ echo "--- Installing into .quickstart/venv"
 rm -rf build/lib
 "$bin/python" -m pip install -q --disable-pip-version-check '.[libvirt,proxy]'
 
-# Free ports: first that of the proxy.
-read -r proxy_port local_port api_port vnc_port < <("$bin/python" - "${PORT:-6080}" <<'END'
-import socket
-import sys
-
-listeners = []
-for port in (int(sys.argv[1]), 0, 0, 0, 0):
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(('127.0.0.1', port))
-    except OSError:
-        continue
-    listeners.append(listener)
-print(*(listener.getsockname()[1] for listener in listeners[:4]))
-END
-)
+# The first is that of the proxy.
+ports=$("$bin/python" tools/port.py "${PORT:-default:6080}" 4)
+read -r proxy_port local_port api_port vnc_port <<<"$ports"
 
 # libvirtd in session mode, which root runs as the user nobody.
 lv=$(mktemp -d)
@@ -219,6 +206,11 @@ with socket.create_connection(('127.0.0.1', int(sys.argv[1])), 10) as stream:
     Connection(stream, sys.argv[2]).perform(rfb.log_in([rfb.VNC]))
 END
 
+if [ -n "$once" ]; then
+    echo "--- Both work. --once ends here and stops everything; without it, the console stays for a browser and a VNC client."
+    exit 0
+fi
+
 cat <<END
 
 Open this URL in a browser on this machine. The keys 1, 2 and 4 change the
@@ -245,6 +237,5 @@ To list the open sessions of the console:
   curl -s -H 'X-Auth-Token: joe:demo' http://127.0.0.1:$api_port/v2.1/servers/$id/console-sessions
 
 END
-[ -z "$once" ] || exit 0
 echo "Ctrl-C stops everything. Logs and configuration are in .quickstart/console."
 wait "${running[1]}" "${running[2]}"

@@ -52,6 +52,7 @@ class Operation:
     :param raises: errors that are particular to it
     :param since: the first microversion that has it
     :param before: the first microversion that no longer has it
+    :param is_frequent: its successful requests are logged at DEBUG alone
     :param extension: it is console-svc's own, and its resource is not
     :param without_nova: it is served only if no nova has the servers: see
         ``[api] servers``
@@ -71,6 +72,7 @@ class Operation:
     raises: tuple[type[ConsoleSvcError], ...] = ()
     since: Version | None = None
     before: Version | None = None
+    is_frequent: bool = False
     extension: bool = False
     without_nova: bool = False
     links: Mapping[str, Mapping[str, str]] = dataclasses.field(

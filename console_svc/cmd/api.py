@@ -9,11 +9,12 @@ import sys
 import threading
 from types import FrameType
 from wsgiref import simple_server
+from wsgiref.types import WSGIEnvironment
 
 from oslo_config import cfg
 
-from console_svc import conf as configuration
 from console_svc.api import app
+from console_svc.cmd import start, versions
 
 LOG = logging.getLogger(__name__)
 
@@ -38,16 +39,20 @@ class Handler(simple_server.WSGIRequestHandler):
     # An idle client must not delay the end of the process.
     timeout = 10
 
-    def get_environ(self) -> dict[str, object]:
-        """The environ, without headers whose names have an underscore.
+    def get_environ(self) -> WSGIEnvironment:
+        """The environ of a request, with what its client has sent alone.
 
-        The environ cannot tell X_Forwarded_For, which a load balancer leaves
-        alone, from X-Forwarded-For.
+        wsgiref makes a missing Content-Type text/plain, which the API
+        refuses. And an environ cannot tell X_Forwarded_For, which a load
+        balancer leaves alone, from X-Forwarded-For.
         """
         for name in set(self.headers):
             if '_' in name:
                 del self.headers[name]
-        return super().get_environ()
+        environ: WSGIEnvironment = super().get_environ()
+        if 'Content-Type' not in self.headers:
+            environ['CONTENT_TYPE'] = ''
+        return environ
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -55,8 +60,7 @@ class Handler(simple_server.WSGIRequestHandler):
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    conf = configuration.load(sys.argv[1:], commands=OPTIONS)
-    configuration.setup_logging(conf)
+    conf = start.load(OPTIONS, versions.text())
     with simple_server.make_server(
         conf.host, conf.port, app.build(conf), Server, Handler
     ) as server:

@@ -7,8 +7,8 @@ import sys
 import threading
 from types import FrameType
 
-from console_svc import conf as configuration
 from console_svc import nova_notifications
+from console_svc.cmd import start, versions
 from console_svc.services import Services
 
 
@@ -25,8 +25,7 @@ def main() -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    conf = configuration.load(sys.argv[1:])
-    configuration.setup_logging(conf)
+    conf = start.load(versions=versions.text())
     services = Services(conf, conf.api.database_timeout)
     server = nova_notifications.make(conf, services.tokens)
     server.start()

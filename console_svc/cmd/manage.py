@@ -3,6 +3,7 @@
 """console-svc-manage: the commands of operators."""
 
 import argparse
+import os
 import pathlib
 import sys
 from collections.abc import Callable
@@ -13,8 +14,8 @@ import sqlalchemy
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from console_svc import conf as configuration
 from console_svc import exception
+from console_svc.cmd import start, versions
 from console_svc.consoles import vault
 from console_svc.context import admin_context
 from console_svc.db import migration
@@ -30,7 +31,7 @@ def db_sync(conf: cfg.ConfigOpts) -> None:
 
     For an empty database, also create the key file, if there is none.
     """
-    _make_sqlite_folder(conf)
+    _make_sqlite_file(conf)
     database = Database(conf)
     is_empty = migration.version(database) is None
     migration.sync(database, conf.command.version or 'head')
@@ -46,7 +47,10 @@ def db_sync(conf: cfg.ConfigOpts) -> None:
             # The schema is current all the same.
             reason = str(error)
         else:
-            print(f'Created the key file {key_file}: every API host needs it.')
+            print(
+                f'Created the key file {key_file} of the user '
+                f'{_owner(key_file)}: every API host needs it.'
+            )
             return
     print(
         f'There is no key file {key_file}, and none was created ({reason}): '
@@ -56,16 +60,52 @@ def db_sync(conf: cfg.ConfigOpts) -> None:
     )
 
 
-def _make_sqlite_folder(conf: cfg.ConfigOpts) -> None:
+def _owner(path: pathlib.Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        # The user has no name.
+        return str(path.stat().st_uid)
+
+
+def _make_sqlite_file(conf: cfg.ConfigOpts) -> None:
+    """Create the file of an SQLite database for the owner of its folder.
+
+    Otherwise root would create it for itself, and the service could not
+    write to it.
+    """
     url = sqlalchemy.make_url(conf.database.connection)
-    if url.get_backend_name() == 'sqlite' and url.database:
-        folder = pathlib.Path(url.database).parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if url.get_backend_name() != 'sqlite':
+        return
+    if url.database in (None, '', ':memory:'):
+        return
+    path = pathlib.Path(url.database)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        return
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    finally:
+        os.close(descriptor)
 
 
 def db_version(conf: cfg.ConfigOpts) -> None:
-    """Print the schema's version."""
-    print(migration.version(Database(conf)) or 'empty')
+    """Print the schema's version.
+
+    On standard error, also say what to do if it is too old.
+    """
+    found = migration.version(Database(conf))
+    print(found or 'empty')
+    if migration.is_old(found):
+        print(
+            f'This version of console-svc has the schema {migration.head()}: '
+            'run "console-svc-manage db sync".',
+            file=sys.stderr,
+        )
 
 
 def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
@@ -160,16 +200,11 @@ def add_commands(groups: Any) -> None:
 
 def main() -> int:
     """Run a command; an error is one line on standard error, status 1."""
+    conf = start.load(
+        [cfg.SubCommandOpt('command', title='commands', handler=add_commands)],
+        versions.text(),
+    )
     try:
-        conf = configuration.load(
-            sys.argv[1:],
-            commands=[
-                cfg.SubCommandOpt(
-                    'command', title='commands', handler=add_commands
-                )
-            ],
-        )
-        configuration.setup_logging(conf)
         conf.command.run(conf)
     except (
         OSError,

@@ -12,7 +12,7 @@ import cotyledon
 from keystoneauth1 import exceptions as keystone_exceptions
 from oslo_config import cfg
 
-from console_svc import conf as configuration
+from console_svc.cmd import start
 
 LOG = logging.getLogger(__name__)
 
@@ -22,8 +22,7 @@ _GROUPS = ('proxy', 'rfb', 'vnc', 'consoles', 'console_api')
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    conf = configuration.load(sys.argv[1:])
-    configuration.setup_logging(conf)
+    conf = start.load()
     _raise_descriptor_limit()
     with tempfile.TemporaryDirectory(prefix='console-svc-proxy-') as folder:
         # For the metrics of all workers. prometheus_client reads it when it is

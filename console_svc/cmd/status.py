@@ -10,6 +10,8 @@ from oslo_upgradecheck import common_checks, upgradecheck
 
 from console_svc import compute, exception
 from console_svc import conf as configuration
+from console_svc.cmd import start, versions
+from console_svc.conf import reading, unknown
 from console_svc.consoles import vault
 from console_svc.context import admin_context
 from console_svc.db import migration
@@ -26,6 +28,7 @@ class Checks(upgradecheck.UpgradeCommands):
         super().__init__()
         self.conf = conf
         self._upgrade_checks = (
+            ('Configuration files', Checks._names),
             ('Database schema', Checks._schema),
             ('Password keys', Checks._keys),
             ('Compute driver', Checks._driver),
@@ -35,13 +38,23 @@ class Checks(upgradecheck.UpgradeCommands):
             ),
         )
 
+    def _names(self) -> upgradecheck.Result:
+        """The files have no section or option that nothing reads."""
+        names = unknown.unknown(self.conf)
+        if names:
+            return upgradecheck.Result(
+                upgradecheck.Code.WARNING,
+                f'Nothing reads {", ".join(names)}: correct or remove them.',
+            )
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
     def _schema(self) -> upgradecheck.Result:
-        """The database answers and has this version's schema."""
+        """The database answers and has this version's schema or a newer."""
         try:
             found = migration.version(Database(self.conf))
         except db_exception.DBError as error:
             return _failure(f'The database does not answer: {error}')
-        if found != migration.head():
+        if migration.is_old(found):
             return _failure(
                 f'The schema is {found or "empty"}, not {migration.head()}: '
                 'run "console-svc-manage db sync".'
@@ -74,11 +87,14 @@ def _failure(details: str) -> upgradecheck.Result:
 def main() -> int:
     """Run ``upgrade check``; the exit status is oslo.upgradecheck's."""
     conf = configuration.new()
-    return int(
-        upgradecheck.main(
-            conf, configuration.PROJECT, Checks(conf), sys.argv[1:]
-        )
-    )
+    upgradecheck.register_cli_options(conf, Checks(conf))
+    try:
+        reading.read(conf, sys.argv[1:], versions.text())
+    except cfg.Error as error:
+        start.fail(error)
+    # For --json; upgradecheck.main() sets it, too.
+    upgradecheck.CONF = conf
+    return int(upgradecheck.run(conf))
 
 
 if __name__ == '__main__':

@@ -29,12 +29,13 @@ from console_svc.conf import (
     nova_notifications,
     paths,
     proxy,
+    reading,
     rfb,
     static,
     vnc,
 )
 
-PROJECT = 'console-svc'
+PROJECT = reading.PROJECT
 
 #: The modules of the option groups, in the order of the sample file.
 MODULES = (
@@ -93,7 +94,7 @@ def new(commands: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
     :param commands: additional options of the command line
     """
     set_library_defaults()
-    conf = cfg.ConfigOpts()
+    conf = reading.ConfigOpts()
     register_opts(conf)
     conf.register_cli_opts(commands)
     log.register_options(conf)
@@ -105,6 +106,7 @@ def load(
     files: Sequence[str] | None = None,
     directories: Sequence[str] | None = None,
     commands: Sequence[cfg.Opt] = (),
+    versions: str | None = None,
 ) -> cfg.ConfigOpts:
     """Read the configuration.
 
@@ -114,15 +116,13 @@ def load(
     :param directories: configuration directories; None: those that
         oslo.config finds
     :param commands: additional options of the command line
-    :raises oslo_config.cfg.Error: a file is unreadable or a value is invalid
+    :param versions: what ``--version`` prints; None: the package's version
+    :raises console_svc.conf.reading.Unreadable: a file cannot be read
+    :raises oslo_config.cfg.Error: a file or a value is invalid
     """
     conf = new(commands)
-    conf(
-        args=list(args),
-        project=PROJECT,
-        version=version.version_string(),
-        default_config_files=list(files) if files else None,
-        default_config_dirs=list(directories) if directories else None,
+    reading.read(
+        conf, args, versions or version.version_string(), files, directories
     )
     return conf
 
@@ -174,6 +174,11 @@ def setup_logging(conf: cfg.ConfigOpts) -> None:
             *log.get_default_log_levels(),
             'alembic=WARNING',
             'keystonemiddleware=WARNING',
+            # They log the traceback of each exception that they raise; the
+            # program logs the exception in one line.
+            'oslo_db.api=CRITICAL',
+            'oslo_db.sqlalchemy.exc_filters=ERROR',
+            'sqlalchemy.pool=CRITICAL',
             'oslo_policy=INFO',
         ]
     )

@@ -28,9 +28,10 @@ OPTIONS = [
         'database_timeout',
         default=10,
         min=1,
-        help='Seconds to wait for the database to accept a connection or to '
-        'answer a statement before the request fails with a 503. A time-out '
-        'in the URL of [database] connection takes precedence.',
+        help='Seconds after which a request fails with a 503 if the database '
+        'does not accept a connection or does not answer a statement. For '
+        'MySQL, a time-out in the URL of [database] connection takes '
+        'precedence.',
     ),
     cfg.BoolOpt(
         'extensions',

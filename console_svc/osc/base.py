@@ -29,7 +29,9 @@ class ServerCommand(ConsoleCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            'server', metavar='<server>', help='Server (name or ID)'
+            'server',
+            metavar='<server>',
+            help='The name or ID of the server.',
         )
         return parser
 

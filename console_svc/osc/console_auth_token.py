@@ -26,7 +26,7 @@ class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):
             'token',
             metavar='<token>',
             type=console_token,
-            help='Token to show (- to read it from standard input)',
+            help='The token to show. - reads it from standard input.',
         )
         return parser
 
@@ -38,7 +38,7 @@ class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):
 
 
 class RevokeConsoleAuthToken(ConsoleCommand):
-    """Revoke console token(s) and end their sessions."""
+    """Revoke console tokens and end their sessions."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -49,12 +49,13 @@ class RevokeConsoleAuthToken(ConsoleCommand):
             nargs='*',
             default=[],
             type=console_token,
-            help='Token(s) to revoke (- to read one from standard input)',
+            help='The tokens to revoke. - reads one from standard input.',
         )
         target.add_argument(
             '--server',
             metavar='<server>',
-            help='Revoke all console tokens of this server (name or ID)',
+            help='Revoke all console tokens of the server with this name or '
+            'ID.',
         )
         return parser
 

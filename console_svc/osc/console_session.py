@@ -44,7 +44,7 @@ class ListConsoleSession(ServerCommand, command.Lister):
         parser.add_argument(
             '--long',
             action='store_true',
-            help='List additional fields in output',
+            help='Also list the project and the server of each session.',
         )
         return parser
 
@@ -61,7 +61,7 @@ class ListConsoleSession(ServerCommand, command.Lister):
 
 
 class EndConsoleSession(ServerCommand):
-    """End console session(s) of a server.
+    """End console sessions of a server.
 
     The console proxy closes the connection at its next keep-alive request.
     """
@@ -72,7 +72,7 @@ class EndConsoleSession(ServerCommand):
             'session',
             metavar='<session>',
             nargs='+',
-            help='Session(s) to end (ID)',
+            help='The IDs of the sessions to end.',
         )
         return parser
 

@@ -61,8 +61,8 @@ def build_option_parser(
         metavar='<console-api-version>',
         default=utils.env('OS_CONSOLE_API_VERSION'),
         help=(
-            'Microversion of the compute API for console commands, '
-            f'default={DEFAULT_API_VERSION} (Env: OS_CONSOLE_API_VERSION)'
+            'The microversion of the compute API for console commands. '
+            f'Default: {DEFAULT_API_VERSION}. (Env: OS_CONSOLE_API_VERSION)'
         ),
     )
     return parser

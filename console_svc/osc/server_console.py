@@ -51,7 +51,7 @@ class ShowServerConsole(ServerCommand, command.ShowOne):
             'console',
             metavar='<console>',
             nargs='?',
-            help='Console to show (ID) (default: the only one of the server)',
+            help='The ID of the console. Default: the only one of the server.',
         )
         return parser
 
@@ -66,7 +66,7 @@ class ShowServerConsole(ServerCommand, command.ShowOne):
 
 
 class DeleteServerConsole(ServerCommand):
-    """Close native console(s) of a server.
+    """Close native consoles of a server.
 
     Their passwords become invalid immediately.
     """
@@ -77,8 +77,8 @@ class DeleteServerConsole(ServerCommand):
             'console',
             metavar='<console>',
             nargs='*',
-            help='Console(s) to close (ID) '
-            '(default: the only one of the server)',
+            help='The IDs of the consoles to close. '
+            'Default: the only one of the server.',
         )
         return parser
 

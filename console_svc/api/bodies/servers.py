@@ -93,7 +93,7 @@ _FIELDS: Final = (
     _Field('name', TEXT, lambda it: it.name),
     _Field('status', TEXT, server_list.status),
     _Field('tenant_id', TEXT, lambda it: it.project_id),
-    # Nova does not let it be empty, and has this word for it.
+    # In nova's schema it is not empty; nova also shows UNKNOWN.
     _Field('user_id', TEXT, lambda it: it.user_id or 'UNKNOWN'),
     _Field('metadata', _EMPTY_OBJECT, _constant({})),
     _Field('hostId', TEXT, _host_id),

@@ -42,6 +42,8 @@ class ProxySessionsController(Resource):
         'Keep sessions alive',
         body=(Form(bodies.KEEP.schema),),
         answer=bodies.KEPT,
+        # Each process of a proxy sends one every few seconds.
+        is_frequent=True,
     )
     def update(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()

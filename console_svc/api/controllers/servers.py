@@ -153,9 +153,6 @@ class ServersController(ServerListResource):
         query=server_parameters.DESCRIBED,
         answer=bodies.LISTED,
         raises=(exception.BadRequest,),
-        links={
-            'server_show': {'server_id': '$response.body#/servers/0/id'},
-        },
         without_nova=True,
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from console_svc.api import operation
 from console_svc.api.microversion import ENVIRON_KEY
+from console_svc.api.request import RESOURCE
 
 LOG = logging.getLogger(__name__)
 
@@ -19,6 +21,8 @@ _MASKED = r'\1***'
 
 class RequestLog:
     """Logs method, path, status, length, microversion and seconds.
+
+    A successful keep-alive is logged at DEBUG, as there are many of them.
 
     Console tokens in paths are masked. Queries are left out, as they can
     contain one.
@@ -37,8 +41,12 @@ class RequestLog:
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
-            if LOG.isEnabledFor(logging.INFO):
-                LOG.info(
+            level = logging.INFO
+            if status.startswith('2') and _is_frequent(environ):
+                level = logging.DEBUG
+            if LOG.isEnabledFor(level):
+                LOG.log(
+                    level,
                     '%s "%s" status: %s len: %s microversion: %s time: %.6f',
                     environ.get('REMOTE_ADDR', '-'),
                     _printable(
@@ -53,6 +61,15 @@ class RequestLog:
             return start_response(status, headers, exc_info)
 
         return self._app(environ, start)
+
+
+def _is_frequent(environ: WSGIEnvironment) -> bool:
+    """Whether the request's operation is one of many similar ones."""
+    resource = environ.get(RESOURCE)
+    if resource is None:
+        return False
+    described = operation.of(resource.methods.get(environ['REQUEST_METHOD']))
+    return described is not None and described.is_frequent
 
 
 def _version(environ: WSGIEnvironment) -> str:

@@ -6,6 +6,7 @@ import logging
 from unittest import mock
 
 import fixtures as fixtures_
+import sqlalchemy as sa
 import testtools
 import webob
 
@@ -43,6 +44,25 @@ class LogTest(OperationTest):
                 r'microversion: 2\.31 time: [0-9.]+\n'
             ),
         )
+
+    def test_keep_alives_are_logged_at_debug(self) -> None:
+        api = self.api()
+        body = '{"console_sessions": {"ids": []}}'
+        path = '/v2.1/console-sessions'
+        for level, logged in ((logging.INFO, False), (logging.DEBUG, True)):
+            log = self.useFixture(fixtures_.FakeLogger(level=level))
+            answer = api.request('PUT', path, fixtures.SERVICE, body=body)
+            self.assertEqual(200, answer.status_int)
+            self.assertEqual(logged, f'"PUT {path}" status: 200' in log.output)
+
+    def test_refused_keep_alives_are_logged_at_info(self) -> None:
+        api = self.api()
+        log = self.useFixture(fixtures_.FakeLogger(level=logging.INFO))
+        path = '/v2.1/console-sessions'
+        api.request('PUT', path, fixtures.MEMBER, body='{')
+        api.request('PUT', path, None, body='{}')
+        for status in (400, 401):
+            self.assertIn(f'"PUT {path}" status: {status}', log.output)
 
     def test_no_level_logs_secrets(self) -> None:
         api = self.api()
@@ -141,12 +161,38 @@ class MissingPartTest(OperationTest):
         api.database.dispose()
         for path in api.folder.glob('console-svc.sqlite*'):
             path.unlink()
-        self.unavailable(api.request('GET', CONSOLES))
-        self.assertEqual(
-            503, api.request('GET', '/healthcheck', token=None).status_int
-        )
+        self.check_that_the_schema_is_missing(api)
         migration.sync(api.database)
         self.assertEqual(200, api.request('GET', CONSOLES).status_int)
+
+    def check_that_the_schema_is_missing(self, api: fixtures.Api) -> None:
+        answer = api.request('GET', CONSOLES)
+        self.unavailable(answer)
+        self.assertEqual(
+            'The service is not ready: its database must be upgraded.',
+            answer.json['serviceUnavailable']['message'],
+        )
+        for _ in range(3):
+            answer = api.request('GET', '/healthcheck', token=None)
+            self.assertEqual(503, answer.status_int)
+            self.assertIn('console-svc-manage db sync', answer.text)
+        advice = [
+            line
+            for line in self.log.output.splitlines()
+            if 'run "console-svc-manage db sync"' in line
+        ]
+        # One for the request, and one for the health check.
+        self.assertEqual(2, len(advice), self.log.output)
+        self.assertNotIn('Traceback', self.log.output)
+
+    def test_a_schema_that_is_too_old_is_a_503(self) -> None:
+        api = self.api()
+        with api.database.writing() as connection:
+            connection.execute(
+                sa.text("UPDATE alembic_version SET version_num = '004'")
+            )
+            connection.execute(sa.text('DROP TABLE consoles'))
+        self.check_that_the_schema_is_missing(api)
 
     def test_a_missing_key_file_is_a_503(self) -> None:
         api = self.api()

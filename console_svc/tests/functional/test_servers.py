@@ -280,7 +280,7 @@ class ProjectsTest(ServersTest):
             self.assertEqual(
                 [], self.names(f'?{name}=demo', token=fixtures.ADMIN)
             )
-            # As Horizon asks.
+            # Horizon sends it.
             self.assertEqual(3, len(self.names(f'?{name}=other')))
 
     def test_callers_without_a_project_list_nothing(self) -> None:

@@ -2,16 +2,23 @@
 
 """oslo's command line tools, through this package's entry points."""
 
+import configparser
+import fcntl
+import os
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import sys
 
+import fixtures as fixtures_
 import testtools
 import yaml
 
 from console_svc import policies
 from console_svc.tests import fixtures
+from console_svc.tests.programs import process
 
 BIN = pathlib.Path(sys.executable).parent
 ROOT = pathlib.Path(__file__).parents[3]
@@ -90,6 +97,104 @@ class ToolsTest(testtools.TestCase):
             '[keystone_authtoken]',
         ):
             self.assertIn(f'\n{line}\n', sample)
+
+
+class QuickstartTest(testtools.TestCase):
+    """tools/quickstart.sh, up to the installation."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+        shutil.copytree(ROOT / 'tools', self.folder / 'tools')
+        shutil.copy(ROOT / 'setup.cfg', self.folder)
+
+    def run_(
+        self, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.folder / 'tools/quickstart.sh', *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, 'PYTHON': sys.executable, **environment},
+        )
+
+    def test_help(self) -> None:
+        done = self.run_('--help')
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+        self.assertIn('tools/quickstart.sh --once', done.stdout)
+        self.assertEqual(
+            'proxy. The defaults are 8775 and 6080, or a free port if they '
+            'are in use.',
+            done.stdout.splitlines()[-1],
+        )
+
+    def test_unknown_arguments_are_refused(self) -> None:
+        done = self.run_('--twice')
+        self.assertEqual((2, ''), (done.returncode, done.stdout))
+        self.assertIn('Unknown argument: --twice', done.stderr)
+
+    def test_a_bad_port_is_refused(self) -> None:
+        for port in ('http', '0', '65536', '-1', '8775 8776', '\u0663'):
+            done = self.run_('--once', PORT=port)
+            self.assertEqual((1, ''), (done.returncode, done.stdout))
+            self.assertIn('PORT must be a number from 1 to', done.stderr)
+
+    def test_a_taken_port_is_reported(self) -> None:
+        port = process.free_port()
+        with socket.create_server(('127.0.0.1', port)):
+            for argument in ('--once', '--with-console'):
+                done = self.run_(argument, PORT=str(port))
+                self.assertEqual((1, ''), (done.returncode, done.stdout))
+                self.assertEqual(
+                    f'Port {port} cannot be used: Address already in use.\n',
+                    done.stderr,
+                )
+            # A default port is replaced.
+            done = subprocess.run(
+                [
+                    *(sys.executable, ROOT / 'tools/port.py'),
+                    *(f'default:{port}', '2'),
+                ],
+                capture_output=True,
+                text=True,
+            )
+        self.assertIn(f'Port {port} cannot be used', done.stderr)
+        self.assertEqual(2, len({*done.stdout.split()} - {str(port)}))
+
+    def test_a_second_run_is_refused(self) -> None:
+        (self.folder / '.quickstart').mkdir()
+        with open(self.folder / '.quickstart/lock', 'w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for argument in ('--once', '--with-console'):
+                done = self.run_(argument)
+                self.assertEqual((1, ''), (done.returncode, done.stdout))
+                self.assertIn('already runs in this folder', done.stderr)
+
+    def test_a_copy_without_git_has_the_next_version(self) -> None:
+        done = subprocess.run(
+            ['bash', '-c', '. tools/python.sh; echo $PBR_VERSION'],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if name != 'PBR_VERSION'
+            },
+        )
+        setup = configparser.ConfigParser(interpolation=None)
+        setup.read(ROOT / 'setup.cfg')
+        self.assertEqual(setup['metadata']['version'], done.stdout.strip())
+
+    def test_a_copy_without_git_has_all_files_in_its_package(self) -> None:
+        (line,) = (ROOT / 'MANIFEST.in').read_text().splitlines()
+        kind, folder, *patterns = line.split()
+        self.assertEqual(('recursive-include', 'console_svc'), (kind, folder))
+        for path in (ROOT / 'console_svc').rglob('*.*'):
+            if path.suffix not in ('.py', '.pyc', '.typed'):
+                self.assertIn(f'*{path.suffix}', patterns, path)
 
 
 class UWSGITest(testtools.TestCase):

@@ -27,7 +27,7 @@ log_file = {folder}/keystone.log
 # A line for each request.
 default_log_levels = keystone.server.flask.request_processing.req_logging=DEBUG
 [database]
-connection = sqlite:///{folder}/keystone.sqlite
+connection = {database}
 [fernet_tokens]
 key_repository = {folder}/fernet
 [credential]
@@ -38,7 +38,8 @@ password_hash_rounds = 4
 [token]
 expiration = 3600
 [cache]
-enabled = {cache}
+# Without it, a validation takes 0.2 to 0.5 s of CPU time.
+enabled = true
 backend = dogpile.cache.memory
 """
 
@@ -50,15 +51,11 @@ class Keystone(fixtures.Fixture):
     expire after two seconds.
     """
 
-    #: Whether keystone caches, as in production. A change of roles or tokens
-    #: then takes effect in one process only.
-    CACHE = False
-
     def _setUp(self) -> None:
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.file = self.folder / 'keystone.conf'
         self.file.write_text(
-            _CONFIGURATION.format(folder=self.folder, cache=self.CACHE)
+            _CONFIGURATION.format(folder=self.folder, database=self.database())
         )
         short = self.folder / 'short.conf'
         short.write_text('[token]\nexpiration = 2\n')
@@ -87,6 +84,10 @@ class Keystone(fixtures.Fixture):
         self.wait_until_it_answers(self.server)
         self._populate()
         self.wait_until_it_answers(expiring, port)
+
+    def database(self) -> str:
+        """Return the URL of its empty database."""
+        return f'sqlite:///{self.folder}/keystone.sqlite'
 
     def _manage(self, *arguments: str) -> None:
         subprocess.run(

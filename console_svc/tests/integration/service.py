@@ -2,9 +2,11 @@
 
 """console-svc as it is deployed: installed, with a WSGI server."""
 
+import os
 import pathlib
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +19,28 @@ from console_svc.tests.programs.service import BaseService
 
 MODULE = 'console_svc.wsgi.api:application'
 
-# The log line of a request: time, process, request and status.
-_REQUEST = re.compile(r'^\S+ \S+ (\d+) INFO .*"(\S+ \S+)" status: (\d+)')
+# The log line of a request, behind what Apache puts before it: time, process,
+# request and status.
+_REQUEST = re.compile(
+    r'^(?:\[.+\] )?\S+ \S+ (\d+) INFO .*"(\S+ \S+)" status: (\d+)'
+)
 
-SAMPLE = pathlib.Path(__file__).parents[3] / 'etc/console_svc/uwsgi.ini'
+SAMPLES = pathlib.Path(__file__).parents[3] / 'etc/console_svc'
+
+# Apache's modules that the sample needs. {lib}: where Debian has them.
+_APACHE = """
+ServerName localhost
+ServerRoot {folder}
+PidFile {folder}/apache.pid
+Mutex file:{folder}
+DefaultRuntimeDir {folder}
+ErrorLog /dev/stderr
+WSGISocketPrefix {folder}/wsgi
+LoadModule mpm_event_module {lib}/mod_mpm_event.so
+LoadModule authz_core_module {lib}/mod_authz_core.so
+{module}
+Include {sample}
+"""
 
 
 def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
@@ -50,17 +70,77 @@ def uwsgi(
         it
     :param more: text of the sample -> its replacement
     """
-    settings = SAMPLE.read_text()
-    for sample, ours in (
-        ('127.0.0.1:8775', f'127.0.0.1:{port}'),
-        ('/etc/console-svc/console-svc.conf', str(file)),
-        *(more or {}).items(),
-    ):
-        assert sample in settings
-        settings = settings.replace(sample, ours)
+    settings = _adapted(
+        'uwsgi.ini',
+        {
+            '127.0.0.1:8775': f'127.0.0.1:{port}',
+            '/etc/console-svc/console-svc.conf': str(file),
+            **(more or {}),
+        },
+    )
     ini = file.with_name(f'{file.stem}-uwsgi.ini')
     ini.write_text(settings)
     return ['uwsgi', '--ini', str(ini)]
+
+
+def _adapted(sample: str, replaced: Mapping[str, str]) -> str:
+    """A sample of ``etc/console_svc`` for a test."""
+    settings = (SAMPLES / sample).read_text()
+    for text, ours in replaced.items():
+        assert text in settings
+        settings = settings.replace(text, ours)
+    return settings
+
+
+def mod_wsgi(port: int, file: pathlib.Path) -> list[str]:
+    """Return a command line for Apache with the settings of the sample."""
+    script = file.with_suffix('.wsgi')
+    # Apache does not pass its environment on.
+    script.write_text(
+        'import os\n'
+        f'os.environ["OS_CONSOLE_SVC_CONFIG_FILES"] = "{file}"\n'
+        + (SAMPLES / 'console-svc.wsgi').read_text()
+    )
+    sample = file.with_name('apache.conf')
+    sample.write_text(
+        _adapted(
+            sample.name,
+            {
+                '127.0.0.1:8775': f'127.0.0.1:{port}',
+                '/etc/console-svc/console-svc.wsgi': str(script),
+                'python-home=/opt/console-svc': f'python-home={sys.prefix}',
+                'home=/var/lib/console-svc': f'home={file.parent}',
+                # Another user cannot be set without root's permissions.
+                ' user=console-svc group=console-svc': '',
+            },
+        )
+    )
+    module = subprocess.run(
+        [process.program('mod_wsgi-express'), 'module-config'],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    main = file.with_name('apache-main.conf')
+    main.write_text(
+        _APACHE.format(
+            folder=file.parent,
+            lib='/usr/lib/apache2/modules',
+            # The virtual environment is that of the daemon processes.
+            module=module.splitlines()[0],
+            sample=sample,
+        )
+    )
+    command = ['apache2', '-D', 'FOREGROUND', '-f', str(main)]
+    if os.geteuid() != 0:
+        return command
+    # Apache does not serve as root, but the tests' files may be root's.
+    return [
+        *('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups'),
+        '--inh-caps=-all,+dac_override',
+        '--ambient-caps=-all,+dac_override',
+        *command,
+    ]
 
 
 def gunicorn(port: int, file: pathlib.Path) -> list[str]:
@@ -136,7 +216,9 @@ class Service(BaseService):
 
     def _answers(self) -> bool:
         try:
-            answer = requests.get(f'{self.url}/healthcheck', timeout=10)
+            answer = requests.get(
+                f'{self.url}/healthcheck', timeout=process.PATIENCE
+            )
         except requests.ConnectionError:
             return False
         return answer.status_code == 200

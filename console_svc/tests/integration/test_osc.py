@@ -96,9 +96,9 @@ class HelpTest(OscTestCase):
 
     def test_the_help_of_a_command(self) -> None:
         shown = self.output('help', 'server', 'console', 'delete')
-        self.assertIn('Close native console(s) of a server', shown)
+        self.assertIn('Close native consoles of a server', shown)
         self.assertIn('<server> [<console> ...]', shown)
-        self.assertIn('Server (name or ID)', shown)
+        self.assertIn('The name or ID of the server.', shown)
 
     def test_no_other_plugin_has_these_names(self) -> None:
         # A set, because an editable installation is found twice.

@@ -287,6 +287,16 @@ class Races(OnDatabase):
             5 * number, self.count(configured, tables.console_auth_tokens)
         )
 
+    def test_unused_tokens_hardly_exceed_their_limit(self) -> None:
+        configured = self.configuration(max_unused_tokens=3)
+        outcomes = self.race(configured, *[['flood', 10]] * RACERS)
+        self.assertEqual({'done': RACERS}, outcomes)
+        # Each process may not have seen the last tokens of the others.
+        number = self.count(configured, tables.console_auth_tokens)
+        self.assertLessEqual(number, 3 + RACERS)
+        self.race(configured, ['flood', 1])
+        self.assertEqual(3, self.count(configured, tables.console_auth_tokens))
+
     def test_one_process_takes_a_lease_per_interval(self) -> None:
         configured = self.configuration()
         for round_ in range(self.ROUNDS):

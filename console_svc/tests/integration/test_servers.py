@@ -2,16 +2,24 @@
 
 """The service with uWSGI, gunicorn and the development server."""
 
+import collections
 import pathlib
 import signal
 import socket
+import threading
 from collections.abc import Callable
 
 import fixtures as fixtures_
+import requests
 import testtools
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration.service import Service, gunicorn, uwsgi
+from console_svc.tests.integration.service import (
+    Service,
+    gunicorn,
+    mod_wsgi,
+    uwsgi,
+)
 from console_svc.tests.programs import process
 
 CONSOLES = f'/v2.1/servers/{fixtures.SERVER}/consoles'
@@ -95,11 +103,102 @@ class ServersTest(testtools.TestCase):
         self.check_both_processes_answer(service)
         self.check_graceful_stop(service, 'Gracefully killing worker 2')
 
+    def serve_ready(self) -> Service:
+        """Serve with uWSGI; both processes have loaded the application.
+
+        A reload leaves out those that still load it.
+        """
+        service = self.serve(uwsgi)
+        self.check_both_processes_answer(service)
+        return service
+
+    def test_a_reload_refuses_no_connection(self) -> None:
+        service = self.serve_ready()
+        before = process.children(service.process.pid)
+        answers: collections.Counter[object] = collections.Counter()
+        is_done = threading.Event()
+
+        def client() -> None:
+            while not is_done.is_set():
+                try:
+                    answer = service.request('GET', CONSOLES, 'joe:demo')
+                    answers[answer.status_code] += 1
+                except requests.RequestException as error:
+                    answers[repr(error)] += 1
+
+        def is_reloaded() -> bool:
+            now = process.children(service.process.pid)
+            answering = service.processes(f'GET {CONSOLES}')
+            return not before & now and {*map(str, now)} <= answering
+
+        clients = [threading.Thread(target=client) for _ in range(2)]
+        for thread in clients:
+            thread.start()
+        try:
+            service.process.signal(signal.SIGHUP)
+            service.process.wait_for(is_reloaded, 'new processes to answer')
+        finally:
+            is_done.set()
+            for thread in clients:
+                thread.join()
+        self.assertEqual([200], [*answers])
+
+    def test_a_reload_reads_the_configuration(self) -> None:
+        service = self.serve_ready()
+        path = f'/v2.1/servers/{fixtures.SERVER}/console-sessions'
+        self.assertEqual(
+            200, service.request('GET', path, 'joe:demo').status_code
+        )
+        text = service.file.read_text()
+        service.file.write_text(
+            text.replace('[api]', '[api]\nextensions = false')
+        )
+        service.process.signal(signal.SIGHUP)
+
+        def is_read() -> bool:
+            # Either process may answer.
+            return all(
+                service.request('GET', path, 'joe:demo').status_code == 404
+                for _ in range(10)
+            )
+
+        service.process.wait_for(is_read, 'the new configuration')
+
+    def test_a_stop_during_a_reload_ends(self) -> None:
+        service = self.serve_ready()
+        service.process.signal(signal.SIGHUP)
+        service.process.wait_for(
+            lambda: 'Respawned uWSGI worker 1' in service.log.read_text(),
+            'a new process that loads the application',
+        )
+        service.process.signal(signal.SIGTERM)
+        self.assertEqual(0, service.process.wait())
+        self.assertTrue(service.process.is_gone())
+
     def test_gunicorn(self) -> None:
         service = self.serve(gunicorn)
         self.check_requests(service)
         self.check_both_processes_answer(service)
         self.check_graceful_stop(service, 'Handling signal: term')
+
+    def test_mod_wsgi(self) -> None:
+        service = self.serve(mod_wsgi)
+        self.check_requests(service)
+        self.check_both_processes_answer(service)
+        for path in ('/v2.1/servers/a%2Fb/consoles', '/nothing'):
+            answer = service.request('GET', path, 'joe:demo')
+            self.assertEqual(404, answer.status_code)
+            self.assertIn('itemNotFound', answer.json())
+        body = b'{"remote_console": {"protocol": "vnc", "type": "novnc"}}'
+        # Without Content-Length.
+        chunked = service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            'joe:demo',
+            '2.6',
+            data=iter([body[:9], body[9:]]),
+        )
+        self.assertEqual(200, chunked.status_code, chunked.text)
 
     def test_metrics_of_all_processes_add_up(self) -> None:
         directory = self.useFixture(fixtures_.TempDir()).path

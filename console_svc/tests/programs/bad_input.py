@@ -166,9 +166,13 @@ def storm(
                 stream = start_tls(stream, port)
                 stream.sendall(data)
         if is_reset:
-            stream.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
-            )
+            # A failed TLS handshake has closed it.
+            with contextlib.suppress(OSError):
+                stream.setsockopt(
+                    socket.SOL_SOCKET,
+                    socket.SO_LINGER,
+                    struct.pack('ii', 1, 0),
+                )
         stream.close()
 
     with futures.ThreadPoolExecutor(16) as pool:

@@ -105,6 +105,7 @@ IMPORTS: dict[str, set[str]] = {
         'prometheus',
         'proxy',
         'services',
+        'version',
     },
 }
 

@@ -25,6 +25,7 @@ from console_svc.tests.functional.db.base import (
     OnSQLite,
     console,
     session,
+    token,
 )
 from console_svc.tests.programs import process
 
@@ -56,6 +57,14 @@ class Migrations(OnDatabase):
     def test_tables_and_migrations_agree(self) -> None:
         migration.sync(self.database)
         self.assertEqual([], self.difference())
+
+    def test_the_oldest_schema_that_is_needed_suffices(self) -> None:
+        migration.sync(self.database, tables.NEEDED)
+        self.database.check()
+        self.database.tokens.create(token('hash'), NOW, 1)
+        self.open_once('a', 'hash', max_sessions=1)
+        self.assertEqual(1, self.database.server_locks.purge(NOW + 3600, 10))
+        self.services.purge.run()
 
     def test_upgrade_keeps_consoles(self) -> None:
         migration.sync(self.database, '001')
@@ -114,13 +123,15 @@ class Migrations(OnDatabase):
             exception.TokenUsedUp, self.open_once, 'b', found.token_hash
         )
 
-    def open_once(self, session_id: str, token_hash: str) -> None:
+    def open_once(
+        self, session_id: str, token_hash: str, max_sessions: int = 0
+    ) -> None:
         """Open a session by a token that can open only one."""
         self.database.sessions.open(
             session(session_id, token_hash=token_hash),
             NOW + 30,
             max_uses=1,
-            max_sessions=0,
+            max_sessions=max_sessions,
             replace=False,
         )
 

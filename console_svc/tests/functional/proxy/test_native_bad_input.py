@@ -33,6 +33,7 @@ class BadInputTest(GatewayTest):
                 'max_connections_per_address': 1000,
                 # Guesses are not what is tested here.
                 'max_failures': 1_000_000,
+                'max_failures_per_console': 1_000_000,
             },
             proxy=cls.PROXY,
             tls=cls.TLS,

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pwd
 import stat
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -9,7 +11,7 @@ from unittest import mock
 
 import testtools
 
-from console_svc.cmd import manage, status
+from console_svc.cmd import api, listener, manage, proxy, status
 from console_svc.db import migration, tables
 from console_svc.tests import fixtures
 
@@ -26,10 +28,15 @@ class CommandTest(testtools.TestCase):
         out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch.object(sys, 'argv', argv),
+            # argparse breaks lines at dashes.
+            mock.patch.dict(os.environ, COLUMNS='400'),
             redirect_stdout(out),
             redirect_stderr(err),
         ):
-            code = command()
+            try:
+                code = command()
+            except SystemExit as end:
+                code = end.code
         return code, out.getvalue(), err.getvalue()
 
     def manage(self, *args: str) -> tuple[int, str, str]:
@@ -57,6 +64,22 @@ class ManageTest(CommandTest):
         self.assertEqual(0, code)
         mode = self.configuration.key_file.stat().st_mode
         self.assertEqual(0o600, stat.S_IMODE(mode))
+
+    def test_db_sync_creates_files_for_the_owner_of_the_folder(self) -> None:
+        folder = self.configuration.folder
+        self.configuration.key_file.unlink()
+        for path in folder.glob('*.sqlite*'):
+            path.unlink()
+        owner = os.getuid()
+        if owner == 0:
+            # As root in the folder of the service's user.
+            owner = 12345
+            os.chown(folder, owner, owner)
+        code, out, _ = self.manage('db', 'sync')
+        self.assertEqual(0, code)
+        for path in (self.configuration.key_file, *folder.glob('*.sqlite*')):
+            self.assertEqual(owner, path.stat().st_uid, path)
+        self.assertIn(f'console-keys of the user {_name(owner)}:', out)
 
     def test_db_sync_creates_no_keys_for_a_database_in_use(self) -> None:
         self.configuration.key_file.unlink()
@@ -129,14 +152,71 @@ class ManageTest(CommandTest):
             ('db', 'purge-tokens', '--batch', '0'),
             ('token', 'issue', '--server', 'x', '--type', 'x11'),
         ):
-            with testtools.ExpectedException(SystemExit):
-                self.manage(*args)
+            self.assertEqual(2, self.manage(*args)[0])
+
+
+class AllCommandsTest(CommandTest):
+    def test_version_has_those_of_the_api_and_the_schema(self) -> None:
+        for command in (api.main, listener.main, manage.main, status.main):
+            code, out, _ = self.run_(command, '--version')
+            self.assertEqual(0, code)
+            self.assertRegex(
+                out,
+                r'^\d+\.\d+\.\d+\S* \(compute API 2\.1 to 2\.\d+, '
+                rf'schema {migration.head()}\)\n$',
+            )
+
+    def test_the_proxy_has_neither_api_nor_schema(self) -> None:
+        code, out, _ = self.run_(proxy.main, '--version')
+        self.assertEqual(0, code)
+        self.assertRegex(out, r'^\d+\.\d+\.\d+\S*\n$')
+
+    def test_help_names_the_default_file(self) -> None:
+        for command in (
+            *(api.main, listener.main, manage.main),
+            *(proxy.main, status.main),
+        ):
+            _, out, _ = self.run_(command, '--help')
+            self.assertIn('Default: /etc/console-svc/console-svc.conf,', out)
+            self.assertNotIn('Defaults to None', out)
+
+    def test_an_invalid_file_is_one_line(self) -> None:
+        self.configuration.file.write_text('[api\n')
+        for command in (
+            *(api.main, listener.main, manage.main),
+            *(proxy.main, status.main),
+        ):
+            code, _, _ = self.run_(command)
+            self.assertRegex(code, r'^x: Failed to parse .+\n?.*$')
+
+
+def _name(owner: int) -> str:
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
 
 
 class StatusTest(CommandTest):
     def test_upgrade_check_succeeds(self) -> None:
         code, out, _ = self.run_(status.main, 'upgrade', 'check')
-        self.assertEqual((0, 4), (code, out.count('Success')), out)
+        self.assertEqual((0, 5), (code, out.count('Success')), out)
+
+    def test_upgrade_check_lists_names_that_nothing_reads(self) -> None:
+        file = self.configuration.file
+        file.write_text(
+            f'{file.read_text()}[consoleath]\ntoken_ttl = 60\n'
+            '[api]\nmax_bodysize = 1\n'
+        )
+        code, out, _ = self.run_(status.main, 'upgrade', 'check', '--json')
+        (details,) = [
+            check['details']
+            for check in json.loads(out)['checks']
+            if check['result']
+        ]
+        self.assertEqual(1, code)
+        self.assertIn('section [consoleath] (consoleauth?)', details)
+        self.assertIn('[api] max_bodysize', details)
 
     def test_upgrade_check_names_what_is_missing(self) -> None:
         self.configuration.key_file.unlink()

@@ -9,7 +9,7 @@ import testtools
 from oslo_config import cfg
 
 from console_svc import conf as configuration
-from console_svc.conf import consoles, opts, proxy
+from console_svc.conf import consoles, opts, proxy, reading, unknown
 
 
 class ConfTest(testtools.TestCase):
@@ -144,6 +144,96 @@ class ConfTest(testtools.TestCase):
                 return conf.api.auth_strategy, conf.consoleauth.token_ttl
 
             self.assertRaises(cfg.Error, read)
+
+    def test_files_that_cannot_be_read_are_errors(self) -> None:
+        (self.folder / 'latin').write_bytes(b'[api]\n# \xe9\n')
+        missing = self.folder / 'missing'
+        for files, directories, text in (
+            ([missing], None, f'{missing}: No such file'),
+            ([self.folder], None, f'{self.folder}: Is a directory'),
+            ([self.folder / 'latin'], None, "can't decode byte 0xe9"),
+            (None, [missing], f'{missing}: No such file'),
+            (None, [self.folder / 'latin'], 'Not a directory'),
+        ):
+            error = self.assertRaises(
+                cfg.Error,
+                configuration.load,
+                files=files and [str(it) for it in files],
+                directories=directories and [str(it) for it in directories],
+            )
+            self.assertIn('cannot read ', str(error))
+            self.assertIn(text, str(error))
+
+    def test_default_files_that_cannot_be_read_are_errors(self) -> None:
+        self.useFixture(
+            fixtures.MockPatchObject(
+                reading, 'SYSTEM_FOLDERS', (str(self.folder),)
+            )
+        )
+        # Nothing is there.
+        configuration.load()
+        for name in ('console-svc.conf', 'console-svc.conf.d'):
+            path = self.folder / name
+            for target, reason in (
+                (name, 'Too many levels of symbolic links'),
+                ('nowhere', 'No such file or directory'),
+            ):
+                path.symlink_to(target)
+                error = self.assertRaises(cfg.Error, configuration.load)
+                self.assertEqual(f'cannot read {path}: {reason}', str(error))
+                # Files that the caller names are read instead.
+                configuration.load(files=[self.write('empty.conf', '')])
+                path.unlink()
+
+    def test_each_known_name_is_accepted(self) -> None:
+        file = self.write(
+            'x.conf',
+            '[DEFAULT]\ndebug = true\nstate_path = /x\nlog-file = x\n'
+            '[KEYSTONE_AUTHTOKEN]\nmemcached_servers = x\n'
+            '[keystone_authtoken]\nauth_type = password\nusername = x\n'
+            'user_domain_name = x\nmemcache_servers = x\n'
+            '[nova]\nauth_type = v3applicationcredential\n'
+            'application_credential_id = x\nendpoint_override = x\n'
+            '[console_api]\nauth_section = shared\n'
+            '[shared]\nauth_type = password\nuser-name = x\n'
+            'project_name = x\n'
+            '[oslo_messaging_notifications]\ndriver = x\n'
+            '[oslo_policy]\npolicy_file = x\n'
+            '[database]\nconnection = x\nmax_pool_size = 1\n'
+            '[oslo_middleware]\nenable_proxy_headers_parsing = true\n'
+            '[healthcheck]\ndetailed = true\n'
+            '[cors]\nallowed_origin = x\n',
+        )
+        self.assertEqual([], unknown.unknown(configuration.load(files=[file])))
+
+    def test_names_that_nothing_reads_are_listed(self) -> None:
+        file = self.write(
+            'x.conf',
+            '[DEFAULT]\ntoken_ttl = 60\n'
+            '[keystone_authtoken]\nauth_type = password\nusrname = x\n'
+            '[consoleath]\ntoken_ttl = 60\n'
+            '[api]\nzzz = x\n',
+        )
+        self.write('d/more.conf', '[static]\ninventori = x\n')
+        conf = configuration.load(
+            files=[file], directories=[str(self.folder / 'd')]
+        )
+        self.assertEqual(
+            [
+                '[DEFAULT] token_ttl',
+                '[keystone_authtoken] usrname (username?)',
+                'section [consoleath] (consoleauth?)',
+                '[api] zzz',
+                '[static] inventori (inventory?)',
+            ],
+            unknown.unknown(conf),
+        )
+
+    def test_options_of_an_unknown_plugin_are_accepted(self) -> None:
+        file = self.write(
+            'x.conf', '[nova]\nauth_type = of-a-vendor\nticket = x\n'
+        )
+        self.assertEqual([], unknown.unknown(configuration.load(files=[file])))
 
     def test_every_option_is_in_the_sample_with_a_help(self) -> None:
         listed = {

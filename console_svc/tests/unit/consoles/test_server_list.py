@@ -76,7 +76,7 @@ class PageTest(testtools.TestCase):
 
 
 class StatusTest(testtools.TestCase):
-    def test_the_words_of_nova(self) -> None:
+    def test_statuses_and_states_are_novas(self) -> None:
         for status, found in (
             ('ACTIVE', ('ACTIVE', 'active', 1)),
             ('shutoff', ('SHUTOFF', 'stopped', 4)),

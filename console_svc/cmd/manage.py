@@ -20,6 +20,7 @@ from console_svc.consoles import vault
 from console_svc.context import admin_context
 from console_svc.db import migration
 from console_svc.db.database import Database
+from console_svc.db.errors import SchemaMismatch, describe
 from console_svc.objects import ConsoleType
 from console_svc.services import Services
 
@@ -206,6 +207,13 @@ def main() -> int:
     )
     try:
         conf.command.run(conf)
+    except SchemaMismatch as error:
+        print(
+            'console-svc-manage: the schema of the database is missing or too '
+            f'old: run "console-svc-manage db sync" ({describe(error)})',
+            file=sys.stderr,
+        )
+        return 1
     except (
         OSError,
         ValueError,

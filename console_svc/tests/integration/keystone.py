@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import fixtures
+import requests
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
@@ -121,9 +122,21 @@ class Keystone(fixtures.Fixture):
     def wait_until_it_answers(
         self, server: process.Program, port: int | None = None
     ) -> None:
-        """Wait until a process of keystone accepts connections."""
-        port = port or self._port
-        server.wait_for(lambda: process.listens(port), 'keystone')
+        """Wait until a process of keystone answers.
+
+        It accepts connections before it has loaded keystone, which may take
+        longer than the time-out of a client.
+        """
+        url = f'http://127.0.0.1:{port or self._port}/v3'
+
+        def answers() -> bool:
+            try:
+                requests.get(url, timeout=process.PATIENCE)
+            except requests.ConnectionError:
+                return False
+            return True
+
+        server.wait_for(answers, 'keystone')
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -47,15 +47,13 @@ class Database(Queries):
         statements = []
 
         def record(*arguments: object) -> None:
-            # SQLite has a BEGIN before each.
-            if arguments[2].startswith('SELECT'):
-                statements.append(arguments[2])
+            statements.append(arguments[2])
 
         sa.event.listen(self.database.reader, 'before_cursor_execute', record)
         for _ in range(3):
             self.database.check()
         read = [each for each in statements if 'alembic_version' in each]
-        self.assertEqual((1, 4), (len(read), len(statements)))
+        self.assertEqual(1, len(read))
 
     def test_a_missing_column_is_a_mismatch(self) -> None:
         conf = configuration.load(files=[str(self.empty())])

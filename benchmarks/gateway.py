@@ -18,6 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent import futures
 
 import fixtures as fixtures_
 
@@ -239,6 +240,15 @@ def _open(stage: Stage, subject: Subject) -> str:
     token = stage.token('member', 'demo')
     answer = subject.request('POST', path, token)
     assert answer.status_code == 200, answer.text
+    # Each process reads the inventory at its first request, which takes a
+    # second or more.
+    with futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(
+            pool.map(
+                lambda _: subject.request('GET', path, token),
+                range(2 * _AT_ONCE),
+            )
+        )
     found = subject.request('GET', path, token).json()['consoles'][0]
     console = subject.request('GET', f'{path}/{found["console"]["id"]}', token)
     return str(console.json()['console']['password'])

@@ -2,7 +2,13 @@
 
 """IP addresses of clients."""
 
+import functools
 import ipaddress
+from typing import Final
+
+# No address is longer, even with a port or a zone. It bounds the cache, whose
+# keys come from clients.
+_LONGEST: Final = 80
 
 
 def parse(
@@ -26,6 +32,24 @@ def canonical(text: str) -> str:
         return str(parse(text))
     except ValueError:
         return text
+
+
+def find(text: str | None) -> str | None:
+    """The usual form of an address; None if the text is not an address.
+
+    :returns: at most 39 characters
+    """
+    if not text or len(text) > _LONGEST:
+        return None
+    return _find(text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _find(text: str) -> str | None:
+    try:
+        return str(parse(text))
+    except ValueError:
+        return None
 
 
 def same(one: str | None, other: str | None) -> bool:

@@ -26,6 +26,9 @@ VALIDATE = 'console_auth_token.validate'
 OPEN = 'console_session.open'
 END = 'console_session.end'
 AUTHENTICATE = 'console_gateway.authenticate'
+OPEN_NATIVE = 'native_console.open'
+SHOW_PASSWORD = 'native_console.show_password'  # noqa: S105 (not a password)
+DELETE_NATIVE = 'native_console.delete'
 
 #: Event type -> action in CADF's taxonomy.
 _ACTIONS = {
@@ -35,6 +38,9 @@ _ACTIONS = {
     OPEN: 'create',
     END: 'delete',
     AUTHENTICATE: 'authenticate',
+    OPEN_NATIVE: 'create',
+    SHOW_PASSWORD: 'read',
+    DELETE_NATIVE: 'delete',
 }
 
 #: Called with the type and the outcome of each event.
@@ -62,8 +68,8 @@ class Audit:
         """Record an event that has succeeded.
 
         :param target: what is known of ``server_id``, ``console_type``,
-            ``token`` (its hash), ``session_id``, ``client_address`` and
-            ``reason``
+            ``console_id``, ``token`` (its hash), ``session_id``,
+            ``client_address`` and ``reason``
         """
         self._record(context, event_type, 'success', target)
 

@@ -14,17 +14,31 @@ Decisions = dict[str, tuple[object, bool]]
 class RequestContext(context.RequestContext):
     """The caller of one request, as keystone's headers describe it.
 
-    :param client_address: the address from which the request came
+    :param client_address: the address from which the request came, in its
+        usual form; None: it is unknown
+    :param has_access_rules: whether the caller's token is valid for some
+        requests only: it is that of an application credential with access
+        rules
     """
 
     def __init__(
-        self, *args: Any, client_address: str | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        client_address: str | None = None,
+        has_access_rules: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.client_address = client_address
+        self.has_access_rules = has_access_rules
         #: What the policy has decided. The contexts of a known caller share
         #: it, as :func:`copy.copy` does not copy it.
         self.decisions: Decisions = {}
+
+    @property
+    def has_scope(self) -> bool:
+        """Whether the caller's token is for a project, domain or system."""
+        return bool(self.project_id or self.domain_id or self.system_scope)
 
 
 def admin_context() -> RequestContext:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""X-Forwarded-For and X-Forwarded-Proto, as load balancers write them.
+"""The headers of load balancers: X-Forwarded-* and Forwarded (RFC 7239).
 
 Each trusted load balancer adds one element at the end, or replaces the
 header. Elements before those can be forged by the client.
@@ -15,6 +15,14 @@ from console_svc import addresses
 # An address with a port. A bare IPv6 address has none, as it would be
 # ambiguous.
 _WITH_PORT: Final = re.compile(r'(?:\[([^\]]*)\]|([0-9.]+))(?::\w*)?')
+
+# A name or an address, with or without a port (RFC 3986, section 3.2).
+_HOST: Final = re.compile(
+    r'(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?'
+)
+
+# Segments of unreserved characters (RFC 3986, section 2.3).
+_PREFIX: Final = re.compile(r'(?:/[0-9A-Za-z._~-]+){1,16}/?')
 
 _SCHEMES: Final[Mapping[str, str]] = {
     'http': 'http',
@@ -38,10 +46,7 @@ def client_address(lines: Iterable[str], hops: int) -> str | None:
     """
     element = _element(lines, hops).strip('"')
     found = _WITH_PORT.fullmatch(element)
-    try:
-        return str(addresses.parse(found[1] or found[2] if found else element))
-    except ValueError:
-        return None
+    return addresses.find(found[1] or found[2] if found else element)
 
 
 def scheme(lines: Iterable[str], hops: int) -> str | None:
@@ -51,6 +56,41 @@ def scheme(lines: Iterable[str], hops: int) -> str | None:
     :param hops: number of trusted load balancers
     """
     return _SCHEMES.get(_element(lines, hops).strip('"').lower())
+
+
+def host(lines: Iterable[str], hops: int) -> str | None:
+    """The host in X-Forwarded-Host; None if it is not a valid one.
+
+    :param lines: the values of all header lines of this name, in order
+    :param hops: number of trusted load balancers
+    """
+    element = _element(lines, hops).strip('"')
+    return element if _HOST.fullmatch(element) else None
+
+
+def prefix(lines: Iterable[str], hops: int) -> str | None:
+    """The path in X-Forwarded-Prefix; None if it is not a valid one.
+
+    :param lines: the values of all header lines of this name, in order
+    :param hops: number of trusted load balancers
+    :returns: without a slash at the end
+    """
+    element = _element(lines, hops)
+    return element.rstrip('/') if _PREFIX.fullmatch(element) else None
+
+
+def parameters(lines: Iterable[str], hops: int) -> Mapping[str, str]:
+    """The parameters of an element of Forwarded, such as for and proto.
+
+    Commas in quoted values are not supported: no load balancer writes them,
+    and an opening quote from a client must not hide the elements after it.
+
+    :param lines: the values of all header lines of this name, in order
+    :param hops: number of trusted load balancers
+    :returns: lower-case name -> value, for the functions above
+    """
+    pairs = (it.partition('=') for it in _element(lines, hops).split(';'))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def _element(lines: Iterable[str], hops: int) -> str:

@@ -2,8 +2,36 @@
 
 """Clients of other OpenStack services, with keystoneauth."""
 
+from typing import Any, Final
+
 from keystoneauth1 import adapter, loading
+from keystoneauth1.session import Session, TCPKeepAliveAdapter
 from oslo_config import cfg
+from oslo_context import context
+
+# In it, OpenStack services take the id by which logs can be matched.
+_REQUEST_ID: Final = 'X-OpenStack-Request-ID'
+
+
+class _Transport(TCPKeepAliveAdapter):
+    """Adds the id of the request that this thread serves, if any."""
+
+    def add_headers(self, request: Any, **kwargs: Any) -> None:
+        current = context.get_current()
+        if current is not None:
+            request.headers.setdefault(_REQUEST_ID, current.global_id)
+
+
+def send_request_ids(session: Session, **options: Any) -> None:
+    """Let a session send the id of the request that is being served.
+
+    It is the id that the caller has chosen, or that of this service.
+
+    :param options: of requests' HTTPAdapter
+    """
+    transport = _Transport(**options)
+    for scheme in ('http://', 'https://'):
+        session.mount(scheme, transport)
 
 
 def load(conf: cfg.ConfigOpts, group: str) -> adapter.Adapter:
@@ -20,6 +48,7 @@ def load(conf: cfg.ConfigOpts, group: str) -> adapter.Adapter:
     if auth is None:
         raise cfg.RequiredOptError('auth_type', cfg.OptGroup(group))
     session = loading.load_session_from_conf_options(conf, group, auth=auth)
+    send_request_ids(session, **tls_options(conf, group))
     return loading.load_adapter_from_conf_options(
         conf, group, session=session, raise_exc=False
     )

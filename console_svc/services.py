@@ -32,6 +32,8 @@ class Services:
     :param clock: seconds of the UTC epoch
     :param failed: counts unexpected exceptions of background threads, for
         metrics
+    :param policy_reloaded: called after the policy files were reread, with
+        whether their rules are in force, for metrics
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class Services:
         count: Counter | None = None,
         clock: Callable[[], float] = time.time,
         failed: background.Failed = background.ignore,
+        policy_reloaded: Callable[[bool], None] | None = None,
     ) -> None:
+        self._policy_reloaded = policy_reloaded
         self.conf = conf
         self._database_timeout = database_timeout
         self._count = count
@@ -65,7 +69,7 @@ class Services:
 
     @functools.cached_property
     def policy(self) -> Policy:
-        return Policy(self.conf)
+        return Policy(self.conf, self._policy_reloaded)
 
     @functools.cached_property
     def driver(self) -> compute.Driver:
@@ -113,6 +117,7 @@ class Services:
             self.driver,
             self.vault,
             self.tokens,
+            self.audit,
             self.clock,
         )
 

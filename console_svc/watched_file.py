@@ -31,12 +31,17 @@ class Watched(Generic[T]):
         invalid
     :param signature: returns a value that differs after a change; None: it
         may not differ, so reload
+    :param reloaded: called after each attempt, with whether it succeeded
     """
 
     def __init__(
-        self, load: Callable[[], T], signature: Callable[[], Hashable | None]
+        self,
+        load: Callable[[], T],
+        signature: Callable[[], Hashable | None],
+        reloaded: Callable[[bool], None] | None = None,
     ) -> None:
         self._load = load
+        self._reloaded = reloaded
         self._get_signature = signature
         self._lock = threading.Lock()
         self._signature: Hashable | None = None
@@ -78,6 +83,8 @@ class Watched(Generic[T]):
         else:
             self._error = None
         self._signature = signature
+        if self._reloaded is not None:
+            self._reloaded(self._error is None)
 
 
 class WatchedFile(Watched[T]):

@@ -10,12 +10,19 @@ from wsgiref.types import WSGIApplication
 
 import keystonemiddleware.opts
 import pecan.core
+from keystoneauth1.session import Session
 from keystonemiddleware import auth_token
 from oslo_config import cfg
-from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
+from oslo_middleware import cors, sizelimit
 
-from console_svc import background, exception
-from console_svc.api import healthcheck, microversion, operation, routes
+from console_svc import background, exception, rest_client
+from console_svc.api import (
+    healthcheck,
+    microversion,
+    operation,
+    routes,
+    token_cache,
+)
 from console_svc.api.controllers.base import Resource
 from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.auth_cache import AuthCache, CallerCache
@@ -27,6 +34,7 @@ from console_svc.api.middleware.branch import (
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
 from console_svc.api.middleware.first_request import FirstRequest
+from console_svc.api.middleware.forwarded import Forwarded
 from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.request_id import RequestId
@@ -60,6 +68,7 @@ def build(conf: cfg.ConfigOpts) -> WSGIApplication:
         conf.api.database_timeout,
         metrics.event if metrics else None,
         failed=metrics.unexpected if metrics else background.ignore,
+        policy_reloaded=metrics.policy_reloaded if metrics else None,
     )
     services.load()
     app: WSGIApplication = Application(RootController(services))
@@ -75,21 +84,21 @@ def _middleware(
 
     A response passes it in the reverse order.
     """
+    # Outermost: a log line of any other has the ids of its request.
+    yield RequestId
     # /healthcheck and /metrics branch off first: without authentication, and
     # neither logged nor counted.
     yield partial(healthcheck.beside, conf=conf, database=services.database)
     if metrics:
-        # Outside of HTTPProxyToWSGI: the peer's own address counts.
+        # Outside of Forwarded: the peer's own address counts.
         yield partial(metrics.beside, conf=conf)
     if conf.consoleauth.purge_interval:
         yield partial(FirstRequest, start=services.purge.start)
     if conf.oslo_middleware.enable_proxy_headers_parsing:
         # Before anything reads the client's address or the request's URL.
-        yield partial(http_proxy_to_wsgi.HTTPProxyToWSGI, conf=conf)
+        yield partial(Forwarded, conf=conf)
     if metrics:
         yield partial(metrics.measured, routes=routes.labels(RootController))
-    # Before RequestLog, whose line has the id.
-    yield RequestId
     yield RequestLog
     if conf.cors.allowed_origin:
         # Before authentication: a preflight request has no token.
@@ -143,10 +152,25 @@ def _authenticate(
             max(0, conf.keystone_authtoken.token_cache_time),
         )
     )
-    checked = auth_token.AuthProtocol(
-        Context(callers.remembering(app)), {'oslo_config_config': conf}
-    )
+    checked = _AuthToken(Context(callers.remembering(app)), conf)
     return Branch(is_public, app, AuthCache(callers, checked, app))
+
+
+class _AuthToken(auth_token.AuthProtocol):  # type: ignore[misc]
+    """auth_token, with this service's cache and ids of requests."""
+
+    def __init__(self, app: WSGIApplication, conf: cfg.ConfigOpts) -> None:
+        self._cache = token_cache.load(conf)
+        super().__init__(app, {'oslo_config_config': conf})
+
+    def process_request(self, request: Any) -> Any:
+        request.environ[token_cache.KEY] = self._cache
+        return super().process_request(request)
+
+    def _create_session(self, **kwargs: Any) -> Session:
+        session: Session = super()._create_session(**kwargs)
+        rest_client.send_request_ids(session)
+        return session
 
 
 class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 """/healthcheck: oslo.middleware's, with a check of the database."""
 
+import logging
 from typing import Any, Final
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -12,22 +13,51 @@ from oslo_middleware.healthcheck import opts, pluginbase
 
 from console_svc.api.middleware.branch import Branch
 from console_svc.db.database import Database
+from console_svc.db.errors import ReadOnly, SchemaMismatch, describe
+
+LOG = logging.getLogger(__name__)
 
 PATH: Final = '/healthcheck'
 BACKEND: Final = 'console_svc_database'
 
 
+# The first that fits counts: the kinds overlap.
+_REASONS: Final[tuple[tuple[type[db_exception.DBError], str], ...]] = (
+    (
+        SchemaMismatch,
+        'The schema of the database is missing or too old: run '
+        '"console-svc-manage db sync".',
+    ),
+    (ReadOnly, 'The database is read-only.'),
+    (db_exception.DBError, 'The database does not answer.'),
+)
+
+
 class DatabaseHealthcheck(pluginbase.HealthcheckBaseExtension):
-    """Healthy while the database answers a query of a table."""
+    """Healthy while the database has the schema and accepts writes."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._last = ''
 
     def healthcheck(self, server_port: int) -> pluginbase.HealthcheckResult:
         database: Database = self.conf[BACKEND]
         try:
-            database.ping()
-        except db_exception.DBError:
-            return pluginbase.HealthcheckResult(
-                available=False, reason='The database does not answer.'
+            database.check()
+        except db_exception.DBError as error:
+            reason = next(
+                it for kind, it in _REASONS if isinstance(error, kind)
             )
+            # A load balancer asks every few seconds: log a change only.
+            if reason != self._last:
+                LOG.error(
+                    'The health check fails. %s The error: %s',
+                    reason,
+                    describe(error),
+                )
+            self._last = reason
+            return pluginbase.HealthcheckResult(available=False, reason=reason)
+        self._last = ''
         return pluginbase.HealthcheckResult(available=True, reason='OK')
 
 

@@ -68,6 +68,14 @@ class Metrics:
             ['where'],
             registry=registry,
         )
+        self._policy = prometheus_client.Gauge(
+            'console_svc_api_policy_files_unusable',
+            '1: the policy files are invalid or missing, and the last good '
+            'rules stay in force.',
+            registry=registry,
+            # Each process reads the same files.
+            multiprocess_mode='mostrecent',
+        )
 
     def answered(
         self, method: str, route: str, status: str, seconds: float
@@ -87,6 +95,10 @@ class Metrics:
     def unexpected(self, where: str) -> None:
         """Count an unexpected exception of a background thread."""
         self._unexpected.labels(where).inc()
+
+    def policy_reloaded(self, succeeded: bool) -> None:
+        """Note whether the rules of the policy files are in force."""
+        self._policy.set(0 if succeeded else 1)
 
     def measured(
         self, app: WSGIApplication, routes: Mapping[Any, str]

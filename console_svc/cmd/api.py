@@ -40,10 +40,15 @@ class Handler(simple_server.WSGIRequestHandler):
     timeout = 10
 
     def get_environ(self) -> WSGIEnvironment:
-        """The environ of a request, with its own Content-Type or with none.
+        """The environ of a request, with what its client has sent alone.
 
-        wsgiref makes a missing one text/plain, which the API refuses.
+        wsgiref makes a missing Content-Type text/plain, which the API
+        refuses. And an environ cannot tell X_Forwarded_For, which a load
+        balancer leaves alone, from X-Forwarded-For.
         """
+        for name in set(self.headers):
+            if '_' in name:
+                del self.headers[name]
         environ: WSGIEnvironment = super().get_environ()
         if 'Content-Type' not in self.headers:
             environ['CONTENT_TYPE'] = ''

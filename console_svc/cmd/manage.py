@@ -20,6 +20,7 @@ from console_svc.consoles import vault
 from console_svc.context import admin_context
 from console_svc.db import migration
 from console_svc.db.database import Database
+from console_svc.db.errors import SchemaMismatch, describe
 from console_svc.objects import ConsoleType
 from console_svc.services import Services
 
@@ -94,8 +95,18 @@ def _make_sqlite_file(conf: cfg.ConfigOpts) -> None:
 
 
 def db_version(conf: cfg.ConfigOpts) -> None:
-    """Print the schema's version."""
-    print(migration.version(Database(conf)) or 'empty')
+    """Print the schema's version.
+
+    On standard error, also say what to do if it is too old.
+    """
+    found = migration.version(Database(conf))
+    print(found or 'empty')
+    if migration.is_old(found):
+        print(
+            f'This version of console-svc has the schema {migration.head()}: '
+            'run "console-svc-manage db sync".',
+            file=sys.stderr,
+        )
 
 
 def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
@@ -196,6 +207,13 @@ def main() -> int:
     )
     try:
         conf.command.run(conf)
+    except SchemaMismatch as error:
+        print(
+            'console-svc-manage: the schema of the database is missing or too '
+            f'old: run "console-svc-manage db sync" ({describe(error)})',
+            file=sys.stderr,
+        )
+        return 1
     except (
         OSError,
         ValueError,

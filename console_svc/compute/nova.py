@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from keystoneauth1 import exceptions as keystone_exceptions
-from keystoneauth1 import plugin, token_endpoint
+from keystoneauth1 import plugin, service_token, token_endpoint
 from oslo_config import cfg
 
 from console_svc import exception, rest_client
@@ -223,7 +223,21 @@ class NovaDriver(base.Driver):
             # 501 is a refusal: nova does not support the request.
             and answer.status_code != http.HTTPStatus.NOT_IMPLEMENTED
         ):
-            raise _unavailable(f'it answers {answer.status_code}')
+            raise _unavailable(
+                f'it answers {answer.status_code}, and its request id is '
+                f'{answer.headers.get("X-OpenStack-Request-ID")}'
+            )
+        if (
+            answer.status_code == http.HTTPStatus.UNAUTHORIZED
+            and context is not None
+            and context.has_access_rules
+        ):
+            LOG.warning(
+                'Nova refuses the token of an application credential with '
+                'access rules. Check that the user of [%s] has a role of '
+                "nova's [keystone_authtoken] service_token_roles.",
+                GROUP,
+            )
         with _parsing():
             (fault,) = document.values()
             raise exception.UpstreamRefused(
@@ -236,12 +250,20 @@ class NovaDriver(base.Driver):
         """Return the caller's token, or None for the credential of ``[nova]``.
 
         Commands and the purge have no caller's token.
+
+        Nova also checks the access rules of application credentials, which
+        name the caller's request and not those of this driver. With the
+        service's token beside the caller's, it leaves that to the service.
         """
         if context is None or context.auth_token is None:
             return None
-        return token_endpoint.Token(
+        caller = token_endpoint.Token(
             self._nova.get_endpoint(), context.auth_token
         )
+        own = self._nova.session.auth
+        if own is None or not context.has_access_rules:
+            return caller
+        return service_token.ServiceTokenAuthWrapper(caller, own)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ There is no global configuration object. Each program calls :func:`load` once
 and passes the result on.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 
@@ -143,11 +144,29 @@ def load_from_environment(
     )
 
 
+class _Record(logging.LogRecord):
+    """A log record whose message is a single line of printable characters.
+
+    Values from outside could otherwise forge lines, or control the terminal
+    of the operator who reads the log.
+    """
+
+    def getMessage(self) -> str:
+        message = super().getMessage()
+        if message.isprintable():
+            return message
+        return ''.join(
+            it if it.isprintable() else it.encode('unicode_escape').decode()
+            for it in message
+        )
+
+
 def setup_logging(conf: cfg.ConfigOpts) -> None:
     """Set up logging as configured, by default to standard error.
 
     Standard output is for the results of commands.
     """
+    logging.setLogRecordFactory(_Record)
     if not (conf.log_file or conf.log_dir or conf.use_journal):
         conf.set_default('use_stderr', True)
     log.set_defaults(
@@ -155,6 +174,11 @@ def setup_logging(conf: cfg.ConfigOpts) -> None:
             *log.get_default_log_levels(),
             'alembic=WARNING',
             'keystonemiddleware=WARNING',
+            # They log the traceback of each exception that they raise; the
+            # program logs the exception in one line.
+            'oslo_db.api=CRITICAL',
+            'oslo_db.sqlalchemy.exc_filters=ERROR',
+            'sqlalchemy.pool=CRITICAL',
             'oslo_policy=INFO',
         ]
     )

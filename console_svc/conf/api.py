@@ -2,7 +2,7 @@
 
 """[api] the HTTP API."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 GROUP = 'api'
 
@@ -28,9 +28,10 @@ OPTIONS = [
         'database_timeout',
         default=10,
         min=1,
-        help='Seconds to wait for the database to accept a connection or to '
-        'answer a statement before the request fails with a 503. A time-out '
-        'in the URL of [database] connection takes precedence.',
+        help='Seconds after which a request fails with a 503 if the database '
+        'does not accept a connection or does not answer a statement. For '
+        'MySQL, a time-out in the URL of [database] connection takes '
+        'precedence.',
     ),
     cfg.BoolOpt(
         'extensions',
@@ -38,6 +39,26 @@ OPTIONS = [
         help='Serve the routes that the compute API does not have: sessions '
         'and the revocation of tokens. The console proxy needs them. If '
         'disabled, they answer with a 404.',
+    ),
+    cfg.ListOpt(
+        'forwarding_headers',
+        item_type=types.String(
+            choices=[
+                'Forwarded',
+                'X-Forwarded-For',
+                'X-Forwarded-Host',
+                'X-Forwarded-Prefix',
+                'X-Forwarded-Proto',
+            ]
+        ),
+        default=['X-Forwarded-For', 'X-Forwarded-Proto'],
+        help='Headers in which the load balancer reports the address of the '
+        'client and the URL of the request. Name only those that it sets or '
+        'adds an element to in each request: a client can forge the others. '
+        'With Forwarded (RFC 7239), X-Forwarded-For, X-Forwarded-Proto and '
+        'X-Forwarded-Host are ignored. X-Forwarded-Host, X-Forwarded-Prefix '
+        'and Forwarded change the links in responses. Only used if '
+        '[oslo_middleware] enable_proxy_headers_parsing is on.',
     ),
     cfg.IntOpt(
         'max_limit',
@@ -71,5 +92,14 @@ OPTIONS = [
         'such as openstackclient. This has no effect with [compute] driver = '
         'nova: nova serves these requests. If disabled, they answer with a '
         '404.',
+    ),
+    cfg.IntOpt(
+        'trusted_hops',
+        default=1,
+        min=1,
+        help='Number of load balancers through which each request passes. '
+        'Each adds one element to the forwarding headers. The client can '
+        'forge the elements before those. Only used if [oslo_middleware] '
+        'enable_proxy_headers_parsing is on.',
     ),
 ]

@@ -31,6 +31,16 @@ OPTIONS = [
         'of a SPICE page together count as one use, and so does a page that '
         'is reloaded from the same address within 10 seconds.',
     ),
+    cfg.IntOpt(
+        'max_unused_tokens',
+        default=0,
+        min=0,
+        help='Number of tokens that a user can have for one server without '
+        'having opened a session with them; 0: no limit. Another token '
+        'replaces the oldest of them. A look-up does not count as a use: if '
+        'proxies other than console-svc-proxy look tokens up, set it to the '
+        'number of consoles that a user can have open.',
+    ),
     cfg.BoolOpt(
         'bind_to_client_address',
         default=False,

@@ -98,6 +98,11 @@ class Purge:
             return self._database.tokens.purge(now, batch)
 
         _repeat(delete_closed_sessions, batch, deadline)
+        _repeat(
+            lambda: self._database.server_locks.purge(now, batch),
+            batch,
+            deadline,
+        )
         # Not last: hosts that do not answer can take all of the time.
         self._forget_log_ins(now, batch, deadline)
         return Purged(
@@ -186,7 +191,7 @@ class Purge:
             if console.is_stale(host, now)
         ]
         for console in stale:
-            self._native_consoles.discard(self._context, console)
+            self._native_consoles.discard(self._context, console, 'purged')
         return len(stale)
 
 

@@ -79,7 +79,11 @@ class ConsoleAuthTokens:
             consoles in its current state
         """
         token, prepared = self.prepare(context, server, console_type, ttl)
-        self._database.tokens.create(prepared, int(self._clock()))
+        self._database.tokens.create(
+            prepared,
+            int(self._clock()),
+            self._conf.consoleauth.max_unused_tokens,
+        )
         self.record_issue(context, prepared)
         return token
 

@@ -6,18 +6,26 @@ A query takes and returns objects of :mod:`console_svc.objects`. The rules of
 the domain are not here.
 """
 
+from typing import Any, Final
+
 import sqlalchemy as sa
 from oslo_config import cfg
 
 from console_svc.db.closed_sessions import ClosedSessionQueries
 from console_svc.db.engine import Connections, retried
+from console_svc.db.errors import ReadOnly, SchemaMismatch
 from console_svc.db.log_ins import LogInQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
+from console_svc.db.server_locks import ServerLockQueries
 from console_svc.db.sessions import SessionQueries
-from console_svc.db.tables import consoles, leases
+from console_svc.db.tables import NEEDED, consoles, leases
 from console_svc.db.tokens import TokenQueries
 
-_PING = sa.select(consoles.c.id).limit(1)
+_VERSION: Final[sa.Select[Any]] = sa.select(
+    sa.column('version_num')
+).select_from(sa.table('alembic_version'))
+
+_A_ROW: Final = sa.select(consoles.c.id).limit(1)
 
 
 class Database(Connections):
@@ -36,10 +44,37 @@ class Database(Connections):
         self.tokens = TokenQueries(self)
         self.sessions = SessionQueries(self)
         self.closed_sessions = ClosedSessionQueries(self)
+        self.server_locks = ServerLockQueries(self)
+        self._has_schema = False
 
-    def ping(self) -> None:
-        """Read from a table, as a request would."""
-        self.read(_PING)
+    def check(self) -> None:
+        """Check that requests can be served, without a write.
+
+        :raises console_svc.db.errors.SchemaMismatch: the schema is missing,
+            or too old
+        :raises console_svc.db.errors.ReadOnly: the server refuses writes
+        :raises oslo_db.exception.DBError: any other error of the database
+        """
+        # A schema does not become older.
+        if not self._has_schema:
+            self._check_schema()
+        self.read(_A_ROW)
+        if self.is_read_only():
+            # New connections may lead to the server that writes now.
+            self.dispose()
+            if self.is_read_only():
+                raise ReadOnly('The server is read-only.')
+        self._has_schema = True
+
+    def _check_schema(self) -> None:
+        found = [row['version_num'] for row in self.read(_VERSION)]
+        # Revisions are numbered. One that this version does not know is that
+        # of a newer version, and has additions only.
+        if not found or max(found) < NEEDED:
+            raise SchemaMismatch(
+                f'The schema is {max(found, default="empty")}, and this '
+                f'version needs {NEEDED}.'
+            )
 
     @retried
     def take_lease(self, name: str, now: int, until: int) -> bool:

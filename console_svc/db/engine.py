@@ -2,11 +2,12 @@
 
 """Engines and connections of the database, set up by oslo.db."""
 
-import sqlite3
+import functools
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -14,36 +15,50 @@ from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 
+from console_svc.db import errors, plugins, sqlite, timeouts
+
 # Errors that oslo.db does not translate: a full disk or a missing table on
 # some engines, and an exhausted connection pool.
 _UNTRANSLATED = sa.exc.DBAPIError, sa.exc.TimeoutError
 
-# The entry point of ReadingPlugin in setup.cfg.
-_PLUGIN = 'console_svc_reading'
+# Dialect -> whether the server refuses writes.
+_READ_ONLY: Final[dict[str, sa.Select[Any]]] = {
+    'mysql': sa.select(sa.literal_column('@@global.read_only')),
+    'postgresql': sa.select(sa.func.current_setting('transaction_read_only')),
+}
+
+_WRITABLE: Final = frozenset({0, '0', 'off', 'OFF'})
+
+# Seconds until a read that finds nothing asks again whether the server is
+# read-only.
+_PATIENCE: Final = 1
+
+# The part of the time-out within which a lost connection is noticed at once.
+_PROMPT: Final = 0.1
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
 def retried(function: _Function) -> _Function:
-    """Repeat a write that lost a deadlock or a Galera certification."""
+    """Repeat a write that was not committed.
+
+    It has lost a deadlock or a Galera certification, or its connection.
+    """
+
+    @functools.wraps(function)
+    def repeated(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except errors.Uncommitted:
+            return function(*args, **kwargs)
+
     decorated: _Function = oslo_db_api.wrap_db_retry(
         max_retries=5,
         retry_interval=0.05,
         inc_retry_interval=True,
         max_retry_interval=1,
         retry_on_deadlock=True,
-    )(function)
-    return decorated
-
-
-def _retried_read(function: _Function) -> _Function:
-    """Repeat a read, on a new connection if the old one was lost."""
-    decorated: _Function = oslo_db_api.wrap_db_retry(
-        max_retries=1,
-        retry_interval=0.05,
-        retry_on_deadlock=True,
-        retry_on_disconnect=True,
-    )(function)
+    )(repeated)
     return decorated
 
 
@@ -63,13 +78,14 @@ class Connections:
         # Made at first use, so that the start needs no database.
         self._lock = threading.Lock()
         self._engines: dict[bool, sa.Engine] = {}
+        self._next_question = 0.0
 
-    @property
+    @functools.cached_property
     def engine(self) -> sa.Engine:
         """The engine that writes."""
         return self._engine(reading=False)
 
-    @property
+    @functools.cached_property
     def reader(self) -> sa.Engine:
         """The engine that reads."""
         return self._engine(reading=True)
@@ -83,7 +99,6 @@ class Connections:
         with _translated(), self.reader.connect() as connection:
             yield connection
 
-    @_retried_read
     def read(
         self,
         query: sa.Select[Any],
@@ -91,27 +106,100 @@ class Connections:
     ) -> Sequence[sa.RowMapping]:
         """The rows that one SELECT finds.
 
+        It is repeated once if its connection was lost.
+
         :raises oslo_db.exception.DBError: any error of the database
         """
+        started = time.monotonic()
+        try:
+            return self._read(query, parameters)
+        except (db_exception.DBConnectionError, db_exception.DBDeadlock):
+            if not self._has_time(started):
+                raise
+        return self._read(query, parameters)
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction, which an exception rolls back.
+
+        :raises console_svc.db.errors.Uncommitted: the transaction can be
+            repeated
+        :raises oslo_db.exception.DBError: any other error of the database
+        """
+        started = time.monotonic()
+        is_committing = False
+        try:
+            with _translated(), self.engine.begin() as connection:
+                yield connection
+                is_committing = True
+        except errors.ReadOnly as error:
+            # The readers' connections may lead to the same server, which has
+            # become a replica, or is out of date.
+            self.dispose()
+            raise errors.Uncommitted(error) from error
+        except db_exception.DBConnectionError as error:
+            # After a connection that is lost at COMMIT, it is unknown whether
+            # the write took effect.
+            if is_committing or not self._has_time(started):
+                raise
+            raise errors.Uncommitted(error) from error
+
+    @contextmanager
+    def connected(self) -> Iterator[sa.Connection]:
+        """A connection for several transactions, which the caller commits.
+
+        :raises oslo_db.exception.DBError: any error of the database
+        """
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    def is_read_only(self) -> bool:
+        """Whether the server refuses writes, as a replica does."""
+        query = _READ_ONLY.get(self.reader.dialect.name)
+        if query is None:
+            return False
+        (row,) = self.read(query)
+        return next(iter(row.values())) not in _WRITABLE
+
+    def has_moved(self) -> bool:
+        """Whether what was not found may be on another server.
+
+        If the server is read-only, all connections are closed: it may have
+        been the primary, and new connections may lead to the new one. It is
+        asked once a second at most.
+        """
+        now = time.monotonic()
+        if now < self._next_question:
+            return False
+        self._next_question = now + _PATIENCE
+        is_read_only = self.is_read_only()
+        if is_read_only:
+            self.dispose()
+        return is_read_only
+
+    def dispose(self) -> None:
+        """Close all idle connections."""
+        for engine in self._engines.values():
+            engine.dispose()
+
+    def _read(
+        self, query: sa.Select[Any], parameters: Mapping[str, Any] | None
+    ) -> Sequence[sa.RowMapping]:
         try:
             with self.reader.connect() as connection:
                 return connection.execute(query, parameters).mappings().all()
         except _UNTRANSLATED as error:
             raise db_exception.DBError(error) from error
 
-    @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction, which an exception rolls back.
+    def _has_time(self, started: float) -> bool:
+        """Whether what has failed can be repeated within the time-out.
 
-        :raises oslo_db.exception.DBError: any error of the database
+        It can if the connection was lost long ago. A server that has not
+        answered would take the whole time-out once more.
         """
-        with _translated(), self.engine.begin() as connection:
-            yield connection
-
-    def dispose(self) -> None:
-        """Close all idle connections."""
-        for engine in self._engines.values():
-            engine.dispose()
+        if self._timeout is None:
+            return True
+        return time.monotonic() - started < self._timeout * _PROMPT
 
     def _engine(self, reading: bool) -> sa.Engine:
         if reading not in self._engines:
@@ -123,64 +211,51 @@ class Connections:
     def _make(self, reading: bool) -> sa.Engine:
         """Make an engine as [database] configures it."""
         options = dict(self._conf.database)
-        url = sa.make_url(options['connection'])
+        url = _with_known_dialect(sa.make_url(options['connection']))
         if self._timeout is not None:
-            url = _with_timeout(url, self._timeout)
-        if reading:
-            url = url.update_query_pairs([('plugin', _PLUGIN)], append=True)
+            url = timeouts.with_timeouts(url, self._timeout)
+            if url.get_backend_name() != 'sqlite':
+                # SQLAlchemy's own is 30 seconds.
+                options['pool_timeout'] = (
+                    options['pool_timeout'] or self._timeout
+                )
+        url = url.update_query_pairs(
+            [('plugin', plugins.READING if reading else plugins.WRITING)],
+            append=True,
+        )
         options['connection'] = url.render_as_string(hide_password=False)
         facade = enginefacade.transaction_context()
         # thread_checkin yields to other green threads, and there are none.
         facade.configure(**options, thread_checkin=False)
-        facade.append_on_engine_create(_prepare)
+        facade.append_on_engine_create(self._prepare)
         engine: sa.Engine = facade.writer.get_engine()
         if engine.dialect.name == 'sqlite' and not reading:
             sa.event.listen(
-                engine, 'before_cursor_execute', _begin_writing, retval=True
+                engine,
+                'before_cursor_execute',
+                sqlite.begin_writing,
+                retval=True,
             )
         return engine
 
+    def _prepare(self, engine: sa.Engine) -> None:
+        """Add event listeners before the engine's first connection."""
+        if engine.dialect.name == 'sqlite':
+            sa.event.listen(engine, 'connect', sqlite.prepare)
+        if self._timeout is not None and engine.driver == 'psycopg2':
+            timeouts.limit_waits(engine, self._timeout)
 
-def _with_timeout(url: sa.URL, seconds: int) -> sa.URL:
-    """Add time-outs to a URL, unless it has its own.
 
-    Other dialects are left alone; SQLite waits only for its lock, and not for
-    ever.
+def _with_known_dialect(url: sa.URL) -> sa.URL:
+    """A URL whose dialect oslo.db knows.
+
+    SQLAlchemy's ``mariadb`` is ``mysql`` with a check of the server. oslo.db
+    recognizes errors and deadlocks of ``mysql`` alone.
     """
-    text = str(seconds)
-    timeouts = {
-        'mysql': {
-            'connect_timeout': text,
-            'read_timeout': text,
-            'write_timeout': text,
-        },
-        'postgresql': {
-            'connect_timeout': text,
-            # Milliseconds: the server's limit, and the kernel's for a server
-            # that does not answer.
-            'options': f'-c statement_timeout={seconds * 1000}',
-            'tcp_user_timeout': f'{seconds * 1000}',
-        },
-    }.get(url.get_backend_name(), {})
-    return url.update_query_dict({**timeouts, **url.query})
-
-
-class ReadingPlugin(sa.CreateEnginePlugin):
-    """Turns an engine into one for reading: a SELECT is one round trip.
-
-    By default it is six: a ping, autocommit on, the SELECT, ROLLBACK twice,
-    autocommit off.
-    """
-
-    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
-        super().__init__(url, kwargs)
-        kwargs['isolation_level'] = 'AUTOCOMMIT'
-        kwargs['skip_autocommit_rollback'] = True
-        # The query itself finds a lost connection and is repeated.
-        kwargs['pool_pre_ping'] = False
-
-    def update_url(self, url: sa.URL) -> sa.URL:
-        return url
+    backend, plus, driver = url.drivername.partition('+')
+    if backend == 'mariadb':
+        backend = 'mysql'
+    return url.set(drivername=f'{backend}{plus}{driver}')
 
 
 @contextmanager
@@ -189,44 +264,3 @@ def _translated() -> Iterator[None]:
         yield
     except _UNTRANSLATED as error:
         raise db_exception.DBError(error) from error
-
-
-def _prepare(engine: sa.Engine) -> None:
-    """Add event listeners before the engine's first connection."""
-    if engine.dialect.name == 'sqlite':
-        sa.event.listen(engine, 'connect', _prepare_sqlite)
-    if engine.dialect.name == 'mysql':
-        # Before oslo.db's listener, which raises an exception.
-        sa.event.listen(engine, 'handle_error', _leave_node, insert=True)
-
-
-def _leave_node(context: sa.engine.ExceptionContext) -> None:
-    # A Galera node without quorum, or one that is joining, refuses every
-    # statement (ER_UNKNOWN_COM_ERROR) but keeps the connection open. A new
-    # connection may lead to another node.
-    arguments = getattr(context.original_exception, 'args', ())
-    if arguments[:1] == (1047,):
-        context.is_disconnect = True
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    # WAL: readers do not wait for the writer. The time-out is for writers.
-    connection.execute('PRAGMA busy_timeout = 10000')
-    connection.execute('PRAGMA journal_mode = WAL')
-    connection.execute('PRAGMA synchronous = NORMAL')
-
-
-def _begin_writing(
-    connection: sa.Connection,
-    cursor: sqlite3.Cursor,
-    statement: str,
-    parameters: Any,
-    context: Any,
-    executemany: bool,
-) -> tuple[str, Any]:
-    # oslo.db starts each transaction with this statement. A writer must wait
-    # for another writer here: a transaction that starts as a reader fails at
-    # its first write if another one has written since.
-    if statement == 'BEGIN':
-        statement = 'BEGIN IMMEDIATE'
-    return statement, parameters

@@ -3,11 +3,11 @@
 """Queries of log-ins: failures in a row, and challenges that were used."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from console_svc.db import rows
 from console_svc.db.engine import Connections, retried
 from console_svc.db.tables import (
     console_auth_tokens,
@@ -101,24 +101,28 @@ class LogInQueries:
                     _COUNT, {'key': subject, 'number': 0, 'until': 0}
                 )
 
+    @retried
     def purge_failures(self, now: int, batch: int) -> int:
         """Delete failures that are not remembered any more, at most a batch.
 
         :param now: seconds of the UTC epoch
         :returns: the number of rows found
         """
-        return self._purge(
-            log_in_failures.c.subject, log_in_failures.c.expires, now, batch
+        columns = log_in_failures.c
+        return rows.purge(
+            self._connections, columns.subject, columns.expires, now, batch
         )
 
+    @retried
     def purge_challenges(self, now: int, batch: int) -> int:
         """Delete challenges whose console has expired, at most a batch.
 
         :param now: seconds of the UTC epoch
         :returns: the number of rows found
         """
-        return self._purge(
-            used_challenges.c.digest, used_challenges.c.expires, now, batch
+        columns = used_challenges.c
+        return rows.purge(
+            self._connections, columns.digest, columns.expires, now, batch
         )
 
     @retried
@@ -146,41 +150,16 @@ class LogInQueries:
         if not page:
             return None
         tokens = console_auth_tokens.c.token_hash
-        rows = self._connections.read(
+        found = self._connections.read(
             sa.select(tokens).where(tokens.in_(page))
         )
-        gone = set(page) - {row['token_hash'] for row in rows}
+        gone = set(page) - {row['token_hash'] for row in found}
         if gone:
             with self._connections.writing() as connection:
                 connection.execute(
                     used_challenges.delete().where(column.in_(sorted(gone)))
                 )
         return page[-1]
-
-    @retried
-    def _purge(
-        self,
-        key: sa.Column[str],
-        expires: sa.Column[int],
-        now: int,
-        batch: int,
-    ) -> int:
-        # As for tokens: select first, so that no other row is locked.
-        rows = self._connections.read(
-            sa.select(key).where(expires <= now).order_by(expires).limit(batch)
-        )
-        if rows:
-            with self._connections.writing() as connection:
-                connection.execute(
-                    key.table.delete().where(
-                        key.in_([row[key.name] for row in rows]),
-                        # A log-in may have extended the row meanwhile. The
-                        # sum keeps the index of this column out of the plan:
-                        # with it, MySQL would lock all expired rows.
-                        expires + 0 <= now,
-                    )
-                )
-        return len(rows)
 
 
 def _lock(
@@ -190,8 +169,6 @@ def _lock(
 
     :param subjects: in the order in which every transaction locks them
     """
-    # An insert that finds the row locks it. A SELECT ... FOR UPDATE of a
-    # missing row would make concurrent inserts on MySQL deadlock.
     connection.execute(
         _UPSERTS[connection.dialect.name],
         [
@@ -204,8 +181,8 @@ def _lock(
             for subject in subjects
         ],
     )
-    rows = connection.execute(_FAILURES, {'subjects': subjects})
-    return {subject: FailedLogIns(*failed) for subject, *failed in rows}
+    found = connection.execute(_FAILURES, {'subjects': subjects})
+    return {subject: FailedLogIns(*failed) for subject, *failed in found}
 
 
 def _one_more(failures: int, limit: int, locked_until: int) -> FailedLogIns:
@@ -214,29 +191,9 @@ def _one_more(failures: int, limit: int, locked_until: int) -> FailedLogIns:
     return FailedLogIns(failures + 1, 0)
 
 
-def _upserts() -> dict[str, sa.Insert]:
-    """Dialect -> an insert that extends the row if it exists."""
-    on_mysql = mysql.insert(log_in_failures)
-    upserts: dict[str, sa.Insert] = {
-        'mysql': on_mysql.on_duplicate_key_update(
-            expires=on_mysql.inserted.expires
-        )
-    }
-    dialect: Any
-    for dialect in (postgresql, sqlite):
-        insert = dialect.insert(log_in_failures)
-        upserts[dialect.__name__.rpartition('.')[2]] = (
-            insert.on_conflict_do_update(
-                index_elements=['subject'],
-                set_={'expires': insert.excluded.expires},
-            )
-        )
-    return upserts
-
-
 # Statements of the request path are module-level: SQLAlchemy finds the
 # compiled form of the same object faster than that of an equal one.
-_UPSERTS: Final = _upserts()
+_UPSERTS: Final = rows.upserts(log_in_failures, 'expires')
 
 _FAILURES: Final = (
     sa.select(

@@ -11,6 +11,7 @@ from oslo_db import exception as db_exception
 
 from console_svc import exception
 from console_svc.db.engine import Connections, retried
+from console_svc.db.server_locks import lock_server
 from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.objects import ConsoleSession
 
@@ -77,9 +78,13 @@ class SessionQueries:
         ended: Sequence[ConsoleSession] = []
         with self._connections.writing() as connection:
             if max_sessions:
-                ended = _make_room(connection, session, max_sessions, replace)
+                lock_server(connection, session.server_id, session.created_at)
+            # Before sessions are ended: a revocation, too, locks tokens
+            # first.
             if connection.execute(use).rowcount != 1:
                 raise exception.TokenUsedUp
+            if max_sessions:
+                ended = _make_room(connection, session, max_sessions, replace)
             values = dataclasses.asdict(session)
             values['session_id'] = values.pop('id')
             try:
@@ -114,11 +119,13 @@ class SessionQueries:
         """
         columns = console_sessions.c
         lasting = sa.or_(columns.expires.is_(None), columns.expires > now)
-        kept = self._connections.read(
-            sa.select(
-                columns.session_id, columns.expires, columns.alive_until
-            ).where(columns.session_id.in_(session_ids), lasting)
-        )
+        wanted = sa.select(
+            columns.session_id, columns.expires, columns.alive_until
+        ).where(columns.session_id.in_(session_ids), lasting)
+        kept = self._connections.read(wanted)
+        if len(kept) < len(session_ids) and self._connections.has_moved():
+            # Proxies end the sessions that are missing.
+            kept = self._connections.read(wanted)
         # Write only the rows that need it, and find them by their ids alone:
         # other conditions would lock other rows.
         to_extend = [
@@ -254,16 +261,10 @@ def _make_room(
 ) -> Sequence[ConsoleSession]:
     """Make sure that a server has room for one more session.
 
+    The transaction must have locked the server.
+
     :returns: the sessions that this has ended
     """
-    # Writing these rows first makes concurrent transactions that open a
-    # session of the same server wait for each other.
-    tokens = console_auth_tokens
-    connection.execute(
-        tokens.update()
-        .where(tokens.c.server_id == session.server_id)
-        .values(uses=tokens.c.uses)
-    )
     # A repeated request must not end the session that the first has opened.
     current = _of_server(session.server_id, session.created_at).where(
         console_sessions.c.session_id != session.id

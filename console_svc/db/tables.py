@@ -2,9 +2,13 @@
 
 """The tables. Times are integer seconds of the UTC epoch."""
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
+
+#: The oldest revision on which this version works. Later ones have added
+#: indexes.
+NEEDED: Final = '005'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -84,8 +88,8 @@ console_auth_tokens = sa.Table(
     # For drivers that need it to recognize the console.
     sa.Column('encrypted_ticket', _Name, nullable=True),
     sa.UniqueConstraint('token_hash'),
-    # For revoking the tokens of a server.
-    sa.Index(None, 'server_id'),
+    # For revoking the tokens of a server, and for limiting those of a user.
+    sa.Index(None, 'server_id', 'user_id', 'id'),
     # For the purge.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
@@ -154,11 +158,14 @@ used_challenges = sa.Table(
     **_TEXT,
 )
 
-# Jobs that only one process may do at a time, and until when it has the job.
+# Jobs that only one process may do at a time, and until when it has the job;
+# and locks of servers, and when the purge can delete the row.
 leases = sa.Table(
     'leases',
     metadata,
     sa.Column('name', sa.String(64), primary_key=True),
     sa.Column('expires', sa.BigInteger, nullable=False),
+    # For the purge.
+    sa.Index(None, 'expires'),
     **_TEXT,
 )

@@ -3,6 +3,7 @@
 """Queries of console auth tokens."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -13,7 +14,16 @@ from console_svc.db.tables import (
     console_sessions,
     consoles,
 )
-from console_svc.objects import ConnectInfo, ConsoleAuthToken, ConsoleSession
+from console_svc.objects import (
+    NATIVE_TYPE,
+    ConnectInfo,
+    ConsoleAuthToken,
+    ConsoleSession,
+)
+
+# Surplus tokens that one request deletes: more are left only where the limit
+# was lowered.
+_SURPLUS_BATCH: Final = 100
 
 
 class TokenQueries:
@@ -23,17 +33,29 @@ class TokenQueries:
         self._connections = connections
 
     @retried
-    def create(self, token: ConsoleAuthToken, created_at: int) -> None:
-        """Store a token."""
+    def create(
+        self, token: ConsoleAuthToken, created_at: int, max_unused: int = 0
+    ) -> None:
+        """Store a token.
+
+        :param max_unused: tokens that its user can have for its server
+            without having opened a session with them: the oldest are deleted;
+            0: no limit
+        """
         with self._connections.writing() as connection:
             insert_token(connection, token, created_at)
+            if max_unused:
+                _delete_surplus(connection, token, max_unused)
 
     def get(self, token_hash: str, now: int) -> ConsoleAuthToken | None:
         """The token with this hash, unless it has expired.
 
         :param now: seconds of the UTC epoch
         """
-        rows = self._connections.read(_GET, {'hash': token_hash, 'now': now})
+        wanted = {'hash': token_hash, 'now': now}
+        rows = self._connections.read(_GET, wanted)
+        if not rows and self._connections.has_moved():
+            rows = self._connections.read(_GET, wanted)
         if not rows:
             return None
         row = rows[0]
@@ -154,6 +176,34 @@ def insert_token(
     )
 
 
+def _delete_surplus(
+    connection: sa.Connection, token: ConsoleAuthToken, max_unused: int
+) -> None:
+    """Delete unused tokens like this one, except for the newest.
+
+    Concurrent transactions do not see each other's tokens. What they leave
+    is deleted with the next one.
+    """
+    columns = console_auth_tokens.c
+    surplus = connection.execute(
+        _SURPLUS,
+        {
+            'server': token.server_id,
+            'user': token.user_id,
+            'number': max_unused,
+        },
+    )
+    ids = surplus.scalars().all()
+    if ids:
+        connection.execute(
+            console_auth_tokens.delete().where(
+                columns.id.in_(ids),
+                # One of them may have been used meanwhile.
+                columns.uses == 0,
+            )
+        )
+
+
 def _delete(
     connection: sa.Connection,
     of_tokens: sa.ColumnElement[bool],
@@ -179,4 +229,18 @@ _GET = sa.select(
 ).where(
     console_auth_tokens.c.token_hash == sa.bindparam('hash'),
     console_auth_tokens.c.expires > sa.bindparam('now'),
+)
+
+_SURPLUS = (
+    sa.select(console_auth_tokens.c.id)
+    .where(
+        console_auth_tokens.c.server_id == sa.bindparam('server'),
+        console_auth_tokens.c.user_id == sa.bindparam('user'),
+        console_auth_tokens.c.uses == 0,
+        # That of a native console is part of the console.
+        console_auth_tokens.c.console_type != NATIVE_TYPE,
+    )
+    .order_by(console_auth_tokens.c.id.desc())
+    .limit(_SURPLUS_BATCH)
+    .offset(sa.bindparam('number'))
 )

@@ -8,13 +8,14 @@ import secrets
 from typing import Any
 
 import fixtures
+import sqlalchemy as sa
 import webob
 import yaml
 
 from console_svc import conf as configuration
 from console_svc.api import app
 from console_svc.consoles import vault
-from console_svc.db import migration
+from console_svc.db import migration, tables
 from console_svc.db.database import Database
 from console_svc.protocols import rfb
 
@@ -129,6 +130,28 @@ class Configuration(fixtures.Fixture):
         self.database = Database(self.conf)
         self.addCleanup(self.database.dispose)
         migration.sync(self.database)
+        if self.database.engine.dialect.name == 'sqlite':
+            self._limit_lengths()
+
+    def _limit_lengths(self) -> None:
+        """Refuse values that do not fit, as the other engines do.
+
+        SQLite ignores the length of VARCHAR.
+        """
+        with self.database.engine.begin() as connection:
+            for table in tables.metadata.tables.values():
+                too_long = ' OR '.join(
+                    f'length(NEW.{column.name}) > {column.type.length}'
+                    for column in table.columns
+                    if isinstance(column.type, sa.String)
+                )
+                for event in ('INSERT', 'UPDATE'):
+                    connection.exec_driver_sql(
+                        'CREATE TRIGGER IF NOT EXISTS '
+                        f'{table.name}_{event} '
+                        f'BEFORE {event} ON {table.name} WHEN {too_long} '
+                        "BEGIN SELECT RAISE(ABORT, 'Data too long'); END"
+                    )
 
     def write_inventory(self, document: dict[str, Any]) -> None:
         """Replace the inventory file atomically."""

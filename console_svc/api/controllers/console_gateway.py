@@ -7,7 +7,7 @@ from typing import Any
 
 import webob
 
-from console_svc import exception
+from console_svc import addresses, exception
 from console_svc.api.bodies import gateway as bodies
 from console_svc.api.bodies import schema, sessions
 from console_svc.api.controllers.base import Resource
@@ -45,7 +45,7 @@ class AuthenticationsController(Resource):
             int(body['port']) if 'port' in body else body['user_name'],
             bytes.fromhex(body['challenge']),
             bytes.fromhex(body['response']),
-            body.get('client_address'),
+            addresses.find(body.get('client_address')),
             body.get('id'),
         )
         return sessions.opened(session, info, self.services.clock())

@@ -36,7 +36,9 @@ class ConsoleController(ServerResource):
     def show(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.SHOW)
         return bodies.shown(
-            *self.services.native_consoles.get(server, self._number())
+            *self.services.native_consoles.get(
+                req.caller, server, self._number()
+            )
         )
 
     @Operation(

@@ -8,7 +8,7 @@ from typing import Any
 
 import webob
 
-from console_svc import exception
+from console_svc import addresses, exception
 from console_svc.api.bodies import schema
 from console_svc.api.bodies import sessions as bodies
 from console_svc.api.controllers.base import Resource
@@ -51,7 +51,7 @@ class TokenSessionsController(Resource):
         session, info = self.services.sessions.open_by_token(
             req.caller,
             self.console_token,
-            document['session'].get('client_address'),
+            addresses.find(document['session'].get('client_address')),
             document['session'].get('id'),
         )
         return bodies.opened(session, info, self.services.clock())

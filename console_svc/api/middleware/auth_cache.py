@@ -13,6 +13,7 @@ import cachetools
 from keystonemiddleware.auth_token import AuthProtocol
 from oslo_utils import timeutils
 
+from console_svc import addresses
 from console_svc.api.request import CALLER
 from console_svc.context import RequestContext
 
@@ -123,7 +124,7 @@ class AuthCache:
             return answer
         context.request_id = environ['openstack.request_id']
         context.global_request_id = environ.get('openstack.global_request_id')
-        context.client_address = environ.get('REMOTE_ADDR')
+        context.client_address = addresses.find(environ.get('REMOTE_ADDR'))
         context.update_store()
         environ[CALLER] = context
 

@@ -14,6 +14,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from console_svc import exception
+from console_svc.db import errors
 
 LOG = logging.getLogger(__name__)
 
@@ -147,8 +148,20 @@ def _domain_error(error: Exception) -> exception.ConsoleSvcError:
         # Escaped: it may contain text from the request.
         LOG.debug('The request was refused: %r', str(error))
         return error
+    if isinstance(error, errors.SchemaMismatch):
+        LOG.error(
+            'The schema of the database is missing or too old: run '
+            '"console-svc-manage db sync". The request got a 503: %s',
+            errors.describe(error),
+        )
+        return exception.ServiceUnavailable(
+            'The service is not ready: its database must be upgraded.'
+        )
     if isinstance(error, db_exception.DBError):
-        LOG.error('The database failed; the request got a 503: %s', error)
+        LOG.error(
+            'The database failed; the request got a 503: %s',
+            errors.describe(error),
+        )
         return exception.ServiceUnavailable('The database is unavailable.')
     if isinstance(error, keystone_connection.ConnectionError):
         # auth_token handles a keystone that refuses connections, but not one

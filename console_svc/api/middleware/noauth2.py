@@ -14,6 +14,9 @@ LOG = logging.getLogger(__name__)
 _ADMIN_ROLES = 'admin,member,reader'
 _USER_ROLES = 'member,reader'
 
+# The database has room for user and project ids of this length.
+_LONGEST = 255
+
 #: Prefixes of the headers that keystonemiddleware removes from requests.
 IDENTITY = (
     'HTTP_OPENSTACK_SYSTEM_SCOPE',
@@ -35,7 +38,8 @@ class NoAuth2:
     member and reader for the user admin, and to member and reader for others.
 
     :raises console_svc.exception.NotAuthenticated: the request has no
-        token, or the token no user
+        token, the token has no user, or it is longer than keystone's ids or
+        not printable
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -53,7 +57,7 @@ class NoAuth2:
         token = environ.get('HTTP_X_AUTH_TOKEN', '').strip()
         user, _, rest = token.partition(':')
         project, has_roles, roles = rest.partition(':')
-        if not user:
+        if not user or len(token) > _LONGEST or not token.isprintable():
             raise exception.NotAuthenticated
         if not has_roles:
             roles = _ADMIN_ROLES if user == 'admin' else _USER_ROLES

@@ -10,6 +10,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from oslo_context import context
 from oslo_middleware import request_id
 
+from console_svc.context import RequestContext
+
 #: The header of oslo.middleware, and the compute API's older one.
 HEADERS: Final = (
     request_id.HTTP_RESP_HEADER_REQUEST_ID,
@@ -20,6 +22,7 @@ HEADERS: Final = (
 INBOUND: Final = 'X-OpenStack-Request-ID'
 
 _KEY: Final = 'HTTP_X_OPENSTACK_REQUEST_ID'
+_ID: Final = re.compile(request_id.ID_FORMAT)
 
 
 class RequestId:
@@ -27,6 +30,9 @@ class RequestId:
 
     That one makes a request and a response object to add two headers, which
     takes a tenth of a look-up.
+
+    The context that it makes gives log lines the ids of the request before
+    authentication.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -35,11 +41,15 @@ class RequestId:
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        inbound = environ.get(_KEY, '')
-        if re.match(request_id.ID_FORMAT, inbound):
+        inbound = environ.get(_KEY)
+        if inbound and _ID.fullmatch(inbound):
             environ[request_id.GLOBAL_REQ_ID] = inbound
         own = context.generate_request_id()
         environ[request_id.ENV_REQUEST_ID] = own
+        RequestContext(
+            request_id=own,
+            global_request_id=environ.get(request_id.GLOBAL_REQ_ID),
+        )
 
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None

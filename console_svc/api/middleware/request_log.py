@@ -12,11 +12,11 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from console_svc.api import operation
 from console_svc.api.microversion import ENVIRON_KEY
 from console_svc.api.request import RESOURCE
-from console_svc.context import RequestContext
 
 LOG = logging.getLogger(__name__)
 
 _TOKEN = re.compile(r'(/os-console-auth-tokens/+)[^/]+')
+_MASKED = r'\1***'
 
 
 class RequestLog:
@@ -25,8 +25,7 @@ class RequestLog:
     A successful keep-alive is logged at DEBUG, as there are many of them.
 
     Console tokens in paths are masked. Queries are left out, as they can
-    contain one. The context that it makes gives log lines their request id
-    before authentication.
+    contain one.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -36,7 +35,6 @@ class RequestLog:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         started = time.perf_counter()
-        RequestContext(request_id=environ.get('openstack.request_id'))
         # Middleware below may change the path.
         path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
 
@@ -49,11 +47,12 @@ class RequestLog:
             if LOG.isEnabledFor(level):
                 LOG.log(
                     level,
-                    '%s "%s %s" status: %s len: %s microversion: %s '
-                    'time: %.6f',
+                    '%s "%s" status: %s len: %s microversion: %s time: %.6f',
                     environ.get('REMOTE_ADDR', '-'),
-                    environ['REQUEST_METHOD'],
-                    _printable(_TOKEN.sub(r'\1***', path)),
+                    _printable(
+                        f'{environ["REQUEST_METHOD"]} '
+                        f'{_TOKEN.sub(_MASKED, path)}'
+                    ),
                     status[:3],
                     dict(headers).get('Content-Length', '-'),
                     _version(environ),
@@ -80,5 +79,5 @@ def _version(environ: WSGIEnvironment) -> str:
 
 
 def _printable(text: str) -> str:
-    """Escape control characters: a path must not forge a log line."""
+    """Escape control characters: a request must not forge a log line."""
     return text.encode('unicode_escape').decode('ascii')

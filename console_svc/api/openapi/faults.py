@@ -9,6 +9,7 @@ from typing import Any
 from console_svc import exception
 from console_svc.api.bodies.schema import record
 from console_svc.api.middleware.branch import PUBLIC_PATHS
+from console_svc.api.middleware.context import Unscoped
 from console_svc.api.middleware.faults import name_of
 from console_svc.api.openapi import headers
 from console_svc.api.openapi.ids import IDS
@@ -19,6 +20,7 @@ _ANY = (
     exception.InvalidVersion,
     exception.NotAuthenticated,
     exception.Forbidden,
+    Unscoped,
     exception.UnsupportedVersion,
     exception.ServiceUnavailable,
 )

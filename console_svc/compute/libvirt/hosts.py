@@ -13,8 +13,10 @@ from urllib import parse
 
 import libvirt
 from oslo_config import cfg
+from oslo_context import context
 
 from console_svc import background, exception
+from console_svc.context import admin_context
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +83,9 @@ class Host:
             dead: futures.Future[_Result] = futures.Future()
             dead.set_exception(HostUnavailable())
             return dead
-        return self._executor.submit(self._call, function)
+        # For the ids in log lines.
+        current = context.get_current() or admin_context()
+        return self._executor.submit(self._call, function, current)
 
     def result(self, future: futures.Future[_Result]) -> _Result:
         """Wait for the result of a call.
@@ -104,7 +108,12 @@ class Host:
         """
         return self.result(self.submit(function))
 
-    def _call(self, function: Callable[[Any], _Result]) -> _Result:
+    def _call(
+        self,
+        function: Callable[[Any], _Result],
+        current: context.RequestContext,
+    ) -> _Result:
+        current.update_store()
         used = self._connection
         try:
             try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from oslo_config import cfg
 
-from console_svc import exception
+from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.native.on_gateway import OnGateway
 from console_svc.consoles.native.on_hypervisor import OnHypervisor
@@ -38,8 +38,10 @@ class NativeConsoles:
         driver: Driver,
         vault: Vault,
         tokens: ConsoleAuthTokens,
+        events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._audit = events
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -57,9 +59,11 @@ class NativeConsoles:
         return self._split(server)[0]
 
     def get(
-        self, server: Server, console_id: int
+        self, context: RequestContext, server: Server, console_id: int
     ) -> tuple[NativeConsole, str]:
         """One console, with its current host and port, and its password.
+
+        The audit records who has read the password.
 
         :raises console_svc.exception.ConsoleNotFound: the server has no
             console with this id
@@ -69,10 +73,15 @@ class NativeConsoles:
         """
         console = self._find(server, console_id)
         host, port = self._opener_of(console).endpoint(console)
-        return (
-            dataclasses.replace(console, host=host, port=port),
-            self._vault.decrypt(console.encrypted_password),
-        )
+        try:
+            password = self._vault.decrypt(console.encrypted_password)
+        except exception.ConsoleSvcError as error:
+            self._audit.refusal(
+                context, audit.SHOW_PASSWORD, error, **_target(console)
+            )
+            raise
+        self._audit.success(context, audit.SHOW_PASSWORD, **_target(console))
+        return dataclasses.replace(console, host=host, port=port), password
 
     def open(self, context: RequestContext, server: Server) -> None:
         """Open the server's console unless it is open.
@@ -87,13 +96,28 @@ class NativeConsoles:
         :raises console_svc.exception.ServiceUnavailable: the gateway has no
             free port, or the host does not answer
         """
+        try:
+            opened = self._open(context, server)
+        except exception.ConsoleSvcError as error:
+            self._audit.refusal(
+                context, audit.OPEN_NATIVE, error, server_id=server.id
+            )
+            raise
+        if opened is not None:
+            self._audit.success(context, audit.OPEN_NATIVE, **_target(opened))
+
+    def _open(
+        self, context: RequestContext, server: Server
+    ) -> NativeConsole | None:
+        """Open the server's console; None: it is open already."""
         if server.host is None:
             raise exception.ServerNotReady(server_id=server.id)
         current, stale = self._split(server)
         for console in stale:
             self._close_stale(context, console)
-        if not current:
-            self._opener.open(context, server, server.host)
+        if current:
+            return None
+        return self._opener.open(context, server, server.host)
 
     def close(
         self, context: RequestContext, server: Server, console_id: int
@@ -103,15 +127,31 @@ class NativeConsoles:
         :raises console_svc.exception.ConsoleNotFound: the server has no
             console with this id
         """
-        self.discard(context, self._find(server, console_id))
+        console = self._find(server, console_id)
+        try:
+            self.discard(context, console)
+        except exception.ConsoleSvcError as error:
+            self._audit.refusal(
+                context, audit.DELETE_NATIVE, error, **_target(console)
+            )
+            raise
 
-    def discard(self, context: RequestContext, console: NativeConsole) -> None:
+    def discard(
+        self,
+        context: RequestContext,
+        console: NativeConsole,
+        reason: str | None = None,
+    ) -> None:
         """Close a console, whether or not its server still exists.
 
+        :param reason: for the audit, why the service itself closes it
         :raises console_svc.exception.ServiceUnavailable: its host does not
             answer
         """
         self._opener_of(console).close(context, console)
+        self._audit.success(
+            context, audit.DELETE_NATIVE, **_target(console), reason=reason
+        )
 
     def _opener_of(self, console: NativeConsole) -> OnHypervisor | OnGateway:
         """What has opened this console, whatever is configured now."""
@@ -137,7 +177,7 @@ class NativeConsoles:
         self, context: RequestContext, console: NativeConsole
     ) -> None:
         try:
-            self.discard(context, console)
+            self.discard(context, console, 'stale')
         except exception.ServiceUnavailable as error:
             # A dead host must not prevent the new console.
             LOG.warning(
@@ -148,3 +188,13 @@ class NativeConsoles:
                 console.server_host,
                 error,
             )
+
+
+def _target(console: NativeConsole) -> dict[str, object]:
+    """A console, as the audit names it."""
+    return {
+        'server_id': console.server_id,
+        'console_type': console.console_type,
+        'console_id': console.id,
+        'token': console.token_hash,
+    }

@@ -56,10 +56,13 @@ class OnGateway:
         """Host and port to which a native client connects."""
         return self._endpoint(console.gateway_port)
 
-    def open(self, context: RequestContext, server: Server, host: str) -> None:
+    def open(
+        self, context: RequestContext, server: Server, host: str
+    ) -> NativeConsole | None:
         """Open a server's console, unless a concurrent request has done so.
 
         :param host: the compute host that runs the server
+        :returns: the console; None: it is that of the other request
         :raises console_svc.exception.NativeConsoleUnavailable: the server
             has no VNC console, or the gateway has no ports
         :raises console_svc.exception.ServerNotReady: the server has no
@@ -81,8 +84,10 @@ class OnGateway:
             raise exception.NativeConsoleUnavailable(
                 server_id=server.id
             ) from None
-        if self._store(server, host, encrypted, token):
+        console = self._store(server, host, encrypted, token)
+        if console is not None:
             self._tokens.record_issue(context, token)
+        return console
 
     def close(self, context: RequestContext, console: NativeConsole) -> None:
         """Refuse new log-ins and end sessions.
@@ -108,10 +113,10 @@ class OnGateway:
         server_host: str,
         encrypted: str,
         token: ConsoleAuthToken,
-    ) -> bool:
+    ) -> NativeConsole | None:
         """Store a console with its token, on a free port.
 
-        :returns: whether it was stored; False: the server has a console
+        :returns: what was stored; None: the server has a console
         :raises console_svc.exception.ServiceUnavailable: no port is free
         """
         while True:
@@ -131,11 +136,11 @@ class OnGateway:
                 expires=None if token.expires == NEVER else token.expires,
             )
             if not is_full and self._try_to_store(console, token):
-                return True
+                return console
             # A concurrent request has taken the server or the port.
             others = self._database.native_consoles.list(server.id)
             if any(it.server_host == server_host for it in others):
-                return False
+                return None
             if is_full:
                 raise exception.ServiceUnavailable(
                     'All ports for consoles are in use.'

@@ -39,10 +39,13 @@ class OnHypervisor:
         """Host and port to which a native client connects."""
         return console.host, console.port
 
-    def open(self, context: RequestContext, server: Server, host: str) -> None:
-        """Open a server's console.
+    def open(
+        self, context: RequestContext, server: Server, host: str
+    ) -> NativeConsole | None:
+        """Open a server's console, unless a concurrent request has done so.
 
         :param host: the compute host that runs the server
+        :returns: the console; None: it is that of the other request
         :raises console_svc.exception.NativeConsoleUnavailable: the server
             has no native console
         :raises console_svc.exception.ServerNotReady: the server has no
@@ -66,9 +69,11 @@ class OnHypervisor:
             self._database.native_consoles.create(console, int(self._clock()))
         except db_exception.DBDuplicateEntry:
             self._restore_password(context, server, host)
+            return None
         except Exception:
             self._driver.close_native_console(server.id, host)
             raise
+        return console
 
     def close(self, context: RequestContext, console: NativeConsole) -> None:
         """Void a console's password and disconnect its clients.

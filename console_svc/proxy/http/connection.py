@@ -94,14 +94,14 @@ class HTTPConnection(asyncio.Protocol):
             if not isinstance(event, h11.Request):
                 return
             self._is_complete = self._skip_body()
+            request = messages.request(
+                event,
+                self._peer,
+                self._transport.get_extra_info('ssl_object') is not None,
+            )
         except h11.RemoteProtocolError as error:
             self._refuse(error)
             return
-        request = messages.request(
-            event,
-            self._peer,
-            self._transport.get_extra_info('ssl_object') is not None,
-        )
         if request.size > self._application.max_header_size:
             self._is_complete = False
             self._start(request, messages.TOO_LARGE)

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import h11
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeaderValue
 
 #: Most bytes of a body that are read or written at a time.
 PIECE: Final = 64 * 1024
@@ -74,15 +75,21 @@ def request(event: h11.Request, peer: str, is_tls: bool) -> Request:
 
     :param peer: the address of the other end of the connection
     :param is_tls: whether the connection has TLS
+    :raises h11.RemoteProtocolError: a header has a control character
     """
+    try:
+        headers = Headers(
+            # ISO-8859-1 has a character for each byte.
+            (name.decode(), value.decode('latin-1'))
+            for name, value in event.headers
+        )
+    except InvalidHeaderValue as error:
+        raise h11.RemoteProtocolError('illegal header value') from error
     return Request(
         event.method.decode(),
         event.target.decode(),
         event.http_version.decode(),
-        Headers(
-            (name.decode(), value.decode(errors='surrogateescape'))
-            for name, value in event.headers
-        ),
+        headers,
         peer,
         is_tls,
     )

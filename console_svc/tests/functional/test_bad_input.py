@@ -307,6 +307,12 @@ class BadInputTest(testtools.TestCase):
         )
         self.assertEqual(200, listed.status_int)
 
-    def test_paths_cannot_forge_log_lines(self) -> None:
+    def test_requests_cannot_forge_log_lines(self) -> None:
         self.api.request('GET', '/v2.1/x%0aERROR forged')
+        self.api.request('GET\nERROR forged', '/v2.1/x')
         self.assertNotIn('\nERROR forged', self.log.output)
+
+    def test_noauth2_tokens_that_cannot_be_stored_are_a_401(self) -> None:
+        for token in ('x' * 256, f'joe:{"x" * 256}', 'joe\x85:demo'):
+            answer = self.api.request('GET', CONSOLES, token=token)
+            self.refused(answer, 401)

@@ -195,9 +195,12 @@ class GatewayTest(testtools.TestCase):
         self.assertEqual(
             [
                 ('console_auth_token.issue', 'success'),
+                ('native_console.open', 'success'),
+                ('native_console.show_password', 'success'),
                 ('console_session.open', 'success'),
                 ('console_auth_token.revoke', 'success'),
                 ('console_session.end', 'success'),
+                ('native_console.delete', 'success'),
                 ('console_gateway.authenticate', 'failure'),
             ],
             [

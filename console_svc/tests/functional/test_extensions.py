@@ -10,6 +10,7 @@ import fixtures as fixtures_
 import sqlalchemy as sa
 import testtools
 
+from console_svc.consoles import vault
 from console_svc.db import tables
 from console_svc.tests import fixtures
 
@@ -209,3 +210,69 @@ class AuditTest(testtools.TestCase):
         self.assertEqual('failure', event['outcome'])
         self.assertEqual('409', event['reason']['reasonCode'])
         self.assertEqual(fixtures.STOPPED, event['target']['id'])
+
+    def test_each_use_of_a_native_console_is_recorded(self) -> None:
+        for mode in ('driver', 'gateway'):
+            before = len(self.events())
+            api = self.useFixture(fixtures.Api(consoles={'mode': mode}))
+            consoles = f'{SERVER}/consoles'
+            for _ in range(2):
+                api.request('POST', consoles)
+            (listed,) = api.request('GET', consoles).json['consoles']
+            path = f'{consoles}/{listed["console"]["id"]}'
+            shown = api.request('GET', path, token=fixtures.ADMIN)
+            self.assertNotIn(
+                shown.json['console']['password'], self.log.output
+            )
+            api.request('GET', f'{consoles}/999')
+            api.request('DELETE', path)
+            native = [
+                event
+                for event in self.events()[before:]
+                if event['name'].startswith('native_console.')
+            ]
+            self.assertEqual(
+                [
+                    ('native_console.open', 'create', 'joe'),
+                    ('native_console.show_password', 'read', 'admin'),
+                    ('native_console.delete', 'delete', 'joe'),
+                ],
+                [
+                    (it['name'], it['action'], it['initiator']['id'])
+                    for it in native
+                ],
+                mode,
+            )
+            for event in native:
+                target = event['target']
+                self.assertEqual('success', event['outcome'])
+                self.assertEqual(fixtures.SERVER, target['id'])
+                self.assertEqual('vnc', target['console_type'])
+                self.assertEqual(mode == 'gateway', 'token' in target)
+
+    def test_refused_uses_of_native_consoles_are_recorded(self) -> None:
+        for mode in ('driver', 'gateway'):
+            before = len(self.events())
+            api = self.useFixture(fixtures.Api(consoles={'mode': mode}))
+            stopped = f'/v2.1/servers/{fixtures.STOPPED}/consoles'
+            self.assertEqual(409, api.request('POST', stopped).status_int)
+            api.request('POST', f'{SERVER}/consoles')
+            # Passwords that are stored can no longer be decrypted.
+            vault.create_key_file(api.folder / 'other')
+            (api.folder / 'other').replace(api.key_file)
+            answer = api.request('GET', f'{SERVER}/consoles/1')
+            self.assertEqual(500, answer.status_int)
+            refused = [
+                (it['name'], it['target']['id'], it['reason']['reasonCode'])
+                for it in self.events()[before:]
+                if it['outcome'] == 'failure'
+                and it['name'].startswith('native_console.')
+            ]
+            self.assertEqual(
+                [
+                    ('native_console.open', fixtures.STOPPED, '409'),
+                    ('native_console.show_password', fixtures.SERVER, '500'),
+                ],
+                refused,
+                mode,
+            )

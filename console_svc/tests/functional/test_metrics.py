@@ -54,6 +54,31 @@ for path, method, headers, environ, body in json.load(sys.stdin):
 json.dump(answers, sys.stdout)
 """
 
+# Prints the metric after each text of the policy file.
+_POLICIES = """
+import pathlib, sys
+from console_svc import conf
+from console_svc.api import app
+from console_svc.tests import fixtures
+import webob
+
+loaded = conf.load(files=[sys.argv[1]])
+api = app.build(loaded)
+page = {'REMOTE_ADDR': '127.0.0.1'}
+for text in ('{}', '', '- a list', 'a: true', '# none'):
+    pathlib.Path(loaded.oslo_policy.policy_file).write_text(text)
+    for path in (sys.argv[2], '/metrics'):
+        request = webob.Request.blank(path, page)
+        request.headers['X-Auth-Token'] = fixtures.MEMBER
+        answer = request.get_response(api)
+    (line,) = [
+        line
+        for line in answer.text.splitlines()
+        if line.startswith('console_svc_api_policy_files_unusable')
+    ]
+    print(line.split()[1])
+"""
+
 
 def request(
     path: str = '/metrics',
@@ -99,6 +124,21 @@ class MetricsTest(testtools.TestCase):
         self.assertEqual(0, done.returncode, done.stderr)
         answers: list[tuple[int, str, str]] = json.loads(done.stdout)
         return answers
+
+    def test_unusable_policy_files_are_shown(self) -> None:
+        configured = self.useFixture(fixtures.Configuration())
+        with open(configured.file, 'a') as file:
+            file.write(f'[metrics]\ndirectory = {configured.folder}/metrics\n')
+        done = subprocess.run(
+            [sys.executable, '-c', _POLICIES, configured.file, CONSOLES],
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(
+            ['0.0', '1.0', '1.0', '1.0', '0.0'],
+            done.stdout.split(),
+            done.stderr,
+        )
 
     def figures(self, text: str) -> dict[tuple[str, ...], float]:
         """The values by metric name and label values, in order of labels."""

@@ -6,6 +6,8 @@ import os
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Sequence
+from typing import Any
 
 import fixtures
 import pymysql
@@ -66,19 +68,21 @@ class MariaDB(fixtures.Fixture):
 
     def connections(self) -> int:
         """Return the number of connections, without its own."""
-        with pymysql.connect(
-            host='127.0.0.1', port=self.port, user='root'
-        ) as connection:
-            cursor = connection.cursor()
-            cursor.execute("SHOW STATUS LIKE 'Threads_connected'")
-            return int(cursor.fetchone()[1]) - 1
+        ((_, number),) = self.execute("SHOW STATUS LIKE 'Threads_connected'")
+        return int(number) - 1
 
     def database(self) -> str:
         """Create an empty database and return its URL."""
         self._databases += 1
         name = f'd{self._databases}'
-        with pymysql.connect(
-            host='127.0.0.1', port=self.port, user='root'
-        ) as connection:
-            connection.cursor().execute(f'CREATE DATABASE {name}')
+        self.execute(f'CREATE DATABASE {name}')
         return f'mysql+pymysql://root@127.0.0.1:{self.port}/{name}'
+
+    def execute(self, statement: str) -> Sequence[tuple[Any, ...]]:
+        """Execute a statement as an administrator, and return its rows."""
+        with pymysql.connect(
+            host='127.0.0.1', port=self.port, user='root', autocommit=True
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return cursor.fetchall()

@@ -100,7 +100,11 @@ class Nova(fixtures.Fixture):
         keystone_authtoken: Mapping[str, object] | None = None,
     ) -> None:
         self._keystone = keystone
-        self._authtoken = keystone_authtoken or authtoken(keystone)
+        self._authtoken = keystone_authtoken or authtoken(
+            # Nova checks access rules only if it knows its own type.
+            keystone,
+            service_type='compute',
+        )
         self._servers = servers
 
     def _setUp(self) -> None:

@@ -7,6 +7,8 @@ import pathlib
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
+from typing import Any
 
 import fixtures
 import psycopg2
@@ -21,15 +23,9 @@ class PostgreSQL(fixtures.Fixture):
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         data = folder / 'data'
         data.mkdir(mode=0o700)
-        as_user = []
-        if os.geteuid() == 0:
-            # PostgreSQL refuses to run as root.
-            folder.chmod(0o755)
+        as_user = as_postgres(folder)
+        if as_user:
             shutil.chown(data, 'postgres', 'postgres')
-            as_user = [
-                process.program('setpriv'),
-                *('--reuid=postgres', '--regid=postgres', '--clear-groups'),
-            ]
         subprocess.run(
             [
                 *as_user,
@@ -41,7 +37,7 @@ class PostgreSQL(fixtures.Fixture):
             capture_output=True,
             cwd=folder,
         )
-        self._port = process.free_port()
+        self.port = process.free_port()
         settings = {
             'listen_addresses': '127.0.0.1',
             'unix_socket_directories': '',
@@ -56,7 +52,7 @@ class PostgreSQL(fixtures.Fixture):
                 [
                     *as_user,
                     _program('postgres'),
-                    *('-D', str(data), '-p', str(self._port)),
+                    *('-D', str(data), '-p', str(self.port)),
                     *(
                         argument
                         for name, value in settings.items()
@@ -79,18 +75,30 @@ class PostgreSQL(fixtures.Fixture):
         """Create an empty database and return its URL."""
         self._databases += 1
         name = f'd{self._databases}'
-        connection = self._connect()
-        connection.autocommit = True
-        connection.cursor().execute(f'CREATE DATABASE {name}')
-        connection.close()
-        return f'postgresql+psycopg2://postgres@127.0.0.1:{self._port}/{name}'
+        self.execute(f'CREATE DATABASE {name}')
+        return f'postgresql+psycopg2://postgres@127.0.0.1:{self.port}/{name}'
 
-    def _connect(self) -> 'psycopg2.extensions.connection':
+    def execute(
+        self, statement: str, database: str = 'postgres'
+    ) -> Sequence[tuple[Any, ...]]:
+        """Execute a statement as an administrator, and return its rows."""
+        connection = self._connect(database)
+        connection.autocommit = True
+        try:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def _connect(
+        self, database: str = 'postgres'
+    ) -> 'psycopg2.extensions.connection':
         return psycopg2.connect(
             host='127.0.0.1',
-            port=self._port,
+            port=self.port,
             user='postgres',
-            dbname='postgres',
+            dbname=database,
         )
 
     def _answers(self) -> bool:
@@ -100,6 +108,22 @@ class PostgreSQL(fixtures.Fixture):
         except psycopg2.OperationalError:
             return False
         return True
+
+
+def as_postgres(folder: pathlib.Path) -> list[str]:
+    """Return a command that runs another one as a user other than root.
+
+    PostgreSQL and PgBouncer refuse to run as root.
+
+    :param folder: what the other command must be able to enter
+    """
+    if os.geteuid() != 0:
+        return []
+    folder.chmod(0o755)
+    return [
+        process.program('setpriv'),
+        *('--reuid=postgres', '--regid=postgres', '--clear-groups'),
+    ]
 
 
 def _program(name: str) -> str:

@@ -114,6 +114,12 @@ class Racer:
             if found.token_hash != hash_of(token):
                 raise ValueError(found)
 
+    def flood(self, number: int) -> None:
+        """Issue tokens in the name of a user."""
+        context = RequestContext(user_id='joe')
+        for _ in range(number):
+            self._services.tokens.issue(context, self._server, 'novnc')
+
     def purge(self, number: int) -> None:
         """Purge repeatedly, in small batches."""
         for _ in range(number):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A TCP relay that delays or withholds answers."""
+"""A TCP relay that delays or withholds answers, or leads elsewhere."""
 
 import contextlib
 import selectors
@@ -18,7 +18,10 @@ class Relay(fixtures.Fixture):
     """
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        #: Where new connections lead.
+        self.target = target
+        #: The number of connections that were accepted.
+        self.accepted = 0
         #: Seconds by which each part of an answer is delayed.
         self.delay = 0.0
         self._answering = threading.Event()
@@ -51,6 +54,7 @@ class Relay(fixtures.Fixture):
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self.accepted += 1
                 threading.Thread(
                     target=self._relay, args=(client,), daemon=True
                 ).start()
@@ -59,7 +63,7 @@ class Relay(fixtures.Fixture):
         with (
             client,
             contextlib.suppress(OSError),
-            socket.create_connection(('127.0.0.1', self._target)) as server,
+            socket.create_connection(('127.0.0.1', self.target)) as server,
             selectors.DefaultSelector() as selector,
         ):
             self._sockets += [client, server]

@@ -5,8 +5,11 @@
 The functional tests run them on SQLite.
 """
 
+import sqlalchemy as sa
 import testtools
+from oslo_db import exception as db_exception
 
+from console_svc.db import migration
 from console_svc.tests.functional.db import (
     test_database,
     test_log_ins,
@@ -22,7 +25,17 @@ from console_svc.tests.integration.databases import OnMariaDB, OnPostgreSQL
 class MariaDBMigrations(
     OnMariaDB, test_migrations.Migrations, testtools.TestCase
 ):
-    pass
+    def test_a_lock_that_is_held_is_an_error(self) -> None:
+        # As a migration that does not end.
+        with self.database.reading() as connection:
+            connection.execute(sa.select(sa.func.get_lock(migration.NAME, 0)))
+            error = self.assertRaises(
+                db_exception.DBError, migration.sync, self.database, 'head', 1
+            )
+            self.assertIn('Another migration', str(error))
+            connection.execute(sa.select(sa.func.release_lock(migration.NAME)))
+        migration.sync(self.database)
+        self.assertEqual([], self.difference())
 
 
 class MariaDBDatabase(OnMariaDB, test_database.Database, testtools.TestCase):
@@ -35,6 +48,13 @@ class MariaDBTokens(OnMariaDB, test_tokens.Tokens, testtools.TestCase):
 
 class MariaDBSessions(OnMariaDB, test_sessions.Sessions, testtools.TestCase):
     pass
+
+
+class MariaDBByName(OnMariaDB, test_log_ins.LogIns, testtools.TestCase):
+    """With ``mariadb`` in the URL, which SQLAlchemy also knows."""
+
+    def url(self) -> str:
+        return super().url().replace('mysql+', 'mariadb+')
 
 
 class MariaDBNativeConsoles(
@@ -60,7 +80,21 @@ class MariaDBPlans(OnMariaDB, test_plans.Plans, testtools.TestCase):
 class PostgreSQLMigrations(
     OnPostgreSQL, test_migrations.Migrations, testtools.TestCase
 ):
-    pass
+    def test_a_lock_that_is_held_is_an_error(self) -> None:
+        # As one that another version has left on a pooler's connection.
+        with self.database.reading() as connection:
+            connection.execute(
+                sa.select(sa.func.pg_advisory_lock(migration.LOCK))
+            )
+            error = self.assertRaises(
+                db_exception.DBError, migration.sync, self.database, 'head', 1
+            )
+            self.assertIn('Another migration', str(error))
+            connection.execute(
+                sa.select(sa.func.pg_advisory_unlock(migration.LOCK))
+            )
+        migration.sync(self.database)
+        self.assertEqual([], self.difference())
 
 
 class PostgreSQLDatabase(

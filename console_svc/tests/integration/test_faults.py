@@ -86,6 +86,26 @@ class Faults(testtools.TestCase):
             for pid in workers(service)
         }
 
+    def check_that_it_may_hang(self, service: Service, relay: Relay) -> None:
+        """Check requests while a database accepts connections only."""
+        self.check_recovery(service)
+        before = service.log.stat().st_size
+        with relay.hanging(), futures.ThreadPoolExecutor(16) as pool:
+            asked = [pool.submit(self.ask, service) for _ in range(4)]
+            answers = [each for it in asked for each in it.result()]
+            for answer in answers:
+                self.check_unavailable(answer)
+        errors = [
+            line
+            for line in service.log.read_text()[before:].splitlines()
+            if ' INFO ' not in line
+        ]
+        # One line for each request.
+        self.assertEqual(len(answers), len(errors), '\n'.join(errors))
+        for line in errors:
+            self.assertIn('The database failed; the request got a 503', line)
+        self.check_recovery(service)
+
 
 def workers(service: Service) -> list[int]:
     """Return the ids of the worker processes."""
@@ -166,13 +186,7 @@ class MariaDBTest(Faults):
 
     def test_a_hung_server_is_a_503(self) -> None:
         service = self.service()
-        self.check_recovery(service)
-        with self.relay.hanging(), futures.ThreadPoolExecutor(16) as pool:
-            asked = [pool.submit(self.ask, service) for _ in range(4)]
-            for answer in asked:
-                for each in answer.result():
-                    self.check_unavailable(each)
-        self.check_recovery(service)
+        self.check_that_it_may_hang(service, self.relay)
 
     def test_an_exhausted_pool_is_a_503(self) -> None:
         service = self.service(max_pool_size=1, max_overflow=0, pool_timeout=1)
@@ -197,6 +211,20 @@ class MariaDBTest(Faults):
 
 
 class PostgreSQLTest(Faults):
+    def test_a_hung_server_is_a_503(self) -> None:
+        server = self.useFixture(PostgreSQL())
+        relay = self.useFixture(Relay(server.port))
+        url = server.database().replace(str(server.port), str(relay.port))
+        service = self.useFixture(
+            Service(
+                api={'auth_strategy': 'noauth2', 'database_timeout': 2},
+                database={'connection': url},
+            )
+        )
+        self.token = service.issue()
+        service.database.dispose()
+        self.check_that_it_may_hang(service, relay)
+
     def test_recovers_after_the_server_was_killed(self) -> None:
         server = self.useFixture(PostgreSQL())
         service = self.useFixture(

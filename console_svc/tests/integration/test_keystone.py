@@ -2,6 +2,8 @@
 
 """Policy and authentication with a real keystone."""
 
+import uuid
+
 import requests
 
 from console_svc.tests import fixtures
@@ -160,6 +162,29 @@ class PersonasTest(KeystoneTest):
             )
             self.assertEqual(status, answer.status_code)
 
+    def test_tokens_without_a_project(self) -> None:
+        """Even administrators need a token for a project."""
+        tokens = (
+            self.keystone.scoped_token(),
+            self.keystone.scoped_token('member'),
+            self.keystone.scoped_token(system_scope='all'),
+            self.keystone.scoped_token(domain_id='default'),
+        )
+        for method, path in (
+            ('GET', CONSOLES),
+            ('POST', CONSOLES),
+            ('GET', f'{TOKENS}/{self.service.issue()}'),
+            ('DELETE', f'{TOKENS}/{self.service.issue()}'),
+        ):
+            for token in tokens:
+                answer = self.service.request(method, path, token, '2.99')
+                self.assertEqual(403, answer.status_code, answer.text)
+        unscoped = self.get(tokens[1])
+        self.assertEqual(
+            'The token has no scope. Use a token for a project.',
+            unscoped.json()['forbidden']['message'],
+        )
+
     def test_request_ids_are_in_the_log(self) -> None:
         answer = self.get(self.member)
         token = self.service.issue()
@@ -247,27 +272,33 @@ class TokensTest(KeystoneTest):
         for request_id in ids:
             self.assertIn(f'[None {request_id} ', log)
 
+    def test_request_ids_are_in_every_log(self) -> None:
+        chosen = f'req-{uuid.uuid4()}'
+        self.get('invalid', headers={'X-OpenStack-Request-ID': chosen})
+        self.service.request(
+            'POST',
+            CONSOLES,
+            self.member,
+            headers={'X-OpenStack-Request-ID': chosen},
+            data='{',
+        )
+        own = self.get('void').headers['X-OpenStack-Request-Id']
+        keystone = (self.keystone.folder / 'keystone.log').read_text()
+        for request_id in (chosen, own):
+            self.assertIn(request_id, keystone)
+        log = self.service.log.read_text()
+        # Lines from before authentication, and about a bad request.
+        for text in (
+            'Authorization failed for token',
+            '"GET /v2.1',
+            'The request was refused',
+        ):
+            self.assertRegex(log, rf'\[{chosen} req-.*{text}')
+
     def test_access_rules_apply_to_each_request(self) -> None:
         self.addCleanup(self.keystone.add_compute(self.service.url))
         # This credential may list consoles only.
-        session = self.keystone.session('member', 'demo')
-        credential = session.post(
-            f'{self.keystone.url}/users/{session.get_user_id()}'
-            '/application_credentials',
-            json={
-                'application_credential': {
-                    'name': 'lister',
-                    'access_rules': [
-                        {
-                            'service': 'compute',
-                            'method': 'GET',
-                            'path': CONSOLES,
-                        }
-                    ],
-                }
-            },
-        ).json()['application_credential']
-        token = self.keystone.application_token(credential)
+        token = self.keystone.restricted_token(('GET', CONSOLES))
         for _ in range(6):
             self.assertEqual(200, self.get(token).status_code)
             self.unauthenticated(self.service.request('POST', CONSOLES, token))

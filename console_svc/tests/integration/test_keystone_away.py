@@ -2,14 +2,20 @@
 
 """Keystone or memcached is unavailable or does not answer."""
 
+import hashlib
+import pathlib
+import pickle
 import signal
+import urllib.parse
+from typing import ClassVar
 
 import pymemcache
 import requests
 
 from console_svc.tests.integration.base import CONSOLES, KeystoneTest
 from console_svc.tests.integration.keystone import Keystone
-from console_svc.tests.integration.service import gunicorn
+from console_svc.tests.integration.relay import Relay
+from console_svc.tests.integration.service import Service, gunicorn
 from console_svc.tests.programs import process
 
 
@@ -84,8 +90,11 @@ def memcached(port: int) -> process.Program:
     )
 
 
-class MemcachedTest(UnavailableTestCase):
+class MemcachedTestCase(UnavailableTestCase):
     """Tokens are cached in memcached."""
+
+    #: Options of [keystone_authtoken].
+    CACHE: ClassVar[dict[str, object]] = {}
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -100,16 +109,86 @@ class MemcachedTest(UnavailableTestCase):
             'keystone_authtoken': {
                 'memcached_servers': f'127.0.0.1:{cls.port}',
                 'memcache_pool_dead_retry': 1,
+                **cls.CACHE,
             },
         }
         super().setUpClass()
 
+    def client(self) -> pymemcache.Client:
+        client = pymemcache.Client(('127.0.0.1', self.port))
+        self.addCleanup(client.close)
+        return client
+
     def stats(self, name: str) -> int:
         """Return one of memcached's statistics."""
-        client = pymemcache.Client(('127.0.0.1', self.port))
-        number: int = client.stats()[name.encode()]
-        client.close()
+        number: int = self.client().stats()[name.encode()]
         return number
+
+    def keys(self) -> list[str]:
+        """Return the keys in memcached, as anyone can who may connect."""
+        found = self.client().raw_command(
+            b'lru_crawler metadump all', end_tokens=b'END\r\n'
+        )
+        return [
+            urllib.parse.unquote(line.split()[0].removeprefix('key='))
+            for line in found.decode().splitlines()
+        ]
+
+    def check_planted(self, key: str) -> None:
+        """Check that values that an attacker plants under a key are inert."""
+        ran = self.service.folder / 'ran'
+        planted = pickle.dumps(Planted(ran))
+        for value, flags in (
+            # The flag with which python-memcached marks pickles.
+            (planted, 1),
+            (planted, 0),
+            (planted, 1 | 8),
+            (b'\xff', 0),
+            (b'5', 0),
+            (b'{"token": 5}', 0),
+            (b'{"token": {}, "a": 1}', 0),
+            (b'[' * 100_000, 0),
+        ):
+            self.assertTrue(
+                self.client().set(key, value, flags=flags, noreply=False)
+            )
+            self.assertEqual(200, self.get(self.member).status_code, value)
+            # Keystone's answer has replaced it.
+            self.assertNotEqual(value, self.client().get(key))
+        self.assertFalse(ran.exists())
+
+
+class Planted:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self._path,)
+
+
+class MemcachedTest(MemcachedTestCase):
+    def test_planted_values_run_no_code(self) -> None:
+        digest = hashlib.sha256(self.member.encode()).hexdigest()
+        self.check_planted(f'tokens/{digest}')
+
+    def test_a_silent_memcached_is_left_alone(self) -> None:
+        relay = self.useFixture(Relay(self.port))
+        options = type(self).OPTIONS['keystone_authtoken']
+        self.addCleanup(options.update, **options)
+        options.update(
+            memcached_servers=f'127.0.0.1:{relay.port}',
+            memcache_pool_socket_timeout=1,
+            memcache_pool_dead_retry=3600,
+        )
+        service = self.start()
+        with relay.hanging():
+            # Each thread of two processes asks it once.
+            for _ in range(20):
+                self.assertEqual(
+                    200, self.get(self.member, service).status_code
+                )
 
     def test_keystone_and_then_memcached_stop(self) -> None:
         # A request to one process fills the cache for all.
@@ -129,3 +208,25 @@ class MemcachedTest(UnavailableTestCase):
     def _is_used(self) -> bool:
         self.assertEqual(200, self.get(self.member).status_code)
         return process.listens(self.port) and self.stats('curr_items') > 0
+
+
+class EncryptedTest(MemcachedTestCase):
+    """Tokens are encrypted in memcached: the API decrypts, then parses."""
+
+    CACHE = {
+        'memcache_security_strategy': 'ENCRYPT',
+        'memcache_secret_key': 'a-secret-of-the-api-hosts',
+    }
+
+    @classmethod
+    def read_log(cls, service: Service) -> None:
+        """keystonemiddleware logs a traceback for each planted value."""
+
+    def test_planted_values_run_no_code(self) -> None:
+        self.assertEqual(200, self.get(self.member).status_code)
+        (key,) = self.keys()
+        self.assertNotIn(b'token', self.client().get(key))
+        before = self.stats('get_hits')
+        self.assertEqual(200, self.get(self.member).status_code)
+        self.assertGreater(self.stats('get_hits'), before)
+        self.check_planted(key)

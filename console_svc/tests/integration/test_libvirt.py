@@ -338,7 +338,13 @@ class LibvirtTest(testtools.TestCase):
         self.assertEqual(200, self.consoles().status_code)
         self.libvirtd.server.signal(signal.SIGKILL)
         self.libvirtd.server.wait()
-        self.assertEqual(503, self.consoles().status_code)
+        answer = self.consoles()
+        self.assertEqual(503, answer.status_code)
+        self.assertRegex(
+            self.service.log.read_text(),
+            rf'\[None {answer.headers["X-OpenStack-Request-Id"]} .*'
+            'Compute host compute-1 does not answer',
+        )
         listed = self.service.request('GET', '/v2.1/servers', fixtures.MEMBER)
         self.assertEqual(503, listed.status_code)
         self.libvirtd.server.start()

@@ -4,6 +4,7 @@
 
 import json
 import re
+import uuid
 from typing import Any, ClassVar
 
 import requests
@@ -230,6 +231,46 @@ class NovaTest(KeystoneTest):
                     (404, f'Instance {server} could not be found.'),
                     self.message(answer),
                 )
+
+    def test_access_rules_name_the_callers_request_alone(self) -> None:
+        self.addCleanup(self.keystone.add_compute(self.service.url))
+        token = self.keystone.restricted_token(
+            ('POST', '/v2.1/servers/*/remote-consoles')
+        )
+        # The credential of [nova] has the role that nova expects.
+        self.assertEqual(
+            200, self.look_up(self.issue(token=token)).status_code
+        )
+        for server in (fixtures.OTHERS, fixtures.UNKNOWN):
+            answer = self.issue(token=token, server=server)
+            self.assertEqual(404, answer.status_code, answer.text)
+        refused = self.service.request('GET', CONSOLES, token)
+        self.assertEqual(401, refused.status_code)
+        # That of an administrator has not.
+        admins = self.start('admin')
+        answer = self.issue(token=token, service=admins)
+        self.assertEqual(401, answer.status_code, answer.text)
+        self.assertIn('service_token_roles', admins.log.read_text())
+
+    def test_tokens_without_a_project_are_a_403(self) -> None:
+        for scope in ({}, {'system_scope': 'all'}, {'domain_id': 'default'}):
+            token = self.keystone.scoped_token(**scope)
+            answer = self.issue(token=token)
+            self.assertEqual(403, answer.status_code, answer.text)
+
+    def test_request_ids_are_in_the_log_of_nova(self) -> None:
+        chosen = f'req-{uuid.uuid4()}'
+        own = self.issue().headers['X-OpenStack-Request-Id']
+        self.service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            self.keystone.token('member', 'demo'),
+            '2.99',
+            headers={'X-OpenStack-Request-ID': chosen},
+            json={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
+        )
+        for request_id in (own, chosen):
+            self.assertIn(request_id, self.nova.log.read_text())
 
     def test_a_refusal_of_nova_is_passed_on(self) -> None:
         answer = self.issue(server=UNSCHEDULED)

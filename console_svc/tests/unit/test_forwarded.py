@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""X-Forwarded-For and X-Forwarded-Proto."""
+"""X-Forwarded-* and Forwarded."""
 
 import ipaddress
 
@@ -156,3 +156,94 @@ class SchemeTest(testtools.TestCase):
         self, lines: list[str], hops: int
     ) -> None:
         self.assertIn(forwarded.scheme(lines, hops), ('http', 'https', None))
+
+
+class HostTest(testtools.TestCase):
+    def test_hosts_with_and_without_a_port(self) -> None:
+        for element in (
+            'compute.test',
+            'compute.test:8774',
+            'my_host',
+            '192.0.2.7:80',
+            '[2001:db8::7]:8774',
+        ):
+            self.assertEqual(element, forwarded.host([element], 1))
+            self.assertEqual(element, forwarded.host([f'"{element}"'], 1))
+
+    def test_other_elements_are_not_hosts(self) -> None:
+        for element in (
+            '',
+            'a/b',
+            'user@compute.test',
+            'compute.test:x',
+            'compute\ntest',
+            'compute.test evil.test',
+            '\xff',
+            'x' * 256,
+        ):
+            self.assertIsNone(forwarded.host([element], 1), element)
+
+    @SETTINGS
+    @given(LINES, HOPS)
+    def test_any_lines_have_a_host_or_none(
+        self, lines: list[str], hops: int
+    ) -> None:
+        found = forwarded.host(lines, hops)
+        self.assertTrue(found is None or found.isprintable())
+
+
+class PrefixTest(testtools.TestCase):
+    def test_prefixes_have_no_slash_at_the_end(self) -> None:
+        for element, prefix in (
+            ('/console', '/console'),
+            ('/console/', '/console'),
+            ('/a/b-c.d_e~f', '/a/b-c.d_e~f'),
+        ):
+            self.assertEqual(prefix, forwarded.prefix([element], 1))
+
+    def test_other_elements_are_not_prefixes(self) -> None:
+        for element in (
+            '',
+            '/',
+            'console',
+            '//evil.test',
+            '/\xff',
+            '/a b',
+            '/a?b',
+            '/a' * 17,
+        ):
+            self.assertIsNone(forwarded.prefix([element], 1), element)
+
+
+class ForwardedTest(testtools.TestCase):
+    def test_parameters_of_the_trusted_element(self) -> None:
+        self.assertEqual(
+            {'for': '"[2001:db8::7]:4711"', 'proto': 'https', 'host': 'a.b'},
+            forwarded.parameters(
+                [
+                    'for=192.0.2.66;host=evil.test',
+                    'For="[2001:db8::7]:4711"; Proto=https;host=a.b',
+                ],
+                1,
+            ),
+        )
+
+    def test_an_open_quote_does_not_hide_the_trusted_element(self) -> None:
+        self.assertEqual(
+            {'for': '192.0.2.7'},
+            forwarded.parameters(['for="192.0.2.66, for=192.0.2.7'], 1),
+        )
+
+    def test_the_trusted_hop_counts(self) -> None:
+        lines = ['for=192.0.2.66, for=192.0.2.7', 'for=192.0.2.9']
+        for hops, address in ((1, '192.0.2.9'), (2, '192.0.2.7')):
+            self.assertEqual(
+                {'for': address}, forwarded.parameters(lines, hops)
+            )
+
+    @SETTINGS
+    @given(LINES, HOPS)
+    def test_any_lines_have_parameters(
+        self, lines: list[str], hops: int
+    ) -> None:
+        forwarded.parameters(lines, hops)

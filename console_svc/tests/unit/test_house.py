@@ -74,9 +74,11 @@ IMPORTS: dict[str, set[str]] = {
         'context',
         'db',
         'exception',
+        'forwarded',
         'objects',
         'policies',
         'prometheus',
+        'rest_client',
         'services',
     },
     'proxy': {

@@ -25,6 +25,7 @@ from console_svc.tests.functional.db.base import (
     OnSQLite,
     console,
     session,
+    token,
 )
 from console_svc.tests.programs import process
 
@@ -57,6 +58,14 @@ class Migrations(OnDatabase):
         migration.sync(self.database)
         self.assertEqual([], self.difference())
 
+    def test_the_oldest_schema_that_is_needed_suffices(self) -> None:
+        migration.sync(self.database, tables.NEEDED)
+        self.database.check()
+        self.database.tokens.create(token('hash'), NOW, 1)
+        self.open_once('a', 'hash', max_sessions=1)
+        self.assertEqual(1, self.database.server_locks.purge(NOW + 3600, 10))
+        self.services.purge.run()
+
     def test_upgrade_keeps_consoles(self) -> None:
         migration.sync(self.database, '001')
         # Ids of deleted consoles must not be reused after the upgrade.
@@ -81,7 +90,9 @@ class Migrations(OnDatabase):
             admin_context(), fixtures.SERVER
         )
         (kept,) = self.services.native_consoles.list(server)
-        _, password = self.services.native_consoles.get(server, kept.id)
+        _, password = self.services.native_consoles.get(
+            admin_context(), server, kept.id
+        )
         self.assertEqual('sesame', password)
         self.database.native_consoles.create(console('next'), NOW)
         (following,) = self.database.native_consoles.list('next')
@@ -112,13 +123,15 @@ class Migrations(OnDatabase):
             exception.TokenUsedUp, self.open_once, 'b', found.token_hash
         )
 
-    def open_once(self, session_id: str, token_hash: str) -> None:
+    def open_once(
+        self, session_id: str, token_hash: str, max_sessions: int = 0
+    ) -> None:
         """Open a session by a token that can open only one."""
         self.database.sessions.open(
             session(session_id, token_hash=token_hash),
             NOW + 30,
             max_uses=1,
-            max_sessions=0,
+            max_sessions=max_sessions,
             replace=False,
         )
 

@@ -105,6 +105,13 @@ class Plans(Queries):
                 for server, name, time in names
             ],
         )
+        self.insert(
+            tables.leases,
+            [
+                {'name': f'server:{name}', 'expires': time}
+                for _, name, time in names
+            ],
+        )
         with self.database.engine.begin() as connection:
             for table in tables.metadata.tables:
                 connection.execute(sa.text(f'{self.ANALYZE} {table}'))
@@ -160,10 +167,21 @@ class Plans(Queries):
             "revoking a server's tokens",
             lambda: queries.delete_of_server('server-91'),
             [
-                'ix_console_auth_tokens_server_id',
+                'ix_console_auth_tokens_server_id_user_id_id',
                 'uq_consoles_server_id_server_host',
                 'ix_console_sessions_server_id',
                 'pk_console_sessions',
+            ],
+        )
+
+        self.check(
+            'issuing a token beyond the limit',
+            lambda: queries.create(
+                token('surplus', server_id='server-94'), NOW, 5
+            ),
+            [
+                'ix_console_auth_tokens_server_id_user_id_id',
+                'pk_console_auth_tokens',
             ],
         )
 
@@ -192,6 +210,26 @@ class Plans(Queries):
                 'new', max_uses=1, token_hash='server-8-3'
             ),
             ['uq_console_auth_tokens_token_hash'],
+        )
+        self.check(
+            'opening a session of a server with a limit',
+            lambda: self.open_session(
+                'newer',
+                max_sessions=5,
+                replace=True,
+                server_id='server-95',
+                token_hash='server-95-3',
+            ),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_console_sessions_server_id',
+                'pk_console_sessions',
+            ],
+        )
+        self.check(
+            'the purge of locks',
+            lambda: self.database.server_locks.purge(NOW + 5, 1000),
+            ['ix_leases_expires', 'pk_leases'],
         )
         self.check(
             'ending a session',

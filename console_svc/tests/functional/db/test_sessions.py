@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import fixtures as fixtures_
+import sqlalchemy as sa
 import testtools
 
 from console_svc import exception
@@ -88,6 +89,31 @@ class Sessions(Queries):
             replace=True,
         )
         self.assertEqual(['c', 'd'], self.list_sessions())
+
+    def test_a_limit_of_sessions_leaves_other_tokens_alone(self) -> None:
+        self.create_token('other')
+        counts = []
+
+        def count(*arguments: object) -> None:
+            cursor, statement = arguments[1:3]
+            if statement.startswith('UPDATE'):
+                counts.append(cursor.rowcount)
+
+        engine = self.database.engine
+        sa.event.listen(engine, 'after_cursor_execute', count)
+        self.open_session('a', max_sessions=1)
+        self.assertEqual([1], counts)
+
+    def test_purge_deletes_old_locks_of_servers(self) -> None:
+        self.open_session('a', max_sessions=1)
+        purge = self.database.server_locks.purge
+        self.assertEqual(0, purge(NOW + 3599, 10))
+        self.assertEqual(1, purge(NOW + 3600, 10))
+        self.assertEqual(0, purge(NOW + 3600, 10))
+        # The leases stay.
+        self.assertTrue(
+            self.database.take_lease('purge', NOW + 3600, NOW + 3700)
+        )
 
     def test_channels_of_a_session_count_as_one_use(self) -> None:
         for name in ('a', 'b', 'c'):

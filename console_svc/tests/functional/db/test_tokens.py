@@ -6,7 +6,7 @@ import testtools
 from oslo_db import exception as db_exception
 
 from console_svc.db import tables
-from console_svc.objects import ConnectInfo
+from console_svc.objects import NATIVE_TYPE, ConnectInfo
 from console_svc.tests.functional.db.base import (
     NOW,
     OnSQLite,
@@ -54,6 +54,38 @@ class Tokens(Queries):
         self.assertRaises(
             db_exception.DBDuplicateEntry, self.create_token, 'hash'
         )
+
+    def test_a_token_beyond_the_limit_replaces_the_oldest_unused_one(
+        self,
+    ) -> None:
+        def create(token_hash: str, **values: object) -> None:
+            self.queries.create(token(token_hash, **values), NOW, 2)
+
+        create('used')
+        self.open_session('a', token_hash='used')
+        # None of these counts for the user and the server.
+        create('of another user', user_id='jane')
+        create('of another server', server_id='other')
+        create('of nobody', user_id=None)
+        create('of a native console', console_type=NATIVE_TYPE)
+        others = self.hashes()
+        for token_hash in ('first', 'second', 'third', 'fourth'):
+            create(token_hash)
+        self.assertEqual(sorted([*others, 'third', 'fourth']), self.hashes())
+
+    def test_without_a_limit_no_token_is_replaced(self) -> None:
+        for number in range(5):
+            self.create_token(str(number))
+        self.assertEqual(5, len(self.hashes()))
+
+    def test_surplus_tokens_are_deleted_in_batches(self) -> None:
+        for number in range(150):
+            self.create_token(f'{number:03}')
+        self.queries.create(token('new'), NOW, 1)
+        # 100 of the 150 older ones, from the newest.
+        self.assertEqual(51, len(self.hashes()))
+        self.queries.create(token('newer'), NOW, 1)
+        self.assertEqual(['newer'], self.hashes())
 
     def test_purge_deletes_expired_tokens_in_batches(self) -> None:
         for number in range(5):

@@ -236,6 +236,7 @@ class ConnectionTest(HTTPTest):
             (b'GET / HTTP/1.1\r\n\r\n', 400),
             (b'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400),
             (b'GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n', 400),
+            (b'GET / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n', 400),
             (b'GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n', 400),
             (b'GET /a b HTTP/1.1\r\nHost: x\r\n\r\n', 400),
             (b'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400),

@@ -17,8 +17,9 @@ class CrowdTest(ProxyTest):
     def crowd(self, port: int) -> contextlib.ExitStack:
         """Silent connections; the end of the context closes them."""
         stack = contextlib.ExitStack()
-        for _ in range(CROWD):
-            stack.enter_context(bad_input.connect(port, b''))
+        for number in range(CROWD):
+            address = f'127.0.1.{1 + number % 100}'
+            stack.enter_context(bad_input.connect(port, b'', address))
         return stack
 
     def test_browsers_without_a_place_leave_the_local_port_alone(self) -> None:

@@ -9,6 +9,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from unittest import mock
 
+import sqlalchemy as sa
 import testtools
 
 from console_svc.cmd import api, listener, manage, proxy, status
@@ -42,6 +43,14 @@ class CommandTest(testtools.TestCase):
     def manage(self, *args: str) -> tuple[int, str, str]:
         return self.run_(manage.main, *args)
 
+    def set_version(self, version: str) -> None:
+        with self.configuration.database.writing() as connection:
+            connection.execute(
+                sa.text(
+                    f"UPDATE alembic_version SET version_num = '{version}'"
+                )
+            )
+
 
 class ManageTest(CommandTest):
     def test_db_sync_and_version(self) -> None:
@@ -50,6 +59,22 @@ class ManageTest(CommandTest):
         )
         self.assertEqual(0, self.manage('db', 'sync')[0])
         self.assertEqual(0, self.manage('db', 'sync', 'head')[0])
+
+    def test_db_version_says_that_the_schema_is_old(self) -> None:
+        self.set_version('005')
+        code, out, err = self.manage('db', 'version')
+        self.assertEqual((0, '005\n'), (code, out))
+        self.assertIn('run "console-svc-manage db sync"', err)
+        self.set_version('999')
+        self.assertEqual((0, '999\n', ''), self.manage('db', 'version'))
+
+    def test_commands_name_db_sync_if_the_schema_is_missing(self) -> None:
+        for path in self.configuration.folder.glob('*.sqlite*'):
+            path.unlink()
+        code, out, err = self.manage('db', 'purge-tokens')
+        self.assertEqual((1, ''), (code, out))
+        self.assertIn('run "console-svc-manage db sync"', err)
+        self.assertEqual(1, len(err.splitlines()), err)
 
     def test_db_sync_refuses_an_unknown_version(self) -> None:
         code, out, err = self.manage('db', 'sync', '999')
@@ -217,6 +242,17 @@ class StatusTest(CommandTest):
         self.assertEqual(1, code)
         self.assertIn('section [consoleath] (consoleauth?)', details)
         self.assertIn('[api] max_bodysize', details)
+
+    def test_upgrade_check_accepts_a_newer_schema(self) -> None:
+        self.set_version('999')
+        code, out, _ = self.run_(status.main, 'upgrade', 'check')
+        self.assertEqual((0, 4), (code, out.count('Success')), out)
+
+    def test_upgrade_check_refuses_an_older_schema(self) -> None:
+        self.set_version('005')
+        code, out, _ = self.run_(status.main, 'upgrade', 'check')
+        self.assertEqual(2, code, out)
+        self.assertIn('The schema is 005, not ', out)
 
     def test_upgrade_check_names_what_is_missing(self) -> None:
         self.configuration.key_file.unlink()

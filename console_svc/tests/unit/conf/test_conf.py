@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import pathlib
+import subprocess
+import sys
 
 import fixtures
 import testtools
@@ -34,6 +36,25 @@ class ConfTest(testtools.TestCase):
         self.assertEqual(1, conf.consoleauth.token_ttl)
         self.assertEqual('two', conf.compute.driver)
         self.assertEqual('/three', conf.static.inventory)
+
+    def test_log_messages_are_printable(self) -> None:
+        """A value from outside can neither forge a line nor control a tty."""
+        file = self.write('x.conf', '')
+        script = (
+            'import logging, sys\n'
+            'from console_svc import conf\n'
+            'conf.setup_logging(conf.load(files=[sys.argv[1]]))\n'
+            'logging.getLogger("x").error("%s", "a\\nb\\x1b\\udcff \\u0416")\n'
+        )
+        log = subprocess.run(
+            [sys.executable, '-c', script, file],
+            check=True,
+            capture_output=True,
+            text=True,
+            encoding='utf-8',
+        ).stderr
+        self.assertIn(r'a\nb\x1b\udcff Ж', log)
+        self.assertEqual(1, len(log.splitlines()))
 
     def test_defaults_that_installations_rely_on(self) -> None:
         empty = self.write('empty.conf', '')

@@ -8,6 +8,8 @@ import ssl
 from typing import Any
 
 import fixtures as fixtures_
+import testtools
+from keystoneauth1 import loading
 
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import ApiUnavailable, TryAgainLater
@@ -195,6 +197,13 @@ class TLSTest(ApiTest):
         )
         self.fails(self.server(**mutual), cafile=self.authority)
 
+    @testtools.skipUnless(
+        any(
+            option.dest == 'tls_min_version'
+            for option in loading.get_session_conf_options()
+        ),
+        'keystoneauth has the option since 5.17',
+    )
     def test_minimum_version(self) -> None:
         old = {'maximum_version': ssl.TLSVersion.TLSv1_2}
         self.kept(self.server(**old), cafile=self.authority)

@@ -59,7 +59,9 @@ class GatewayTestCase(testtools.TestCase):
     def open(self) -> Opened:
         self.consoles.open(CONTEXT, self.driver.server)
         (console,) = self.consoles.list(self.driver.server)
-        return Opened(*self.consoles.get(self.driver.server, console.id))
+        return Opened(
+            *self.consoles.get(CONTEXT, self.driver.server, console.id)
+        )
 
     def log_in(
         self,

@@ -39,7 +39,7 @@ class NativeConsolesTest(testtools.TestCase):
     def open(self) -> tuple[NativeConsole, str]:
         self.consoles.open(CONTEXT, self.server)
         (console,) = self.consoles.list(self.server)
-        return self.consoles.get(self.server, console.id)
+        return self.consoles.get(CONTEXT, self.server, console.id)
 
     def purge(self, max_seconds: float | None = None) -> int:
         return self.services.purge.run(max_seconds=max_seconds).consoles
@@ -125,6 +125,7 @@ class NativeConsolesTest(testtools.TestCase):
         self.assertRaises(
             exception.ConsoleNotFound,
             self.consoles.get,
+            CONTEXT,
             self.server,
             before.id,
         )
@@ -199,5 +200,5 @@ class NativeConsolesTest(testtools.TestCase):
             thread.join()
         self.assertEqual([], errors)
         (console,) = self.consoles.list(self.server)
-        _, password = self.consoles.get(self.server, console.id)
+        _, password = self.consoles.get(CONTEXT, self.server, console.id)
         self.assertEqual({'compute-1': password}, self.driver.passwords)

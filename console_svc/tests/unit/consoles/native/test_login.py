@@ -33,7 +33,7 @@ class LogInTest(GatewayTestCase):
         )
         self.consoles.open(context, self.driver.server)
         (row,) = self.rows(tables.consoles)
-        _, password = self.consoles.get(self.driver.server, row['id'])
+        _, password = self.consoles.get(CONTEXT, self.driver.server, row['id'])
         self.fails(exception.AuthenticationFailed, 'guess')
         for guess in (password, 'guess'):
             self.fails(exception.ConsoleLocked, guess)
@@ -127,7 +127,9 @@ class LogInTest(GatewayTestCase):
         self.fails(exception.AuthenticationFailed, 'guess', 1)
         self.fails(exception.AuthenticationFailed, 'guess')
         self.fails(exception.ConsoleLocked, 'guess')
-        _, *refusals = map(json.loads, log.output.splitlines())
+        events = map(json.loads, log.output.splitlines())
+        refusals = [it for it in events if it['outcome'] == 'failure']
+        self.assertEqual(3, len(refusals))
         for event in refusals:
             self.assertEqual('console_gateway.authenticate', event['name'])
             self.assertEqual('authenticate', event['action'])
@@ -326,7 +328,9 @@ class LogInTest(GatewayTestCase):
         )
         self.consoles.open(context, self.driver.server)
         (console,) = self.consoles.list(self.driver.server)
-        _, password = self.consoles.get(self.driver.server, console.id)
+        _, password = self.consoles.get(
+            CONTEXT, self.driver.server, console.id
+        )
         wrong = exception.AuthenticationFailed
         self.fails(wrong, 'guess')
         self.log_in(password)

@@ -59,6 +59,7 @@ class ConsolesTest(GatewayTestCase):
         self.assertRaises(
             exception.ConsoleNotFound,
             self.consoles.get,
+            CONTEXT,
             self.driver.server,
             before.console.id,
         )

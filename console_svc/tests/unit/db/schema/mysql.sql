@@ -20,7 +20,7 @@ CREATE TABLE console_auth_tokens (
 
 CREATE INDEX ix_console_auth_tokens_expires ON console_auth_tokens (expires);
 
-CREATE INDEX ix_console_auth_tokens_server_id ON console_auth_tokens (server_id);
+CREATE INDEX ix_console_auth_tokens_server_id_user_id_id ON console_auth_tokens (server_id, user_id, id);
 
 CREATE TABLE console_sessions (
     id BIGINT NOT NULL AUTO_INCREMENT,
@@ -74,6 +74,8 @@ CREATE TABLE leases (
     expires BIGINT NOT NULL,
     CONSTRAINT pk_leases PRIMARY KEY (name)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_leases_expires ON leases (expires);
 
 CREATE TABLE log_in_failures (
     subject VARCHAR(64) NOT NULL,

@@ -19,7 +19,7 @@ CREATE TABLE console_auth_tokens (
 
 CREATE INDEX ix_console_auth_tokens_expires ON console_auth_tokens (expires);
 
-CREATE INDEX ix_console_auth_tokens_server_id ON console_auth_tokens (server_id);
+CREATE INDEX ix_console_auth_tokens_server_id_user_id_id ON console_auth_tokens (server_id, user_id, id);
 
 CREATE TABLE console_sessions (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -71,6 +71,8 @@ CREATE TABLE leases (
     expires BIGINT NOT NULL,
     CONSTRAINT pk_leases PRIMARY KEY (name)
 );
+
+CREATE INDEX ix_leases_expires ON leases (expires);
 
 CREATE TABLE log_in_failures (
     subject VARCHAR(64) NOT NULL,

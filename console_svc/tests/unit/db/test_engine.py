@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What an engine is made of, without a server."""
+
+import sqlalchemy as sa
+import testtools
+
+from console_svc import conf as configuration
+from console_svc.db.engine import Connections
+
+
+class EngineTest(testtools.TestCase):
+    def engine(self, url: str) -> sa.Engine:
+        conf = configuration.load()
+        conf.set_override('connection', url, 'database')
+        return Connections(conf, 7).engine
+
+    def test_mariadb_in_a_url_is_mysql(self) -> None:
+        engines = [
+            self.engine(f'{backend}+pymysql://joe:s%40@192.0.2.1/name')
+            for backend in ('mysql', 'mariadb')
+        ]
+        first, second = (each.url for each in engines)
+        self.assertEqual(first, second)
+        self.assertEqual('mysql', engines[1].dialect.name)
+        self.assertEqual('7', second.query['read_timeout'])
+        self.assertEqual('s@', second.password)
+
+    def test_postgresql_gets_no_start_up_parameters(self) -> None:
+        url = self.engine('postgresql+psycopg2://192.0.2.1/name').url
+        self.assertEqual(
+            {'connect_timeout', 'tcp_user_timeout'}, url.query.keys()
+        )
+
+    def test_requests_wait_for_a_connection_as_long_as_for_an_answer(
+        self,
+    ) -> None:
+        pool = self.engine('mysql+pymysql://192.0.2.1/name').pool
+        self.assertEqual(7, pool.timeout())

@@ -107,7 +107,7 @@ def mod_wsgi(port: int, file: pathlib.Path) -> list[str]:
             sample.name,
             {
                 '127.0.0.1:8775': f'127.0.0.1:{port}',
-                '/etc/console-svc/console-svc.wsgi': str(script),
+                '/opt/console-svc/console-svc.wsgi': str(script),
                 'python-home=/opt/console-svc': f'python-home={sys.prefix}',
                 'home=/var/lib/console-svc': f'home={file.parent}',
                 # Another user cannot be set without root's permissions.

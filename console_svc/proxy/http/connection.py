@@ -3,6 +3,7 @@
 """A connection of a browser: one request after another (RFC 9112)."""
 
 import asyncio
+import contextlib
 import email.utils
 import http
 import logging
@@ -76,7 +77,7 @@ class HTTPConnection(asyncio.Protocol):
         self._writable = None
 
     def drain(self) -> None:
-        if self._is_idle:
+        if self._is_idle and not self._transport.is_closing():
             self._is_closing = True
             self._watch()
             self._transport.close()
@@ -263,16 +264,14 @@ class HTTPConnection(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Abort the connection when the client does not read the response."""
-        self._progress = TCPInfo.of(self._transport)
+        # OSError: the socket is closed, and connection_lost() follows.
+        with contextlib.suppress(OSError):
+            self._progress = TCPInfo.of(self._transport)
         self._expire(self._application.head_timeout, self._check_progress)
 
     def _check_progress(self) -> None:
         before = self._progress
-        try:
-            self._watch()
-        except OSError:
-            # The socket is closed already.
-            return
+        self._watch()
         # While the proxy itself is slow, nothing is queued.
         if (
             self._is_closing or before.queued

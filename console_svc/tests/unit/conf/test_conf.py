@@ -136,12 +136,17 @@ class ConfTest(testtools.TestCase):
         for text in (
             '[api]\nauth_strategy = none\n',
             '[consoleauth]\ntoken_ttl = 0\n',
+            '[proxy]\ncontent_security_policy = img-src http://bücher.test\n',
+            '[proxy]\ncontent_security_policy = img-src \x01\n',
+            '[proxy]\nframe_ancestors = x.test; script-src *\n',
         ):
             wrong = self.write('wrong.conf', text)
 
             def read(path: str = wrong) -> object:
                 conf = configuration.load(files=[path])
-                return conf.api.auth_strategy, conf.consoleauth.token_ttl
+                return [
+                    dict(conf[it]) for it in ('api', 'consoleauth', 'proxy')
+                ]
 
             self.assertRaises(cfg.Error, read)
 

@@ -26,8 +26,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     conf = start.load(versions=versions.text())
-    services = Services(conf, conf.api.database_timeout)
-    server = nova_notifications.make(conf, services.tokens)
+    with start.errors_reported():
+        services = Services(conf, conf.api.database_timeout)
+        server = nova_notifications.make(conf, services.tokens)
     server.start()
     started = True
     stopped.wait()

@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -58,6 +59,32 @@ class CommandsTest(testtools.TestCase):
                 f'{program}: cannot read {file}: Permission denied',
                 done.stderr.splitlines()[-1],
             )
+            self.assertNotIn('Traceback', done.stderr)
+
+    def test_what_the_start_cannot_use_is_one_line(self) -> None:
+        policy = self.configuration.folder / 'odd.yaml'
+        policy.write_text('[1]')
+        used = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(used.close)
+        port = str(used.getsockname()[1])
+        for program, text, arguments, reason in (
+            ('api', '[compute]\ndriver = x\n', (), 'x is not a compute'),
+            ('api', f'[oslo_policy]\npolicy_file = {policy}\n', (), 'rules'),
+            ('api', '[api]\nmax_limit = x\n', (), 'option max_limit'),
+            ('api', '', ('--port', port), 'Address already in use'),
+            ('listener', '[compute]\ndriver = x\n', (), 'x is not a compute'),
+        ):
+            file = self.configuration.folder / 'odd.conf'
+            file.write_text(text)
+            done = self.run_(
+                BIN / f'console-svc-{program}',
+                *('--config-file', self.configuration.file),
+                *('--config-file', file, *arguments),
+            )
+            self.assertEqual(1, done.returncode)
+            *_, line = done.stderr.splitlines()
+            self.assertTrue(line.startswith(f'console-svc-{program}: '), line)
+            self.assertIn(reason, line)
             self.assertNotIn('Traceback', done.stderr)
 
     def test_the_wsgi_module_needs_its_files(self) -> None:

@@ -37,3 +37,14 @@ class EngineTest(testtools.TestCase):
     ) -> None:
         pool = self.engine('mysql+pymysql://192.0.2.1/name').pool
         self.assertEqual(7, pool.timeout())
+
+    def test_an_engine_can_be_made_while_others_are_disposed_of(self) -> None:
+        conf = configuration.load()
+        conf.set_override('connection', 'sqlite://', 'database')
+        connections = Connections(conf)
+        sa.event.listen(
+            connections.engine,
+            'engine_disposed',
+            lambda engine: connections.reader,
+        )
+        connections.dispose()

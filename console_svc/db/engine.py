@@ -68,12 +68,15 @@ class Connections:
     :param conf: [database] names the database
     :param timeout: seconds until a database that does not answer is an
         error; None: no limit
+    :raises oslo_config.cfg.Error: [database] connection is not a URL, or
+        names a driver that is not supported
     """
 
     def __init__(
         self, conf: cfg.ConfigOpts, timeout: int | None = None
     ) -> None:
         self._conf = conf
+        self._url = _url(conf.database.connection)
         self._timeout = timeout
         # Made at first use, so that the start needs no database.
         self._lock = threading.Lock()
@@ -212,7 +215,7 @@ class Connections:
     def _make(self, reading: bool) -> sa.Engine:
         """Make an engine as [database] configures it."""
         options = dict(self._conf.database)
-        url = _with_known_dialect(sa.make_url(options['connection']))
+        url = self._url
         if self._timeout is not None:
             url = timeouts.with_timeouts(url, self._timeout)
             if url.get_backend_name() != 'sqlite':
@@ -243,8 +246,32 @@ class Connections:
         """Add event listeners before the engine's first connection."""
         if engine.dialect.name == 'sqlite':
             sa.event.listen(engine, 'connect', sqlite.prepare)
-        if self._timeout is not None and engine.driver == 'psycopg2':
+        if self._timeout is not None:
             timeouts.limit_waits(engine, self._timeout)
+
+
+def _url(text: str) -> sa.URL:
+    """The URL of a database.
+
+    :raises oslo_config.cfg.Error: it is not one, or names a driver that is
+        not supported
+    """
+    try:
+        url = _with_known_dialect(sa.make_url(text))
+        driver = url.get_driver_name()
+    except (sa.exc.ArgumentError, ValueError):
+        # Without the cause, whose text may have a part of the password.
+        raise cfg.ConfigFileValueError(
+            '[database] connection is not the URL of a database that the '
+            'service supports.'
+        ) from None
+    if driver not in timeouts.DRIVERS:
+        raise cfg.ConfigFileValueError(
+            f'[database] connection names the driver {driver}, which is not '
+            'supported: use mysql+pymysql, mysql+mysqldb, postgresql+psycopg '
+            'or postgresql+psycopg2.'
+        )
+    return url
 
 
 def _with_known_dialect(url: sa.URL) -> sa.URL:

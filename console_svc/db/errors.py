@@ -44,7 +44,7 @@ def recognize(context: sa.engine.ExceptionContext) -> None:
     :raises ReadOnly: a new connection may lead to a server that writes
     :raises SchemaMismatch: a table or a column is missing
     """
-    code = _code(context.original_exception)
+    code = code_of(context.original_exception)
     if code == _NOT_READY:
         # A new connection may lead to another node.
         context.is_disconnect = True
@@ -68,6 +68,20 @@ def describe(error: db_exception.DBError) -> str:
     return ' '.join(str(error).split())
 
 
+def code_of(error: BaseException) -> Any:
+    """The number of MySQL, or the SQLSTATE of PostgreSQL.
+
+    :param error: an exception of the driver
+    """
+    code = next(iter(error.args), None)
+    if isinstance(code, int):
+        return code
+    if isinstance(code, str) and _NO_TABLE_IN_SQLITE.match(code):
+        return 1146
+    # psycopg2 names it pgcode, psycopg sqlstate.
+    return getattr(error, 'pgcode', None) or getattr(error, 'sqlstate', None)
+
+
 def _is_expected(context: sa.engine.ExceptionContext) -> bool:
     """Whether SQLAlchemy is looking whether a table exists."""
     # SQLAlchemy reads this option of the connection, but sets that of the
@@ -76,14 +90,3 @@ def _is_expected(context: sa.engine.ExceptionContext) -> bool:
     return execution is not None and bool(
         execution.execution_options.get('skip_user_error_events')
     )
-
-
-def _code(error: BaseException) -> Any:
-    """The number of MySQL, or the SQLSTATE of PostgreSQL."""
-    code = next(iter(error.args), None)
-    if isinstance(code, int):
-        return code
-    if isinstance(code, str) and _NO_TABLE_IN_SQLITE.match(code):
-        return 1146
-    # psycopg2 names it pgcode, psycopg sqlstate.
-    return getattr(error, 'pgcode', None) or getattr(error, 'sqlstate', None)

@@ -13,6 +13,7 @@ import alembic.script
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
+from console_svc.db import errors
 from console_svc.db.database import Database
 
 #: The number of the advisory lock; other programs must not use it.
@@ -78,7 +79,9 @@ def _lock_transaction(connection: sa.Connection, timeout: int) -> None:
     try:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
     except sa.exc.OperationalError as error:
-        if getattr(error.orig, 'pgcode', None) != _LOCK_NOT_AVAILABLE:
+        if error.orig is None or (
+            errors.code_of(error.orig) != _LOCK_NOT_AVAILABLE
+        ):
             raise
         raise _is_locked(timeout) from error
 

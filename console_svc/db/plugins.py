@@ -24,6 +24,13 @@ class WritingPlugin(sa.CreateEnginePlugin):
     def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
         super().__init__(url, kwargs)
         kwargs['pool_pre_ping'] = False
+        if url.get_driver_name() == 'psycopg':
+            # PgBouncer leads the next transaction to another connection,
+            # which does not have the prepared statements of this one.
+            kwargs['connect_args'] = {
+                **kwargs.get('connect_args', {}),
+                'prepare_threshold': None,
+            }
 
     def update_url(self, url: sa.URL) -> sa.URL:
         return url

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Mix-ins for test classes: one for each database server."""
+"""Mix-ins for test classes: one for each database server and driver."""
 
 from console_svc.tests.functional.db.base import OnDatabase
 from console_svc.tests.integration.mariadb import MariaDB
@@ -16,3 +16,17 @@ class OnMariaDB(OnDatabase):
 class OnPostgreSQL(OnDatabase):
     def url(self) -> str:
         return process.shared(PostgreSQL).database()
+
+
+class OnMySQLdb(OnMariaDB):
+    """With mysqlclient instead of PyMySQL."""
+
+    def url(self) -> str:
+        return super().url().replace('pymysql', 'mysqldb')
+
+
+class OnPsycopg(OnPostgreSQL):
+    """With psycopg 3 instead of psycopg2."""
+
+    def url(self) -> str:
+        return super().url().replace('psycopg2', 'psycopg')

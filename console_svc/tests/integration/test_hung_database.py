@@ -15,7 +15,12 @@ from console_svc import conf as configuration
 from console_svc.db import errors, migration
 from console_svc.db.database import Database
 from console_svc.tests.functional.db.base import NOW, OnDatabase, token
-from console_svc.tests.integration.databases import OnMariaDB, OnPostgreSQL
+from console_svc.tests.integration.databases import (
+    OnMariaDB,
+    OnMySQLdb,
+    OnPostgreSQL,
+    OnPsycopg,
+)
 from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.postgresql import PostgreSQL
 from console_svc.tests.integration.relay import Relay
@@ -133,3 +138,11 @@ class PostgreSQLTest(OnPostgreSQL, HungDatabase, testtools.TestCase):
             'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
             f"WHERE datname = '{name}'"
         )
+
+
+class MySQLdbTest(OnMySQLdb, MariaDBTest):
+    pass
+
+
+class PsycopgTest(OnPsycopg, PostgreSQLTest):
+    pass

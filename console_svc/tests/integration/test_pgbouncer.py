@@ -116,3 +116,10 @@ class ServiceTest(OnPgBouncer, testtools.TestCase):
                 process.wait_for(waits, 'the lock')
             migrated.result()
         self.assertEqual(migration.head(), migration.version(database))
+
+
+class PsycopgServiceTest(ServiceTest):
+    """With psycopg 3, which prepares statements by default."""
+
+    def url(self) -> str:
+        return super().url().replace('psycopg2', 'psycopg')

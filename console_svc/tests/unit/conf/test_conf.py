@@ -68,8 +68,8 @@ class ConfTest(testtools.TestCase):
             text=True,
             encoding='utf-8',
         ).stderr
-        self.assertIn(r'a\nb\x1b\udcff Ж', log)
-        self.assertEqual(1, len(log.splitlines()))
+        # Libraries may have printed warnings before.
+        self.assertIn(r'a\nb\x1b\udcff Ж', log.splitlines()[-1])
 
     def test_defaults_that_installations_rely_on(self) -> None:
         empty = self.write('empty.conf', '')

@@ -65,6 +65,31 @@ def _certificate(
             x509.SubjectAlternativeName([x509.IPAddress(address)]),
             critical=False,
         )
+        # Since Python 3.13, clients require these three.
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=not authority,
+                content_commitment=False,
+                key_encipherment=not authority,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=authority,
+                crl_sign=authority,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+            critical=False,
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                signer.public_key()
+            ),
+            critical=False,
+        )
         .sign(signer, hashes.SHA256())
         .public_bytes(serialization.Encoding.PEM)
     )

@@ -154,11 +154,7 @@ class Nova(fixtures.Fixture):
                 uwsgi(
                     port,
                     self._file,
-                    {
-                        MODULE: 'nova.wsgi.osapi_compute:application',
-                        # Nova starts threads when it is loaded.
-                        'lazy-apps = false': 'lazy-apps = true',
-                    },
+                    {MODULE: 'nova.wsgi.osapi_compute:application'},
                 ),
                 self._folder / 'uwsgi.log',
                 {'OS_NOVA_CONFIG_DIR': str(self._folder)},

@@ -59,3 +59,14 @@ class DevelopmentServerTest(testtools.TestCase):
         )
         self.assertEqual(415, status)
         self.assertIn('badMediaType', json.loads(text))
+
+    def test_a_name_with_underscores_is_not_that_with_hyphens(self) -> None:
+        for name, status in (('X-Auth-Token', 200), ('X_Auth_Token', 401)):
+            connection = http.client.HTTPConnection(
+                '127.0.0.1', self.service.port, timeout=60
+            )
+            self.addCleanup(connection.close)
+            connection.request(
+                'GET', '/v2.1/servers', headers={name: fixtures.MEMBER}
+            )
+            self.assertEqual(status, connection.getresponse().status)

@@ -3,12 +3,14 @@
 """Lists of servers, as clients of nova use them."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import fixtures as fixtures_
 import testtools
 import webob
 
+from console_svc.context import RequestContext
+from console_svc.policy import Policy
 from console_svc.tests import fixtures
 from console_svc.tests.functional.openapi import Document
 
@@ -17,7 +19,7 @@ BOTH = (SERVERS, f'{SERVERS}/detail')
 
 
 class ServersTest(testtools.TestCase):
-    OPTIONS: dict[str, Any] = {}
+    OPTIONS: ClassVar[dict[str, Any]] = {}
 
     def setUp(self) -> None:
         super().setUp()
@@ -125,6 +127,28 @@ class ShownTest(ServersTest):
 
 
 class FiltersTest(ServersTest):
+    def test_other_projects_need_all_tenants(self) -> None:
+        own = ['web-3', 'web-2', 'web-1']
+        for name in ('project_id', 'tenant_id'):
+            self.assertEqual(
+                own, self.names(f'?{name}=other', token='ann:demo:admin')
+            )
+
+    def test_a_caller_without_a_project_has_no_servers(self) -> None:
+        # oslo.policy refuses such callers, because of scope_types.
+        self.useFixture(
+            fixtures_.MockPatchObject(Policy, '_check', lambda *_: True)
+        )
+        self.useFixture(
+            fixtures_.MockPatchObject(
+                RequestContext,
+                'from_environ',
+                lambda *_, **__: RequestContext(system_scope='all'),
+            )
+        )
+        self.assertEqual([], self.names())
+        self.assertEqual(4, len(self.names('?all_tenants=1')))
+
     def test_names_are_regular_expressions(self) -> None:
         for pattern, found in (
             ('web-1', ['web-1']),

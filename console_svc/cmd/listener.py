@@ -7,6 +7,8 @@ import sys
 import threading
 from types import FrameType
 
+from oslo_config import cfg
+
 from console_svc import nova_notifications
 from console_svc.cmd import start, versions
 from console_svc.services import Services
@@ -27,7 +29,10 @@ def main() -> int:
         signal.signal(number, stop)
     conf = start.load(versions=versions.text())
     services = Services(conf, conf.api.database_timeout)
-    server = nova_notifications.make(conf, services.tokens)
+    try:
+        server = nova_notifications.make(conf, services.tokens)
+    except cfg.Error as error:
+        start.fail(error)
     server.start()
     started = True
     stopped.wait()

@@ -60,6 +60,23 @@ class CommandsTest(testtools.TestCase):
             )
             self.assertNotIn('Traceback', done.stderr)
 
+    def test_an_unsupported_driver_is_an_error(self) -> None:
+        file = self.configuration.file
+        with file.open('a') as lines:
+            lines.write(
+                '[database]\nconnection = mysql+asyncmy://joe:secret@[::1]/d\n'
+            )
+        for program, arguments in PROGRAMS.items():
+            # It has no database.
+            if program == 'console-svc-proxy':
+                continue
+            done = self.run_(BIN / program, '--config-file', file, *arguments)
+            output = done.stdout + done.stderr
+            self.assertNotEqual(0, done.returncode)
+            self.assertIn('asyncmy', output)
+            self.assertNotIn('Traceback', output)
+            self.assertNotIn('secret', output)
+
     def test_the_wsgi_module_needs_its_files(self) -> None:
         file = self.configuration.file
         folder = self.configuration.folder / 'conf.d'

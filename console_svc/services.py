@@ -61,7 +61,7 @@ class Services:
             if isinstance(attribute, functools.cached_property):
                 getattr(self, name)
 
-    @property
+    @functools.cached_property
     def serves_servers(self) -> bool:
         """Whether the API lists and shows servers."""
         enabled: bool = self.conf.api.servers

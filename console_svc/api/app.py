@@ -39,7 +39,7 @@ from console_svc.api.middleware.microversion import Microversion
 from console_svc.api.middleware.noauth2 import NoAuth2
 from console_svc.api.middleware.request_id import RequestId
 from console_svc.api.middleware.request_log import RequestLog
-from console_svc.api.request import RESOURCE, Request
+from console_svc.api.request import FREQUENT, RESOURCE, Request
 from console_svc.services import Services
 
 if TYPE_CHECKING:
@@ -210,16 +210,18 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         except UnicodeDecodeError:
             raise exception.NotFound from None
         resource = self.route(req, self.root, path)
-        if not any(map(resource.serves, resource.methods)):
-            raise exception.NotFound
         req.environ[RESOURCE] = type(resource)
         method = 'GET' if req.method == 'HEAD' else req.method
         handler = resource.methods.get(method)
         described = operation.of(handler)
         if described:
-            if not resource.serves(method):
+            if not resource.serves(described):
                 raise exception.NotFound
+            if described.is_frequent:
+                req.environ[FREQUENT] = True
             state.response.status_int = described.status
+        elif not resource.served():
+            raise exception.NotFound
         elif method == 'OPTIONS':
             handler = Resource.options
         else:

@@ -17,6 +17,8 @@ from console_svc.context import RequestContext
 CALLER: Final = 'console_svc.caller'
 #: Where the environ has the class of the resource that a request is for.
 RESOURCE: Final = 'console_svc.resource'
+#: In the environ if the operation is one of many similar ones.
+FREQUENT: Final = 'console_svc.frequent'
 
 _JSON = re.compile(r'|application/(json|[^/]+\+json)')
 

@@ -61,13 +61,11 @@ class Handler(simple_server.WSGIRequestHandler):
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C."""
     conf = start.load(OPTIONS, versions.text())
-    try:
-        application = app.build(conf)
-    except cfg.Error as error:
-        start.fail(error)
-    with simple_server.make_server(
-        conf.host, conf.port, application, Server, Handler
-    ) as server:
+    with start.errors_reported():
+        server = simple_server.make_server(
+            conf.host, conf.port, app.build(conf), Server, Handler
+        )
+    with server:
 
         def stop(number: int, frame: FrameType | None) -> None:
             # shutdown() would wait for the loop that this handler interrupts.

@@ -7,8 +7,6 @@ import sys
 import threading
 from types import FrameType
 
-from oslo_config import cfg
-
 from console_svc import nova_notifications
 from console_svc.cmd import start, versions
 from console_svc.services import Services
@@ -28,11 +26,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     conf = start.load(versions=versions.text())
-    services = Services(conf, conf.api.database_timeout)
-    try:
+    with start.errors_reported():
+        services = Services(conf, conf.api.database_timeout)
         server = nova_notifications.make(conf, services.tokens)
-    except cfg.Error as error:
-        start.fail(error)
     server.start()
     started = True
     stopped.wait()

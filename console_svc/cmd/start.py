@@ -2,11 +2,13 @@
 
 """What the commands have in common at their start."""
 
+import contextlib
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
+from keystoneauth1 import exceptions as keystone_exceptions
 from oslo_config import cfg
 from oslo_log import log
 
@@ -30,6 +32,20 @@ def load(
     except (cfg.Error, log.LogConfigError) as error:
         fail(error)
     return conf
+
+
+@contextlib.contextmanager
+def errors_reported() -> Iterator[None]:
+    """Fail if the configuration cannot be used."""
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        cfg.Error,
+        keystone_exceptions.ClientException,
+    ) as error:
+        fail(error)
 
 
 def fail(error: Exception) -> NoReturn:

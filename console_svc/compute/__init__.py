@@ -4,6 +4,7 @@
 
 from oslo_config import cfg
 from stevedore import driver as stevedore_driver
+from stevedore import exception as stevedore_exception
 
 from console_svc.compute.base import Driver
 
@@ -15,19 +16,26 @@ NAMESPACE = 'console_svc.compute'
 def load(conf: cfg.ConfigOpts) -> Driver:
     """Load the driver that ``[compute] driver`` names.
 
-    :raises stevedore.exception.NoMatches: there is no such entry point
-    :raises TypeError: the entry point is not a :class:`Driver`
+    :raises oslo_config.cfg.Error: there is no such entry point, or it is not
+        a :class:`Driver`
     """
     manager: stevedore_driver.DriverManager[Driver]
-    manager = stevedore_driver.DriverManager(
-        NAMESPACE,
-        conf.compute.driver,
-        invoke_on_load=True,
-        invoke_args=(conf,),
-    )
+    try:
+        manager = stevedore_driver.DriverManager(
+            NAMESPACE,
+            conf.compute.driver,
+            invoke_on_load=True,
+            invoke_args=(conf,),
+        )
+    except stevedore_exception.NoMatches as error:
+        raise _unknown(conf) from error
     driver = manager.driver
     if not isinstance(driver, Driver):
-        raise TypeError(
-            f'[compute] driver: {conf.compute.driver} is not a compute driver'
-        )
+        raise _unknown(conf)
     return driver
+
+
+def _unknown(conf: cfg.ConfigOpts) -> cfg.Error:
+    return cfg.Error(
+        f'[compute] driver: {conf.compute.driver} is not a compute driver'
+    )

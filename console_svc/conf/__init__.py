@@ -118,7 +118,8 @@ def load(
     :param commands: additional options of the command line
     :param versions: what ``--version`` prints; None: the package's version
     :raises console_svc.conf.reading.Unreadable: a file cannot be read
-    :raises oslo_config.cfg.Error: a file or a value is invalid
+    :raises oslo_config.cfg.Error: a file cannot be parsed, or a value is
+        invalid
     """
     conf = new(commands)
     reading.read(

@@ -105,6 +105,8 @@ OPTIONS = [
     cfg.StrOpt(
         'content_security_policy',
         default=_POLICY,
+        # What a header may contain, and several lines.
+        regex=r'\A[\t\n\x20-\x7e]*\Z',
         help='The header Content-Security-Policy of the pages, without its '
         'directive frame-ancestors. The default suits the pages of noVNC and '
         'of the SPICE HTML5 client, which contain scripts. Change it if other '

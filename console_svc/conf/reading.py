@@ -64,8 +64,8 @@ def read(
     an empty database.
 
     :raises Unreadable: a file or a folder exists but cannot be read
-    :raises oslo_config.cfg.Error: a file cannot be parsed, or the value of a
-        command line option is invalid
+    :raises oslo_config.cfg.Error: a file cannot be parsed, or a value is
+        invalid
     """
     if not files and not any(it.startswith('--config-file') for it in args):
         _check_defaults()
@@ -93,6 +93,20 @@ def read(
         raise Unreadable(error.filename, error.strerror) from error
     except UnicodeDecodeError as error:
         raise Unreadable('the configuration files', error) from error
+    _check_values(conf)
+
+
+def _check_values(conf: cfg.ConfigOpts) -> None:
+    """Read each option once.
+
+    oslo.config parses a value when it is read, which can be in a request.
+
+    :raises oslo_config.cfg.Error: a value is invalid
+    """
+    for name in conf:
+        found = conf[name]
+        if isinstance(found, cfg.ConfigOpts.GroupAttr):
+            tuple(found.values())
 
 
 def _check_defaults() -> None:

@@ -182,7 +182,8 @@ class Connections:
 
     def dispose(self) -> None:
         """Close all idle connections."""
-        for engine in self._engines.values():
+        # A copy: another thread may make the other engine meanwhile.
+        for engine in [*self._engines.values()]:
             engine.dispose()
 
     def _read(

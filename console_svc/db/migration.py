@@ -105,7 +105,9 @@ def _locked_session(
             yield connection
             connection.commit()
         finally:
-            connection.execute(sa.select(sa.func.release_lock(NAME)))
+            # A lost connection has lost the lock, too.
+            if not connection.invalidated:
+                connection.execute(sa.select(sa.func.release_lock(NAME)))
 
 
 def _is_locked(timeout: int) -> db_exception.DBError:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final
 
-from console_svc.proxy.errors import ApiUnavailable, Refused
+from console_svc.proxy.errors import ApiUnavailable, Conflict, Refused
 
 LOG = logging.getLogger(__name__)
 
@@ -93,11 +93,12 @@ def opened(response: Response) -> OpenedSession:
         or a refusal of the proxy's credential
     """
     status, message = response.status, response.message
-    if status == http.HTTPStatus.CONFLICT or (
+    is_conflict = status == http.HTTPStatus.CONFLICT
+    if is_conflict or (
         status == http.HTTPStatus.FORBIDDEN and message == WRONG_ADDRESS
     ):
         LOG.info('The API refuses a session: %s', message)
-        raise Refused(f'{message}.')
+        raise (Conflict if is_conflict else Refused)(f'{message}.')
     if status != http.HTTPStatus.CREATED:
         raise response.unexpected
     session = _member(response.document, 'session', dict)

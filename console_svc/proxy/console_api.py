@@ -15,6 +15,7 @@ from console_svc.proxy import admission, api_answers
 from console_svc.proxy.api_answers import OpenedSession, Response
 from console_svc.proxy.errors import (
     ApiUnavailable,
+    Conflict,
     InvalidToken,
     LoginFailed,
     Refused,
@@ -60,6 +61,20 @@ class ConsoleApi:
             or the address opens too many sessions at once
         """
         self._refused.check(token)
+        closes = [*self._closes]
+        try:
+            return await self._open_once(token, client_address)
+        except Conflict:
+            if not closes:
+                raise
+        # The client of a session that is being closed may have connected
+        # again before the API has closed it.
+        await asyncio.wait(closes)
+        return await self._open_once(token, client_address)
+
+    async def _open_once(
+        self, token: str, client_address: str
+    ) -> OpenedSession:
         try:
             return await self._opened(
                 self._opens,

@@ -26,6 +26,10 @@ class Refused(Ended):
         super().__init__(CloseCode.POLICY_VIOLATION, reason)
 
 
+class Conflict(Refused):
+    """The state of the server or of the token does not allow a session."""
+
+
 class InvalidToken(Refused):
     """The console token is not valid at the moment."""
 

@@ -15,15 +15,12 @@ class SecurityHeaders:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         options = conf.proxy
+        # It may have several lines in the file.
+        policy = ' '.join(options.content_security_policy.split()).strip('; ')
+        ancestors = frame_ancestors(options.frame_ancestors)
         self._plain = {
             'Content-Security-Policy': '; '.join(
-                filter(
-                    None,
-                    (
-                        options.content_security_policy.strip('; '),
-                        frame_ancestors(options.frame_ancestors),
-                    ),
-                )
+                filter(None, (policy, ancestors))
             )
         }
         self._tls = {

@@ -32,7 +32,11 @@ class TCPInfo:
 
         :raises OSError: its socket is closed
         """
-        info = transport.get_extra_info('socket').getsockopt(
+        connection = transport.get_extra_info('socket')
+        if connection is None:
+            # TLS has lost its transport.
+            raise OSError('the connection is closed')
+        info = connection.getsockopt(
             socket.IPPROTO_TCP, socket.TCP_INFO, _STRUCT.size
         )
         unacked, acknowledged, received, not_sent = _STRUCT.unpack(info)

@@ -7,6 +7,7 @@ finds nothing.
 """
 
 import datetime
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -103,15 +104,13 @@ def sort(parameters: Parameters, is_admin: bool) -> Sequence[tuple[str, bool]]:
             reason='Invalid input received: Sort direction size exceeds sort '
             'key size'
         )
-    keys = [*keys, 'created_at', 'uuid']
-    default = directions[0]
-    missing = len(keys) - len(directions)
-    return [
-        (key, direction == 'desc')
-        for key, direction in zip(
-            keys, [*directions, *[default] * missing], strict=True
-        )
-    ]
+    order: dict[str, bool] = {}
+    for key, direction in itertools.zip_longest(
+        [*keys, 'created_at', 'uuid'], directions, fillvalue=directions[0]
+    ):
+        # A repeated key has no effect, but sorting takes time.
+        order.setdefault(key, direction == 'desc')
+    return [*order.items()]
 
 
 def filters(

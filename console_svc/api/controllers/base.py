@@ -10,6 +10,7 @@ import webob
 
 from console_svc import exception
 from console_svc.api import operation
+from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.objects import Server
 from console_svc.services import Services
@@ -62,18 +63,20 @@ class Resource:
         served: bool = self.services.conf.api.extensions
         return served
 
-    def serves(self, method: str) -> bool:
-        """Whether a method is served, as the service is configured."""
-        described = operation.of(self.methods.get(method))
-        if described is None:
-            return False
+    def serves(self, described: Operation) -> bool:
+        """Whether an operation is served, as the service is configured."""
         if described.extension and not self.has_extensions():
             return False
-        return self.services.serves_servers or not described.without_nova
+        return not described.without_nova or self.services.serves_servers
+
+    def served(self) -> set[str]:
+        """The methods that are served, as the service is configured."""
+        found = map(operation.of, self.methods.values())
+        return {it.method for it in found if it and self.serves(it)}
 
     def allowed(self) -> str:
         """The methods, as the Allow header names them."""
-        names = {it for it in self.methods if self.serves(it)}
+        names = self.served()
         if 'GET' in names:
             names.add('HEAD')
         return ', '.join(sorted(names))

@@ -46,6 +46,8 @@ class Context:
 
 def _has_access_rules(environ: WSGIEnvironment) -> bool:
     """Whether auth_token has checked the request with access rules."""
-    token = environ.get('keystone.token_info', {}).get('token', {})
-    credential = token.get('application_credential') or {}
+    info = environ.get('keystone.token_info')
+    if info is None:
+        return False
+    credential = info.get('token', {}).get('application_credential') or {}
     return credential.get('access_rules') is not None

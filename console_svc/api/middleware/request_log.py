@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from console_svc.api import operation
 from console_svc.api.microversion import ENVIRON_KEY
-from console_svc.api.request import RESOURCE
+from console_svc.api.request import FREQUENT
 
 LOG = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class RequestLog:
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
             level = logging.INFO
-            if status.startswith('2') and _is_frequent(environ):
+            if FREQUENT in environ and status.startswith('2'):
                 level = logging.DEBUG
             if LOG.isEnabledFor(level):
                 LOG.log(
@@ -61,15 +60,6 @@ class RequestLog:
             return start_response(status, headers, exc_info)
 
         return self._app(environ, start)
-
-
-def _is_frequent(environ: WSGIEnvironment) -> bool:
-    """Whether the request's operation is one of many similar ones."""
-    resource = environ.get(RESOURCE)
-    if resource is None:
-        return False
-    described = operation.of(resource.methods.get(environ['REQUEST_METHOD']))
-    return described is not None and described.is_frequent
 
 
 def _version(environ: WSGIEnvironment) -> str:

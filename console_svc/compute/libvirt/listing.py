@@ -8,8 +8,10 @@ from concurrent import futures
 from typing import Any, Final
 
 import libvirt
+from oslo_context import context
 
 from console_svc.compute.libvirt.hosts import Host, HostUnavailable
+from console_svc.context import admin_context
 
 LOG = logging.getLogger(__name__)
 
@@ -29,10 +31,17 @@ def describe_all(
     """
     if not hosts:
         return
+    # For the ids in log lines.
+    current = context.get_current() or admin_context()
+
+    def describe(host: Host) -> list[Description] | None:
+        current.update_store()
+        return _describe(host)
+
     with futures.ThreadPoolExecutor(
         min(len(hosts), _CONCURRENT_HOSTS), 'libvirt-list'
     ) as pool:
-        answers = [*pool.map(_describe, hosts)]
+        answers = [*pool.map(describe, hosts)]
     if all(answer is None for answer in answers):
         raise HostUnavailable
     for host, answer in zip(hosts, answers, strict=True):

@@ -3,11 +3,12 @@
 """A connection of a browser: one request after another (RFC 9112)."""
 
 import asyncio
+import contextlib
 import email.utils
 import http
 import logging
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 import h11
 
@@ -17,6 +18,10 @@ from console_svc.proxy.http.messages import Request, Response
 from console_svc.proxy.tcp_info import TCPInfo
 
 LOG = logging.getLogger(__name__)
+
+_WITHOUT_BODY: Final = frozenset(
+    {http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED}
+)
 
 
 class HTTPConnection(asyncio.Protocol):
@@ -37,6 +42,8 @@ class HTTPConnection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         # Waits for the next request, after at least one.
         self._is_idle = False
+        # Whether the method is HEAD, also that of a malformed request.
+        self._is_head = False
         # Whether the request has been received with its body.
         self._is_complete = False
         # The last response is sent: what the client sends is discarded.
@@ -76,7 +83,7 @@ class HTTPConnection(asyncio.Protocol):
         self._writable = None
 
     def drain(self) -> None:
-        if self._is_idle:
+        if self._is_idle and not self._transport.is_closing():
             self._is_closing = True
             self._watch()
             self._transport.close()
@@ -93,6 +100,7 @@ class HTTPConnection(asyncio.Protocol):
             event = self._http.next_event()
             if not isinstance(event, h11.Request):
                 return
+            self._is_head = event.method == b'HEAD'
             self._is_complete = self._skip_body()
             request = messages.request(
                 event,
@@ -186,7 +194,7 @@ class HTTPConnection(asyncio.Protocol):
             **self._application.security_headers(request),
             **response.headers,
         }
-        if response.status != http.HTTPStatus.NO_CONTENT:
+        if response.status not in _WITHOUT_BODY:
             headers['Content-Length'] = str(response.length)
         if not self._is_complete or self._application.is_draining:
             headers['Connection'] = 'close'
@@ -196,9 +204,7 @@ class HTTPConnection(asyncio.Protocol):
             headers=list(headers.items()),
         )
         self._write(self._http.send(head))
-        if (
-            request is None or request.method != 'HEAD'
-        ) and response.status != http.HTTPStatus.NOT_MODIFIED:
+        if not self._is_head and response.status not in _WITHOUT_BODY:
             async for piece in response.pieces():
                 self._write(self._http.send(h11.Data(data=piece)))
                 await self._drained()
@@ -226,6 +232,7 @@ class HTTPConnection(asyncio.Protocol):
             self._close()
             return
         self._http.start_next_cycle()
+        self._is_head = False
         self._is_idle = True
         self._expire(self._application.idle_timeout, self._close)
         self._transport.resume_reading()
@@ -263,16 +270,14 @@ class HTTPConnection(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Abort the connection when the client does not read the response."""
-        self._progress = TCPInfo.of(self._transport)
+        # OSError: the socket is closed, and connection_lost() follows.
+        with contextlib.suppress(OSError):
+            self._progress = TCPInfo.of(self._transport)
         self._expire(self._application.head_timeout, self._check_progress)
 
     def _check_progress(self) -> None:
         before = self._progress
-        try:
-            self._watch()
-        except OSError:
-            # The socket is closed already.
-            return
+        self._watch()
         # While the proxy itself is slow, nothing is queued.
         if (
             self._is_closing or before.queued

@@ -75,7 +75,8 @@ def request(event: h11.Request, peer: str, is_tls: bool) -> Request:
 
     :param peer: the address of the other end of the connection
     :param is_tls: whether the connection has TLS
-    :raises h11.RemoteProtocolError: a header has a control character
+    :raises h11.RemoteProtocolError: a header has a control character, or the
+        body has two lengths, as in request smuggling (RFC 9112, section 6.1)
     """
     try:
         headers = Headers(
@@ -85,6 +86,10 @@ def request(event: h11.Request, peer: str, is_tls: bool) -> Request:
         )
     except InvalidHeaderValue as error:
         raise h11.RemoteProtocolError('illegal header value') from error
+    if 'Transfer-Encoding' in headers and 'Content-Length' in headers:
+        raise h11.RemoteProtocolError(
+            'both Transfer-Encoding and Content-Length'
+        )
     return Request(
         event.method.decode(),
         event.target.decode(),

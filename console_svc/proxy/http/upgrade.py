@@ -66,8 +66,10 @@ def upgrade(
         close_timeout=_CLOSE_TIMEOUT,
         max_queue=_MAX_QUEUE,
     )
-    websocket.connection_made(transport)
+    # In this order: connection_made() makes the write buffer smaller, so that
+    # the transport may call pause_writing().
     transport.set_protocol(websocket)
+    websocket.connection_made(transport)
     transport.write(answer.serialize())
     if rest:
         websocket.data_received(rest)

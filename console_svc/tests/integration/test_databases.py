@@ -8,7 +8,9 @@ The functional tests run them on SQLite.
 import dataclasses
 import threading
 from concurrent import futures
+from typing import Any
 
+import fixtures
 import sqlalchemy as sa
 import testtools
 from oslo_db import exception as db_exception
@@ -27,6 +29,7 @@ from console_svc.tests.functional.db import (
 )
 from console_svc.tests.functional.db.base import NOW, session
 from console_svc.tests.integration.databases import OnMariaDB, OnPostgreSQL
+from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.programs import process
 
 
@@ -79,6 +82,18 @@ class MariaDBMigrations(
             connection.execute(sa.select(sa.func.release_lock(migration.NAME)))
         migration.sync(self.database)
         self.assertEqual([], self.difference())
+
+    def test_a_lost_connection_is_an_error_of_the_database(self) -> None:
+        def upgrade(config: Any, version: str) -> None:
+            connection = config.attributes['connection']
+            number = connection.scalar(sa.select(sa.func.connection_id()))
+            process.shared(MariaDB).execute(f'KILL {number}')
+            connection.execute(sa.text('SELECT 1'))
+
+        self.useFixture(fixtures.MockPatch('alembic.command.upgrade', upgrade))
+        self.assertRaises(
+            db_exception.DBConnectionError, migration.sync, self.database
+        )
 
 
 class MariaDBDatabase(OnMariaDB, test_database.Database, testtools.TestCase):

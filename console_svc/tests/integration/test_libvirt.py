@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 import asyncvnc
 import requests
 import testtools
+from oslo_context import context
 
+from console_svc.compute.libvirt import listing
 from console_svc.compute.libvirt.hosts import Hosts
 from console_svc.tests import fixtures
 from console_svc.tests.integration import libvirtd
@@ -288,6 +290,17 @@ class LibvirtTest(testtools.TestCase):
         for _ in range(4):
             answer = self.consoles(service=service)
             self.assertEqual(200, answer.status_code)
+
+    def test_log_lines_of_a_list_have_the_id_of_the_request(self) -> None:
+        class Host:
+            def call(self, function: Any) -> list[Any]:
+                seen.append(context.get_current().request_id)
+                return []
+
+        seen: list[str] = []
+        context.RequestContext(request_id='req-1')
+        [*listing.describe_all([Host(), Host()])]
+        self.assertEqual(['req-1'] * 2, seen)
 
     def test_an_evacuated_server_is_found_on_its_new_host(self) -> None:
         relay = self.useFixture(Relay(self.libvirtd.port))

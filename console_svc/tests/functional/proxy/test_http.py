@@ -249,6 +249,11 @@ class ConnectionTest(HTTPTest):
                 b'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n',
                 501,
             ),
+            (
+                b'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n'
+                b'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n' + PAGE,
+                400,
+            ),
         ):
             _, reader = self.raw(data)
             response = reader.response()
@@ -259,6 +264,21 @@ class ConnectionTest(HTTPTest):
                 'nosniff', response.headers['X-Content-Type-Options']
             )
             self.assertEqual(b'', reader.read())
+
+    def test_malformed_head_requests_get_no_body(self) -> None:
+        for data in (
+            b'HEAD / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n',
+            b'HEAD / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n'
+            b'\r\nx\r\n',
+        ):
+            _, reader = self.raw(data)
+            self.assertEqual(400, reader.response('HEAD').status)
+            self.assertEqual(b'', reader.read())
+        # The next request on a connection may be another one.
+        _, reader = self.raw(b'HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET\r\n\r\n')
+        reader.response('HEAD')
+        self.assertEqual(400, reader.response().status)
+        self.assertIn(b'Malformed request: ', reader.data)
 
     def test_other_upgrades_are_ignored(self) -> None:
         response = self.get(
@@ -356,6 +376,12 @@ class CacheTest(HTTPTest):
             response = self.get('/page.html', If_None_Match=value)
             self.assertEqual(status, response.status, value)
             self.assertEqual(tag, response.headers['ETag'])
+            self.assertEqual('Accept-Encoding', response.headers['Vary'])
+            # That of a 304 would be the page's.
+            self.assertEqual(
+                '11' if status == 200 else None,
+                response.headers['Content-Length'],
+            )
         self.assertEqual(b'<p>page</p>', self.data)
         file = self.folder / 'page.html'
         os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
@@ -438,6 +464,8 @@ class SecurityTest(HTTPTest):
 
     PROXY = {
         'enable_proxy_headers_parsing': True,
+        # As in the file of an operator.
+        'content_security_policy': "default-src 'self';\n  object-src 'none';",
         'frame_ancestors': 'self, https://dashboard.example.org:8443',
         'hsts_max_age': 600,
     }
@@ -452,12 +480,10 @@ class SecurityTest(HTTPTest):
             self.assertEqual(
                 'max-age=600', headers['Strict-Transport-Security']
             )
-            policy = headers['Content-Security-Policy'].split('; ')
-            self.assertIn("default-src 'self'", policy)
-            self.assertIn("object-src 'none'", policy)
             self.assertEqual(
+                "default-src 'self'; object-src 'none'; "
                 "frame-ancestors 'self' https://dashboard.example.org:8443",
-                policy[-1],
+                headers['Content-Security-Policy'],
             )
 
     def test_no_hsts_without_tls(self) -> None:
@@ -537,5 +563,6 @@ class DrainTest(HTTPTest):
         self.check_echo(session)
         session.close()
         for stream in page, websocket, large:
-            stream.close()
+            # Not close(): the readers keep the sockets open.
+            stream.shutdown(socket.SHUT_RDWR)
         self.assertEqual(0, self.proxy.process.wait())

@@ -56,3 +56,14 @@ class EngineTest(testtools.TestCase):
             error = self.assertRaises(cfg.Error, self.engine, url)
             self.assertIn('not the URL', str(error))
             self.assertNotIn('secret', str(error))
+
+    def test_an_engine_can_be_made_while_others_are_disposed_of(self) -> None:
+        conf = configuration.load()
+        conf.set_override('connection', 'sqlite://', 'database')
+        connections = Connections(conf)
+        sa.event.listen(
+            connections.engine,
+            'engine_disposed',
+            lambda engine: connections.reader,
+        )
+        connections.dispose()

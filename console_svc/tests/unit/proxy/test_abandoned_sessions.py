@@ -13,6 +13,7 @@ import fixtures as fixtures_
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
+    Conflict,
     InvalidToken,
     LoginFailed,
     Refused,
@@ -143,11 +144,11 @@ class AbandonedSessionTest(ApiTest):
     def test_refusals_close_nothing(self) -> None:
         for opening, status, retry_after, kind in (
             (by_token, 404, 0, InvalidToken),
-            (by_token, 409, 0, Refused),
+            (by_token, 409, 0, Conflict),
             (by_log_in, 403, 1, LoginFailed),
             (by_log_in, 429, 1, LoginFailed),
             (by_log_in, 404, 0, Refused),
-            (by_log_in, 409, 0, Refused),
+            (by_log_in, 409, 0, Conflict),
         ):
             headers = {'Retry-After': f'{retry_after}'}
             self.fails(kind, opening, Answer(status, FAULT, headers=headers))

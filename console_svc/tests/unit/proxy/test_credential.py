@@ -49,7 +49,7 @@ class CredentialTest(ApiTest):
         return api
 
     def keep(self, api: ConsoleApi | None = None, number: int = 1) -> None:
-        """Send keep-alives at the same time."""
+        """Send keep-alive requests at the same time."""
 
         async def keep() -> None:
             await asyncio.gather(

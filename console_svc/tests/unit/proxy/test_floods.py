@@ -10,7 +10,7 @@ from typing import Any
 import testtools
 
 from console_svc.proxy.api_answers import OpenedSession
-from console_svc.proxy.errors import InvalidToken
+from console_svc.proxy.errors import Conflict, InvalidToken
 from console_svc.tests.integration.stub import Answer
 from console_svc.tests.unit.proxy.api import (
     ADDRESS,
@@ -40,6 +40,32 @@ class FloodTest(ApiTest):
         if path.endswith('/sessions') and TOKEN not in path:
             return Answer(404)
         return super().respond(method, path)
+
+    def test_an_open_waits_for_closes_that_may_be_the_reason(self) -> None:
+        """A client can see its close before the API, and connect again."""
+        self.held = OPENED['id']
+        self.opened = Answer(409, {'conflictingRequest': {'message': 'full'}})
+        self.run_(self.check_open_after_close())
+        self.assertEqual(2, len(self.sent('POST')))
+
+    async def check_open_after_close(self) -> None:
+        closing = asyncio.create_task(self.api.close(OPENED['id']))
+        while not self.sent('DELETE'):
+            await asyncio.sleep(0.01)
+        opening = asyncio.create_task(self.api.open(TOKEN, ADDRESS))
+        while not self.sent('POST'):
+            await asyncio.sleep(0.01)
+        self.assertFalse(opening.done())
+        self.opened = Answer(201, {'session': OPENED})
+        self.released.set()
+        self.assertEqual(OPENED['id'], (await opening).id)
+        await closing
+
+    def test_an_open_without_closes_is_refused_at_once(self) -> None:
+        self.opened = Answer(409, {'conflictingRequest': {'message': 'full'}})
+        with testtools.ExpectedException(Conflict):
+            self.run_(self.api.open(TOKEN, ADDRESS))
+        self.assertEqual(1, len(self.sent('POST')))
 
     def log_in(
         self, address: str = ADDRESS

@@ -52,6 +52,8 @@ class Checks(upgradecheck.UpgradeCommands):
         """The database answers and has this version's schema or a newer."""
         try:
             found = migration.version(Database(self.conf))
+        except cfg.Error as error:
+            return _failure(str(error))
         except db_exception.DBError as error:
             return _failure(f'The database does not answer: {error}')
         if migration.is_old(found):

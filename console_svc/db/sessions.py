@@ -79,8 +79,9 @@ class SessionQueries:
         with self._connections.writing() as connection:
             if max_sessions:
                 lock_server(connection, session.server_id, session.created_at)
-            # Before sessions are ended: a revocation, too, locks tokens
-            # first.
+            # Before sessions are counted or ended: a revocation, too, locks
+            # tokens first, and so do hosts of the previous version, which
+            # lock all tokens of the server.
             if connection.execute(use).rowcount != 1:
                 raise exception.TokenUsedUp
             if max_sessions:

@@ -67,11 +67,15 @@ class CommandsTest(testtools.TestCase):
         used = socket.create_server(('127.0.0.1', 0))
         self.addCleanup(used.close)
         port = str(used.getsockname()[1])
+        driver = '[database]\nconnection = mysql+asyncmy://joe@[::1]/d\n'
         for program, text, arguments, reason in (
             ('api', '[compute]\ndriver = x\n', (), 'x is not a compute'),
             ('api', f'[oslo_policy]\npolicy_file = {policy}\n', (), 'rules'),
             ('api', '[api]\nmax_limit = x\n', (), 'option max_limit'),
             ('api', '', ('--port', port), 'Address already in use'),
+            ('api', driver, (), 'the driver asyncmy'),
+            ('listener', driver, (), 'the driver asyncmy'),
+            ('manage', driver, ('db', 'version'), 'the driver asyncmy'),
             ('listener', '[compute]\ndriver = x\n', (), 'x is not a compute'),
         ):
             file = self.configuration.folder / 'odd.conf'

@@ -5,6 +5,9 @@
 The functional tests run them on SQLite.
 """
 
+import dataclasses
+import threading
+from concurrent import futures
 from typing import Any
 
 import fixtures
@@ -12,7 +15,9 @@ import sqlalchemy as sa
 import testtools
 from oslo_db import exception as db_exception
 
+from console_svc import exception
 from console_svc.db import migration
+from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.tests.functional.db import (
     test_database,
     test_log_ins,
@@ -22,9 +27,45 @@ from console_svc.tests.functional.db import (
     test_sessions,
     test_tokens,
 )
+from console_svc.tests.functional.db.base import NOW, session
 from console_svc.tests.integration.databases import OnMariaDB, OnPostgreSQL
 from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.programs import process
+
+
+class Sessions(test_sessions.Sessions):
+    def test_the_limit_holds_beside_the_previous_version(self) -> None:
+        tokens = console_auth_tokens
+        waits = threading.Event()
+
+        def executes(connection: object, cursor: object, *rest: str) -> None:
+            if rest[0].startswith('UPDATE console_auth_tokens'):
+                waits.set()
+
+        with futures.ThreadPoolExecutor() as pool:
+            with self.database.writing() as connection:
+                # During an upgrade: that version locks a server so.
+                connection.execute(
+                    tokens.update()
+                    .where(tokens.c.server_id == 'server')
+                    .values(uses=tokens.c.uses)
+                )
+                sa.event.listen(
+                    self.database.engine, 'before_cursor_execute', executes
+                )
+                opening = pool.submit(self.open_session, 'b', max_sessions=1)
+                self.assertTrue(waits.wait(process.PATIENCE))
+                values = dataclasses.asdict(session('a'))
+                connection.execute(
+                    console_sessions.insert(),
+                    {
+                        'session_id': values.pop('id'),
+                        'alive_until': NOW + 30,
+                        **values,
+                    },
+                )
+            self.assertRaises(exception.TooManySessions, opening.result)
+        self.assertEqual(['a'], self.list_sessions())
 
 
 class MariaDBMigrations(
@@ -63,7 +104,7 @@ class MariaDBTokens(OnMariaDB, test_tokens.Tokens, testtools.TestCase):
     pass
 
 
-class MariaDBSessions(OnMariaDB, test_sessions.Sessions, testtools.TestCase):
+class MariaDBSessions(OnMariaDB, Sessions, testtools.TestCase):
     pass
 
 
@@ -124,9 +165,7 @@ class PostgreSQLTokens(OnPostgreSQL, test_tokens.Tokens, testtools.TestCase):
     pass
 
 
-class PostgreSQLSessions(
-    OnPostgreSQL, test_sessions.Sessions, testtools.TestCase
-):
+class PostgreSQLSessions(OnPostgreSQL, Sessions, testtools.TestCase):
     pass
 
 

@@ -4,6 +4,7 @@
 
 import sqlalchemy as sa
 import testtools
+from oslo_config import cfg
 
 from console_svc import conf as configuration
 from console_svc.db.engine import Connections
@@ -37,6 +38,24 @@ class EngineTest(testtools.TestCase):
     ) -> None:
         pool = self.engine('mysql+pymysql://192.0.2.1/name').pool
         self.assertEqual(7, pool.timeout())
+
+    def test_drivers_without_time_outs_are_refused(self) -> None:
+        for url in (
+            'mysql+mysqlconnector://joe:secret@192.0.2.1/name',
+            'mariadb+mariadbconnector://joe:secret@192.0.2.1/name',
+            'postgresql+pg8000://joe:secret@192.0.2.1/name',
+        ):
+            error = self.assertRaises(cfg.Error, self.engine, url)
+            driver = sa.make_url(url).get_driver_name()
+            self.assertIn(f'the driver {driver}', str(error))
+            self.assertIn('mysql+mysqldb', str(error))
+            self.assertNotIn('secret', str(error))
+
+    def test_other_text_than_a_url_is_refused(self) -> None:
+        for url in ('name', 'mysql+pymysql://joe:secret@[::1', 'other://a/b'):
+            error = self.assertRaises(cfg.Error, self.engine, url)
+            self.assertIn('not the URL', str(error))
+            self.assertNotIn('secret', str(error))
 
     def test_an_engine_can_be_made_while_others_are_disposed_of(self) -> None:
         conf = configuration.load()

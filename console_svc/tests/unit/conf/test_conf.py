@@ -44,6 +44,7 @@ class ConfTest(testtools.TestCase):
             ('api', 'forwarding_headers = X-Real-IP'),
             ('consoleauth', 'max_unused_tokens = many'),
             ('database', 'max_pool_size = some'),
+            ('metrics', 'allowed_sources = 10.0.0.1/33'),
             ('proxy', 'frame_ancestors = a b'),
         ):
             file = self.write('x.conf', f'[{section}]\n{line}\n')

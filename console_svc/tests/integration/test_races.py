@@ -22,12 +22,7 @@ from console_svc.objects import Server
 from console_svc.services import Services
 from console_svc.tests import fixtures
 from console_svc.tests.functional.db.base import OnDatabase, OnSQLite
-from console_svc.tests.integration.databases import (
-    OnMariaDB,
-    OnMySQLdb,
-    OnPostgreSQL,
-    OnPsycopg,
-)
+from console_svc.tests.integration.databases import OnMariaDB, OnPostgreSQL
 from console_svc.tests.integration.racer import password_file
 
 RACERS = 8
@@ -330,12 +325,4 @@ class MariaDBRaces(OnMariaDB, Races, testtools.TestCase):
 
 
 class PostgreSQLRaces(OnPostgreSQL, Races, testtools.TestCase):
-    pass
-
-
-class MySQLdbRaces(OnMySQLdb, Races, testtools.TestCase):
-    pass
-
-
-class PsycopgRaces(OnPsycopg, Races, testtools.TestCase):
     pass

@@ -196,6 +196,15 @@ class ConnectionTest(HTTPTest):
                 stream.sendall(PAGE)
                 self.assertEqual(200, reader.response().status)
 
+    def test_no_websocket_begins_before_a_body_is_received(self) -> None:
+        head = UPGRADE.format(target='/').replace(
+            'Host', 'Content-Length: 5\r\nHost'
+        )
+        _, reader = self.raw(head.encode())
+        response = reader.response()
+        self.assertEqual(404, response.status)
+        self.assertTrue(response.will_close)
+
     def test_http_1_0_closes_the_connection(self) -> None:
         _, reader = self.raw(b'GET /page.html HTTP/1.0\r\n\r\n')
         response = reader.response()

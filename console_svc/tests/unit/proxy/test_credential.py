@@ -161,6 +161,48 @@ class CredentialTest(ApiTest):
         self.assertIn('HTTP 401', self.unavailable())
         self.assertEqual(expected, self.tokens())
 
+    def test_refusal_during_a_renewal_replaces_the_token(self) -> None:
+        """The renewal may bring the token that the API has refused."""
+        self.keystone = keystone('first', SOON)
+        self.keep()
+        self.held.clear()
+        self.now += credential._INTERVAL
+        self.refused = {'first'}
+        self.run_(self.check_refusal())
+        self.assertEqual(['first', 'first', 'second'], self.tokens())
+
+    async def check_refusal(self) -> None:
+        def respond(method: str, path: str) -> Answer:
+            if path == '/v3/auth/tokens' and self.authentications() > 2:
+                return keystone('second')
+            return self.respond(method, path)
+
+        async def replace(refused: credential.Access) -> Any:
+            self.held.set()
+            return await original(refused)
+
+        self.stub.answer = respond
+        access = self.api._client._credential
+        original = access.replace
+        self.useFixture(fixtures_.MockPatchObject(access, 'replace', replace))
+        await self.api.keep([KEPT['id']])
+
+    def test_cancelled_request_does_not_cancel_an_authentication(self) -> None:
+        self.held.clear()
+        self.run_(self.check_cancelled())
+        self.assertEqual(1, self.authentications())
+
+    async def check_cancelled(self) -> None:
+        cancelled, other = (
+            asyncio.create_task(self.api.keep([KEPT['id']])) for _ in range(2)
+        )
+        while not self.authentications():
+            await asyncio.sleep(0.01)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        self.held.set()
+        await other
+
     def test_keystone_that_is_unavailable_at_first(self) -> None:
         self.keystone = Answer(503)
         self.assertEqual('ServiceUnavailable', self.unavailable())

@@ -67,6 +67,32 @@ class FloodTest(ApiTest):
             self.run_(self.api.open(TOKEN, ADDRESS))
         self.assertEqual(1, len(self.sent('POST')))
 
+    def test_clients_that_stop_waiting_give_back_their_turns(self) -> None:
+        self.run_(self.check_waiting())
+
+    async def check_waiting(self) -> None:
+        self.held = f'{"x" * 30}/sessions'
+        others = [
+            asyncio.create_task(
+                self.api.open(f'{number:013}{"x" * 30}', f'192.0.2.{number}')
+            )
+            for number in range(16)
+        ]
+        while len(self.sent('POST')) < 16:
+            await asyncio.sleep(0.01)
+        *turns, waiting = (
+            asyncio.create_task(self.api.open(TOKEN, ADDRESS))
+            for _ in range(5)
+        )
+        # They start, and wait.
+        await asyncio.sleep(0)
+        for turn in turns:
+            turn.cancel()
+        await asyncio.wait(turns)
+        self.released.set()
+        self.assertEqual(OPENED['id'], (await waiting).id)
+        await asyncio.wait(others)
+
     def log_in(
         self, address: str = ADDRESS
     ) -> Coroutine[Any, Any, OpenedSession]:

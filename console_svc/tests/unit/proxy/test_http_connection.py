@@ -149,6 +149,22 @@ class UvloopTest(testtools.TestCase):
                 pass
             self.assertFalse(pages.websocket.paused)
 
+    def test_drain_lets_a_request_end(self) -> None:
+        self.run_(self.check_drain)
+
+    async def check_drain(self) -> None:
+        async def page() -> bytes:
+            if called:
+                connection.drain()
+            called.append(True)
+            return b'x'
+
+        called: list[bool] = []
+        async with self.connected(Pages(page)) as (connection, reader, writer):
+            for _ in range(2):
+                writer.write(PAGE)
+                await reader.readuntil(b'\r\n\r\nx')
+
     def test_connection_may_be_drained_while_it_ends(self) -> None:
         self.run_(self.check_closing)
 

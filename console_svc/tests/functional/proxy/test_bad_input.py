@@ -3,15 +3,16 @@
 """Malformed, slow and broken connections of websocket clients."""
 
 import contextlib
-import re
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 import requests
+from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from console_svc.tests.functional.proxy.base import ProxyTest
 from console_svc.tests.programs import bad_input, consoles, process
@@ -45,13 +46,21 @@ class BadInputTest(ProxyTest):
         return data
 
     def close_code(self, stream: socket.socket) -> int:
-        """The code of the close frame."""
-        data = b''
-        while not (found := re.search(rb'\x88.(..)', data, re.DOTALL)):
-            more = stream.recv(65536)
-            self.assertTrue(more, f'no close frame: {data!r}')
-            data += more
-        return int(struct.unpack('>H', found[1])[0])
+        """The code of the close frame, perhaps after that of the upgrade."""
+        websocket = ClientProtocol(
+            parse_uri('ws://127.0.0.1/'), state=State.OPEN, max_size=None
+        )
+        data = stream.recv(65536)
+        if data.startswith(b'HTTP/'):
+            while b'\r\n\r\n' not in data:
+                data += stream.recv(65536)
+            _, _, data = data.partition(b'\r\n\r\n')
+        while websocket.close_rcvd is None:
+            websocket.receive_data(data)
+            if websocket.close_rcvd is None:
+                data = stream.recv(65536)
+                self.assertTrue(data, 'no close frame')
+        return websocket.close_rcvd.code
 
 
 class FrameTest(BadInputTest):

@@ -53,11 +53,17 @@ class UvloopTest(testtools.TestCase):
         super().setUp()
         self.log = self.useFixture(fixtures_.FakeLogger())
         self.places = Places(10, None, 0)
+        self.writers: list[asyncio.StreamWriter] = []
 
     def run_(self, check: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
-            async with asyncio.timeout(PATIENCE):
-                await check()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await check()
+            finally:
+                # Before the event loop is closed.
+                for writer in self.writers:
+                    writer.transport.abort()
 
         with asyncio.Runner(loop_factory=self.new_loop) as runner:
             runner.run(run())
@@ -76,7 +82,7 @@ class UvloopTest(testtools.TestCase):
         listener = socket.create_server(('127.0.0.1', 0))
         acceptor.listen(listener, factory)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
-        self.addCleanup(writer.transport.abort)
+        self.writers.append(writer)
         while not (len(self.places) or self.places.ended):
             await asyncio.sleep(0)
         acceptor.close()
@@ -151,7 +157,7 @@ class UvloopTest(testtools.TestCase):
         acceptor = self.acceptor()
         acceptor.listen(listener, asyncio.Protocol)
         _, writer = await asyncio.open_connection(*listener.getsockname())
-        self.addCleanup(writer.transport.abort)
+        self.writers.append(writer)
         while not listener.calls:
             await asyncio.sleep(0)
         # Otherwise the event loop would call it again at once.

@@ -32,7 +32,7 @@ from console_svc.proxy.errors import PeerClosed
 from console_svc.proxy.handshakes import Answers, perform
 from console_svc.proxy.streams import TCPStream
 from console_svc.tests import fixtures
-from console_svc.tests.integration.keystone import PASSWORD
+from console_svc.tests.integration.service import console_api
 from console_svc.tests.programs import certificates, process
 from console_svc.tests.programs.gateway import by_target
 from console_svc.tests.programs.proxy import Proxy
@@ -139,13 +139,7 @@ def run(stage: Stage, rows: int, seconds: int) -> None:
             return Proxy(
                 subject,
                 {
-                    'auth_type': 'password',
-                    'auth_url': stage.keystone.url,
-                    'username': 'proxy',
-                    'password': PASSWORD,
-                    'user_domain_id': 'default',
-                    'project_name': 'service',
-                    'project_domain_id': 'default',
+                    **console_api(stage.keystone),
                     'endpoint_override': f'{subject.url}/v2.1',
                 },
                 rfb={

@@ -61,6 +61,19 @@ def authtoken(keystone: Keystone, **more: Any) -> dict[str, Any]:
     }
 
 
+def console_api(keystone: Keystone) -> dict[str, str]:
+    """Return the options of [console_api] for a keystone."""
+    return {
+        'auth_type': 'password',
+        'auth_url': keystone.url,
+        'username': 'proxy',
+        'password': PASSWORD,
+        'user_domain_id': 'default',
+        'project_name': 'service',
+        'project_domain_id': 'default',
+    }
+
+
 def uwsgi(
     port: int, file: pathlib.Path, more: Mapping[str, str] | None = None
 ) -> list[str]:

@@ -7,7 +7,6 @@
 
 import contextlib
 import os
-import pathlib
 import resource
 import socket
 import ssl
@@ -15,7 +14,6 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-import fixtures as fixtures_
 from websockets.sync.client import ClientConnection
 
 from console_svc.protocols import rfb
@@ -26,7 +24,6 @@ from console_svc.tests.functional.proxy import (
 )
 from console_svc.tests.programs import (
     bad_input,
-    certificates,
     consoles,
     process,
 )
@@ -53,21 +50,11 @@ class BrowsersTest(test_bad_input.LeakTest):
 
 
 class TLSBrowsersTest(BrowsersTest):
+    context: ssl.SSLContext
+
     @classmethod
     def setUpClass(cls) -> None:
-        temporary = fixtures_.TempDir()
-        temporary.setUp()
-        cls.addClassCleanup(temporary.cleanUp)
-        folder = pathlib.Path(temporary.path)
-        certificates.write(folder)
-        cls.context = ssl.create_default_context(
-            cafile=str(folder / 'ca-cert.pem')
-        )
-        cls.PROXY = {
-            **cls.PROXY,
-            'cert': folder / 'server-cert.pem',
-            'key': folder / 'server-key.pem',
-        }
+        cls.context = cls.use_tls()
         super().setUpClass()
 
     def start_tls(self, stream: socket.socket, port: int) -> socket.socket:

@@ -25,7 +25,7 @@ from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.base import KeystoneTest
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.libvirtd import Libvirtd
-from console_svc.tests.integration.service import Service
+from console_svc.tests.integration.service import Service, console_api
 from console_svc.tests.programs import process
 from console_svc.tests.programs.proxy import Proxy
 
@@ -163,15 +163,7 @@ class BrowserTest(KeystoneTest):
         service = super().start()
         cls.proxy_ = Proxy(
             service,
-            {
-                'auth_type': 'password',
-                'auth_url': cls.keystone.url,
-                'username': 'proxy',
-                'password': PASSWORD,
-                'user_domain_id': 'default',
-                'project_name': 'service',
-                'project_domain_id': 'default',
-            },
+            console_api(cls.keystone),
             port=port,
             keep_interval=1,
             workers=2,

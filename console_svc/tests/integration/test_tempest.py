@@ -15,7 +15,7 @@ from console_svc.tests.integration import libvirtd
 from console_svc.tests.integration.base import KeystoneTest
 from console_svc.tests.integration.keystone import PASSWORD
 from console_svc.tests.integration.libvirtd import Libvirtd
-from console_svc.tests.integration.service import Service
+from console_svc.tests.integration.service import Service, console_api
 from console_svc.tests.programs import process
 from console_svc.tests.programs.proxy import Proxy
 
@@ -78,15 +78,7 @@ class TempestTest(KeystoneTest):
         cls.addClassCleanup(cls.keystone.add_compute(service.url))
         proxy = Proxy(
             service,
-            {
-                'auth_type': 'password',
-                'auth_url': cls.keystone.url,
-                'username': 'proxy',
-                'password': PASSWORD,
-                'user_domain_id': 'default',
-                'project_name': 'service',
-                'project_domain_id': 'default',
-            },
+            console_api(cls.keystone),
             port=port,
         )
         proxy.setUp()

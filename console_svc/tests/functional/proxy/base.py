@@ -2,7 +2,10 @@
 
 """Tests of the console proxy with websocket clients."""
 
+import pathlib
 import socket
+import ssl
+import tempfile
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -13,7 +16,7 @@ from websockets.sync import client
 from websockets.sync.client import ClientConnection
 
 from console_svc.tests import fixtures
-from console_svc.tests.programs import consoles, process
+from console_svc.tests.programs import certificates, consoles, process
 from console_svc.tests.programs.proxy import Proxy
 from console_svc.tests.programs.service import Service
 
@@ -53,6 +56,23 @@ class ProxyTest(testtools.TestCase):
         cls.service.setUp()
         cls.addClassCleanup(cls.service.cleanUp)
         cls.start_proxy()
+
+    @classmethod
+    def use_tls(cls) -> ssl.SSLContext:
+        """Give the proxy of the class a certificate, before it starts.
+
+        :returns: the context of its clients
+        """
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        folder = pathlib.Path(temporary.name)
+        certificates.write(folder)
+        cls.PROXY = {
+            **cls.PROXY,
+            'cert': folder / 'server-cert.pem',
+            'key': folder / 'server-key.pem',
+        }
+        return ssl.create_default_context(cafile=folder / 'ca-cert.pem')
 
     @classmethod
     def start_proxy(cls) -> None:

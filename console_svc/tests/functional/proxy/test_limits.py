@@ -3,20 +3,17 @@
 """Limits of connections, which count when a connection is accepted."""
 
 import contextlib
-import pathlib
 import resource
 import socket
 import ssl
 from typing import Any
 
-import fixtures as fixtures_
 from websockets.sync import client
 from websockets.sync.client import ClientConnection
 
 from console_svc.tests.functional.proxy.base import ProxyTest
 from console_svc.tests.programs import (
     bad_input,
-    certificates,
     process,
 )
 
@@ -57,22 +54,12 @@ class LimitsTest(ProxyTest):
 
 
 class TLSTest(LimitsTest):
+    PROXY = {'max_connections_per_address': 20, 'handshake_timeout': 4}
+    context: ssl.SSLContext
+
     @classmethod
     def setUpClass(cls) -> None:
-        temporary = fixtures_.TempDir()
-        temporary.setUp()
-        cls.addClassCleanup(temporary.cleanUp)
-        folder = pathlib.Path(temporary.path)
-        certificates.write(folder)
-        cls.context = ssl.create_default_context(
-            cafile=str(folder / 'ca-cert.pem')
-        )
-        cls.PROXY = {
-            'cert': folder / 'server-cert.pem',
-            'key': folder / 'server-key.pem',
-            'max_connections_per_address': 20,
-            'handshake_timeout': 4,
-        }
+        cls.context = cls.use_tls()
         super().setUpClass()
 
     def test_tls_handshakes_count_and_time_out(self) -> None:

@@ -6,7 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
+import sysconfig
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,7 +121,10 @@ def mod_wsgi(port: int, file: pathlib.Path) -> list[str]:
             {
                 '127.0.0.1:8775': f'127.0.0.1:{port}',
                 '/opt/console-svc/console-svc.wsgi': str(script),
-                'python-home=/opt/console-svc': f'python-home={sys.prefix}',
+                # Not python-home: mod_wsgi asks access(2) for it, which
+                # does not know of the capability below.
+                'python-home=/opt/console-svc': 'python-path='
+                + sysconfig.get_path('purelib'),
                 'home=/var/lib/console-svc': f'home={file.parent}',
                 # Another user cannot be set without root's permissions.
                 ' user=console-svc group=console-svc': '',

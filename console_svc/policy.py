@@ -51,7 +51,7 @@ class Policy:
 
     def is_admin(self, context: RequestContext) -> bool:
         """Whether a caller is an administrator."""
-        return self._check('context_is_admin', context, None)
+        return self.allows(context, 'context_is_admin')
 
     def can_see(self, context: RequestContext, project_id: str) -> bool:
         """Whether a caller may know of a project's resources.
@@ -67,7 +67,17 @@ class Policy:
 
         Parameters are those of :meth:`authorize`.
         """
-        return self._check(rule, context, project_id)
+        enforcer = self._enforcer.get()
+        if project_id is not None:
+            return _decide(enforcer, rule, context, project_id)
+        # Without a target, the decision depends on the caller and on the
+        # rules alone, which change with the enforcer. oslo.policy inspects
+        # signatures at each check, an eighth of a token look-up.
+        decided_by, decision = context.decisions.get(rule, (None, False))
+        if decided_by is not enforcer:
+            decision = _decide(enforcer, rule, context, None)
+            context.decisions[rule] = enforcer, decision
+        return decision
 
     def authorize(
         self,
@@ -83,23 +93,8 @@ class Policy:
         :raises console_svc.exception.Forbidden: the rule does not allow it,
             or cannot be checked
         """
-        if not self._check(rule, context, project_id):
+        if not self.allows(context, rule, project_id):
             raise exception.Forbidden(rule=rule)
-
-    def _check(
-        self, rule: str, context: RequestContext, project_id: str | None
-    ) -> bool:
-        enforcer = self._enforcer.get()
-        if project_id is not None:
-            return _decide(enforcer, rule, context, project_id)
-        # Without a target, the decision depends on the caller and on the
-        # rules alone, which change with the enforcer. oslo.policy inspects
-        # signatures at each check, an eighth of a token look-up.
-        decided_by, decision = context.decisions.get(rule, (None, False))
-        if decided_by is not enforcer:
-            decision = _decide(enforcer, rule, context, None)
-            context.decisions[rule] = enforcer, decision
-        return decision
 
 
 class _PolicyFiles:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
+from console_svc.db import rows
 from console_svc.db.engine import Connections, retried
 from console_svc.db.sessions import CLOSED, open_session, to_session
 from console_svc.db.tables import console_sessions
@@ -66,20 +67,14 @@ class ClosedSessionQueries:
         :returns: the number of sessions deleted
         """
         columns = console_sessions.c
-        rows = self._connections.read(
-            sa.select(columns.id)
-            .where(columns.alive_until <= before, columns.expires == CLOSED)
-            .order_by(columns.alive_until)
-            .limit(batch)
+        return rows.purge(
+            self._connections,
+            columns.id,
+            columns.alive_until,
+            before,
+            batch,
+            columns.expires == CLOSED,
         )
-        if rows:
-            with self._connections.writing() as connection:
-                connection.execute(
-                    console_sessions.delete().where(
-                        columns.id.in_([row['id'] for row in rows])
-                    )
-                )
-        return len(rows)
 
     @retried
     def _close(
@@ -87,14 +82,14 @@ class ClosedSessionQueries:
     ) -> Sequence[ConsoleSession]:
         wanted = open_session(session_id).with_for_update()
         with self._connections.writing() as connection:
-            rows = connection.execute(wanted).mappings().all()
-            if rows:
+            found = connection.execute(wanted).mappings().all()
+            if found:
                 connection.execute(
                     console_sessions.update()
-                    .where(console_sessions.c.id == rows[0]['id'])
-                    .values(_closed(rows[0], now, channel_until))
+                    .where(console_sessions.c.id == found[0]['id'])
+                    .values(_closed(found[0], now, channel_until))
                 )
-        return [to_session(row) for row in rows]
+        return [to_session(row) for row in found]
 
     @retried
     def _insert(self, session_id: str, now: int) -> None:

@@ -39,7 +39,7 @@ def upserts(table: sa.Table, updated: str) -> dict[str, sa.Insert]:
 
 def purge(
     connections: Connections,
-    key: sa.Column[str],
+    key: sa.Column[Any],
     expires: sa.Column[int],
     now: int,
     batch: int,

@@ -7,7 +7,6 @@ import http.client
 import io
 import pathlib
 import socket
-import tempfile
 from concurrent import futures
 from typing import ClassVar
 
@@ -87,9 +86,7 @@ class HAProxyTest(ProxyTest):
 
     @classmethod
     def setUpClass(cls) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = cls.new_folder()
         cls.PROXY = {
             'web': cls.folder,
             'enable_proxy_headers_parsing': True,

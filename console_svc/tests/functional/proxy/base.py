@@ -58,14 +58,19 @@ class ProxyTest(testtools.TestCase):
         cls.start_proxy()
 
     @classmethod
+    def new_folder(cls) -> pathlib.Path:
+        """A folder that exists until the end of the class."""
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        return pathlib.Path(temporary.name)
+
+    @classmethod
     def use_tls(cls) -> ssl.SSLContext:
         """Give the proxy of the class a certificate, before it starts.
 
         :returns: the context of its clients
         """
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        folder = pathlib.Path(temporary.name)
+        folder = cls.new_folder()
         certificates.write(folder)
         cls.PROXY = {
             **cls.PROXY,

@@ -9,7 +9,6 @@ import pathlib
 import signal
 import socket
 import ssl
-import tempfile
 import time
 from typing import ClassVar
 
@@ -63,9 +62,7 @@ class HTTPTest(ProxyTest):
 
     @classmethod
     def setUpClass(cls) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = cls.new_folder()
         (cls.folder / 'page.html').write_text('<p>page</p>')
         (cls.folder / 'module.mjs').write_bytes(MODULE)
         (cls.folder / 'large.bin').write_bytes(LARGE)

@@ -4,7 +4,6 @@
 
 import http.client
 import pathlib
-import tempfile
 from typing import ClassVar
 
 from websockets.exceptions import InvalidStatus
@@ -120,9 +119,7 @@ class PagesTest(ProxyTest):
 
     @classmethod
     def setUpClass(cls) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = cls.new_folder()
         cls.PROXY = {'web': f'{cls.folder}/one,{cls.folder}/two'}
         super().setUpClass()
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import struct
-import tempfile
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -138,9 +137,7 @@ class VencryptTest(RFBTest):
 
     @classmethod
     def setUpClass(cls) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = cls.new_folder()
         certificates.write(cls.folder)
         cls.VNC = {
             'auth_schemes': 'vencrypt',

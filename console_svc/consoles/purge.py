@@ -29,8 +29,8 @@ LEASE: Final = 'purge'
 #: Rows that one statement deletes.
 BATCH: Final = 1000
 
-# Seconds for which the id of a closed session stays: longer than a request to
-# open it can be under way.
+# Least seconds for which the id of a closed session stays: longer than a
+# request to open it can be under way.
 _CLOSED_TIME: Final = 600
 
 
@@ -60,7 +60,12 @@ class Purge:
         failed: background.Failed = background.ignore,
     ) -> None:
         self._interval: int = conf.consoleauth.purge_interval
-        self._lapse: int = conf.consoleauth.session_lapse
+        options = conf.consoleauth
+        # Lapsed and closed sessions stay as long as they can be resumed.
+        self._lapsed_time: int = max(
+            options.session_lapse, options.resume_time - options.session_lapse
+        )
+        self._closed_time: int = max(_CLOSED_TIME, options.resume_time)
         self._database = database
         self._driver = driver
         self._native_consoles = native_consoles
@@ -85,13 +90,15 @@ class Purge:
         now = int(self._clock())
 
         def delete_sessions() -> int:
-            lapsed = self._database.sessions.purge(now - self._lapse, batch)
+            lapsed = self._database.sessions.purge(
+                now - self._lapsed_time, batch
+            )
             self._audit.ends(self._context, lapsed, 'lapsed')
             return len(lapsed)
 
         def delete_closed_sessions() -> int:
             return self._database.closed_sessions.purge(
-                now - _CLOSED_TIME, batch
+                now - self._closed_time, batch
             )
 
         def delete_tokens() -> int:

@@ -18,14 +18,16 @@ from console_svc.db.sessions import CLOSED, open_session, to_session
 from console_svc.db.tables import console_sessions
 from console_svc.objects import ConsoleSession, ConsoleType
 
-# Nothing but the id and the times is kept, except of SPICE channels.
-_BLANK: Final = {
+#: Of a closed session, nothing but the id and the times is kept, unless it can
+#: be resumed or is a SPICE channel.
+BLANK: Final = {
     'token_hash': '',
     'server_id': '',
     'project_id': '',
     'user_id': None,
     'console_type': '',
     'client_address': None,
+    'secret_hash': None,
     'expires': CLOSED,
 }
 
@@ -99,7 +101,7 @@ class ClosedSessionQueries:
             connection.execute(
                 console_sessions.insert(),
                 {
-                    **_BLANK,
+                    **BLANK,
                     'session_id': session_id,
                     'created_at': now,
                     'alive_until': now,
@@ -111,7 +113,7 @@ def _closed(
     row: sa.RowMapping, now: int, channel_until: int | None
 ) -> Mapping[str, Any]:
     """The new values of a row whose session is closed."""
-    values = {**_BLANK, 'alive_until': now}
+    values = {**BLANK, 'alive_until': now}
     if (
         row['console_type'] == ConsoleType.SPICE_HTML5
         and channel_until is not None
@@ -120,4 +122,9 @@ def _closed(
         values['token_hash'] = row['token_hash']
         values['client_address'] = row['client_address']
         values['alive_until'] = channel_until
+    if row['secret_hash'] is not None:
+        # A client that resumes it is recognized by these.
+        values['token_hash'] = row['token_hash']
+        values['client_address'] = row['client_address']
+        values['secret_hash'] = row['secret_hash']
     return values

@@ -6,9 +6,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-#: The oldest revision on which this version works. Later ones have added
-#: indexes.
-NEEDED: Final = '005'
+#: The oldest revision on which this version works.
+NEEDED: Final = '007'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -82,6 +81,9 @@ console_auth_tokens = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
+    # The number of sessions that have resumed others of it. A resumption must
+    # write to this row: Galera then finds the conflict with a revocation.
+    sa.Column('resumptions', sa.Integer, nullable=False, server_default='0'),
     # The address that requested it, and the only one that can use it if so
     # configured.
     sa.Column('client_address', _Address, nullable=True),
@@ -102,7 +104,8 @@ console_sessions = sa.Table(
     sa.Column('id', _Id, primary_key=True, autoincrement=True),
     # The id in the API: a UUID that cannot be guessed.
     sa.Column('session_id', _UUID, nullable=False),
-    # Empty: the session is closed. A closed SPICE channel keeps it.
+    # Empty: the session is closed. It stays while a client can resume it, and
+    # so does that of a closed SPICE channel.
     sa.Column('token_hash', sa.String(64), nullable=False),
     sa.Column('server_id', _UUID, nullable=False),
     sa.Column('project_id', _Name, nullable=False),
@@ -116,6 +119,9 @@ console_sessions = sa.Table(
     # When it lapses unless it is kept alive; of a closed one, when it was
     # closed; of a closed SPICE channel, until when it can be opened again.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
+    # SHA-256 in hexadecimal of the secret with which its client can resume it;
+    # null: it cannot. The index of token_hash finds it.
+    sa.Column('secret_hash', sa.String(64), nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),

@@ -69,6 +69,7 @@ class OpenedSession:
     """A session as the API has opened it, and where its console is.
 
     :param deadline: monotonic time at which it must end; None: never
+    :param previous_id: the session that it resumes; None: none
     """
 
     id: str
@@ -78,6 +79,7 @@ class OpenedSession:
     port: int
     internal_access_path: str | None
     deadline: float | None
+    previous_id: str | None = None
 
     @property
     def speaks_rfb(self) -> bool:
@@ -115,6 +117,10 @@ def opened(response: Response) -> OpenedSession:
             session, 'internal_access_path', str, NoneType
         ),
         deadline=_deadline(session, response),
+        # An older API does not have it.
+        previous_id=_member(
+            {'previous_id': None, **session}, 'previous_id', str, NoneType
+        ),
     )
 
 

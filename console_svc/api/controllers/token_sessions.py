@@ -46,12 +46,15 @@ class TokenSessionsController(Resource):
         document = req.document()
         if document is None:
             document = {'session': {}}
-        schema.validate(bodies.OPEN, document)
+        schema.validate(bodies.OPEN, document, bodies.has_secret(document))
         self.services.policy.authorize(req.caller, policies.CREATE)
-        session, info = self.services.sessions.open_by_token(
+        wanted = document['session']
+        session, info, previous_id = self.services.sessions.open_by_token(
             req.caller,
             self.console_token,
-            addresses.find(document['session'].get('client_address')),
-            document['session'].get('id'),
+            addresses.find(wanted.get('client_address')),
+            wanted.get('id'),
+            wanted.get('secret'),
+            wanted.get('previous_secret'),
         )
-        return bodies.opened(session, info, self.services.clock())
+        return bodies.opened(session, info, self.services.clock(), previous_id)

@@ -12,6 +12,7 @@ CREATE TABLE console_auth_tokens (
     created_at BIGINT NOT NULL,
     expires BIGINT NOT NULL,
     uses INTEGER DEFAULT '0' NOT NULL,
+    resumptions INTEGER DEFAULT '0' NOT NULL,
     client_address VARCHAR(45),
     encrypted_ticket VARCHAR(255),
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
@@ -34,6 +35,7 @@ CREATE TABLE console_sessions (
     created_at BIGINT NOT NULL,
     expires BIGINT,
     alive_until BIGINT NOT NULL,
+    secret_hash VARCHAR(64),
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 );

@@ -243,11 +243,12 @@ class ConsoleSession:
 class ResumedSessions:
     """The sessions that a session which resumes another one has affected.
 
-    :param previous_id: of the session that it resumes
+    :param previous_id: of the session whose place it has taken; None: it is
+        another channel beside that session
     :param resumed: that session, unless it was closed already
     :param replaced: those that have ended to make room
     """
 
-    previous_id: str
+    previous_id: str | None
     resumed: Sequence[ConsoleSession]
     replaced: Sequence[ConsoleSession]

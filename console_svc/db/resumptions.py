@@ -122,7 +122,8 @@ class ResumptionQueries:
                     connection, session, max_sessions, replace
                 )
             insert_session(connection, session, alive_until)
-        return ResumedSessions(row['session_id'], ended, replaced)
+        previous_id = None if in_channels else row['session_id']
+        return ResumedSessions(previous_id, ended, replaced)
 
     @retried
     def forget(self, session_id: str, server_id: str) -> bool:

@@ -260,7 +260,8 @@ class OtherProxyTest(ResumptionCase):
 
     def test_session_of_a_proxy_that_was_killed_is_resumed(self) -> None:
         # The server has no room for another session.
-        pages = [self.page() for _ in range(4)]
+        pages = [self.page()]
+        pages += [Page(self, self.token()) for _ in range(3)]
         for page in pages:
             self.opened(page)
         before = {it['id'] for it in self.sessions()}

@@ -152,7 +152,7 @@ class BrowserTest(KeystoneTest):
         :param options: of the context
         """
         context = self.chromium.new_context(
-            viewport={'width': 900, 'height': 560}, **options
+            **{'viewport': {'width': 900, 'height': 560}, **options}
         )
         self.addCleanup(context.close)
         page = context.new_page()

@@ -8,6 +8,7 @@ Screenshots are stored in .test/screenshots.
 
 import os
 import pathlib
+import re
 import subprocess
 import time
 from collections.abc import Sequence
@@ -144,6 +145,21 @@ class BrowserTest(KeystoneTest):
         url = answer.stdout.strip()
         token = url.rpartition('token')[2].removeprefix('%3D').lstrip('=')
         self.service.secrets.add(token)
+        return url
+
+    def issue(self, protocol: str, console_type: str) -> str:
+        """Return a console's URL from the API, faster than :meth:`url`."""
+        answer = self.service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            self.member,
+            '2.99',
+            json={
+                'remote_console': {'protocol': protocol, 'type': console_type}
+            },
+        )
+        url: str = answer.json()['remote_console']['url']
+        self.service.secrets.add(re.split('=|%3D', url)[-1])
         return url
 
     def page(self, url: str = '', **options: Any) -> Page:

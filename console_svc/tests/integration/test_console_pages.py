@@ -34,6 +34,8 @@ _SHORT_TICKET = r"""this.send_ticket((() => {
     for (;;) { const ticket = \1; if (ticket.length < 128) return ticket; }
 })())"""
 
+_TYPES = {'vnc': 'novnc', 'serial': 'serial', 'spice': 'spice-html5'}
+
 _PHONE = {
     'viewport': {'width': 390, 'height': 700},
     'has_touch': True,
@@ -47,16 +49,19 @@ class ConsolePagesTest(BrowserTest):
     SPICE = 'http://127.0.0.1:{}/spice.html'
     SERIAL = 'http://127.0.0.1:{}/serial.html'
 
-    def open(self, option: str, **options: object) -> Page:
+    def open(self, protocol: str, **options: object) -> Page:
         """Open a console's page, and wait until it is connected.
 
         :param options: of the browser's context
         """
         page = self.page(**options)
-        page.goto(self.url(option))
+        page.goto(self.new_url(protocol))
         self.wait_for_state(page, 'connected')
         self.assertNotIn('token', page.url)
         return page
+
+    def new_url(self, protocol: str) -> str:
+        return self.issue(protocol, _TYPES[protocol])
 
     def wait_for_state(self, page: Page, state: str) -> None:
         self.wait(
@@ -112,7 +117,7 @@ class ConsolePagesTest(BrowserTest):
         self.assertEqual(reason, page.text_content('#reason'))
 
     def test_vnc(self) -> None:
-        page = self.open('--novnc')
+        page = self.open('vnc')
         self.reset_guest(page)
         page.screenshot(path=SCREENSHOTS / 'page-vnc.png')
         self.check_keys(page, CANVAS)
@@ -128,7 +133,7 @@ class ConsolePagesTest(BrowserTest):
         self.wait_for_state(page, 'connected')
 
     def test_serial(self) -> None:
-        page = self.open('--serial')
+        page = self.open('serial')
         with self.guest.connected() as connection:
             connection.lookupByUUIDString(fixtures.SERVER).reset()
         self.wait_for_text(page, 'GUEST READY')
@@ -157,7 +162,7 @@ class ConsolePagesTest(BrowserTest):
                 content_type='text/javascript', body=short
             ),
         )
-        page.goto(self.url('--spice'))
+        page.goto(self.new_url('spice'))
         self.wait_for_state(page, 'connected')
         self.assertNotIn('token', page.url)
         self.reset_guest(page)
@@ -168,8 +173,8 @@ class ConsolePagesTest(BrowserTest):
         self.check_ended(page)
 
     def test_buttons_by_keyboard(self) -> None:
-        for option in ('--novnc', '--spice'):
-            self.check_buttons(self.open(option))
+        for protocol in ('vnc', 'spice'):
+            self.check_buttons(self.open(protocol))
 
     def check_buttons(self, page: Page) -> None:
         """Check what can be done without a mouse."""
@@ -197,7 +202,7 @@ class ConsolePagesTest(BrowserTest):
         page.context.close()
 
     def test_chords(self) -> None:
-        page = self.open('--novnc')
+        page = self.open('vnc')
         self.press(page, '4', CANVAS)
         page.get_by_role('button', name='Ctrl+Alt+Del').click()
         # The guest's BIOS restarts it.
@@ -207,7 +212,7 @@ class ConsolePagesTest(BrowserTest):
             'a restart',
         )
         page.context.close()
-        page = self.open('--serial')
+        page = self.open('serial')
         page.get_by_label('Send keys').select_option('Ctrl+]')
         page.get_by_role('button', name='Paste as keys').click()
         page.get_by_label('Text to type').fill('pasted')
@@ -215,7 +220,7 @@ class ConsolePagesTest(BrowserTest):
         self.wait_for_text(page, 'pasted')
 
     def test_phone(self) -> None:
-        page = self.open('--novnc', **_PHONE)
+        page = self.open('vnc', **_PHONE)
         self.press(page, '4', CANVAS)
         page.get_by_role('button', name='Keyboard').tap()
         # Such a keyboard changes a text, without events of keys.
@@ -224,7 +229,7 @@ class ConsolePagesTest(BrowserTest):
         page.screenshot(path=SCREENSHOTS / 'page-phone.png')
 
     def test_clipboard(self) -> None:
-        page = self.open('--novnc')
+        page = self.open('vnc')
         page.get_by_role('button', name='Clipboard').click()
         page.get_by_label('Text of the clipboard').fill('x')
         page.get_by_role('button', name='Send to the server').click()
@@ -253,7 +258,7 @@ class ConsolePagesTest(BrowserTest):
         page.route(
             '**/console.json', lambda route: route.fulfill(json=options)
         )
-        page.goto(self.url('--novnc'))
+        page.goto(self.new_url('vnc'))
         self.wait_for_state(page, 'connected')
         buttons = page.get_by_role('button')
         self.assertEqual(

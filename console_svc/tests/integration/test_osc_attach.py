@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import pathlib
 import pty
 import signal
 import socket
@@ -14,6 +15,7 @@ import threading
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.base import ProxyTest
 from console_svc.tests.programs import process
+from console_svc.tests.programs.proxy import Proxy
 
 #: What the command prints before it puts the terminal into raw mode.
 BANNER = b'to disconnect.\r\n'
@@ -96,7 +98,7 @@ def shell(connection: socket.socket) -> None:
         connection.sendall(data.upper())
 
 
-class AttachTest(ProxyTest):
+class AttachCase(ProxyTest):
     def setUp(self) -> None:
         super().setUp()
         self.console(shell)
@@ -108,9 +110,6 @@ class AttachTest(ProxyTest):
         self.addCleanup(
             self.service.conf.clear_override, 'base_url', 'serial_console'
         )
-
-    def attach(self, *options: str) -> Attached:
-        return Attached(self, *options)
 
     def check_session(self, attached: Attached) -> None:
         """Use a console, and disconnect."""
@@ -129,16 +128,18 @@ class AttachTest(ProxyTest):
         self.assertNotIn(b'~.', attached.shown.partition(BANNER)[2])
         self.wait_for_no_session()
 
+
+class AttachTest(AttachCase):
     def test_from_a_websocket_url(self) -> None:
-        self.check_session(self.attach())
+        self.check_session(Attached(self))
 
     def test_from_the_url_of_a_page(self) -> None:
         page = f'http://127.0.0.1:{self.proxy.port}/serial.html'
         self.lead(page)
-        self.check_session(self.attach())
+        self.check_session(Attached(self))
 
     def test_close_reason_is_shown(self) -> None:
-        attached = self.attach()
+        attached = Attached(self)
         attached.see(b'login: ')
         (session,) = self.sessions()
         self.end(session)
@@ -148,18 +149,18 @@ class AttachTest(ProxyTest):
 
     def test_guest_that_ends_the_console(self) -> None:
         self.console(lambda connection: connection.sendall(b'bye\r\n'))
-        attached = self.attach()
+        attached = Attached(self)
         self.assertEqual(0, attached.end())
         attached.see(b'bye')
         attached.see(b'The console has ended.')
         self.assertTrue(attached.is_restored)
 
     def test_proxy_that_is_lost(self) -> None:
-        self.start()
-        self.lead(self.proxy.url)
-        attached = self.attach()
+        lost = self.useFixture(Proxy(self.service, keep_interval=1))
+        self.lead(lost.url)
+        attached = Attached(self)
         attached.see(b'login: ')
-        self.proxy.process.kill()
+        lost.process.kill()
         self.assertEqual(1, attached.end())
         attached.see(b'The connection was lost.')
         self.assertTrue(attached.is_restored)
@@ -168,7 +169,7 @@ class AttachTest(ProxyTest):
 
     def test_signals_restore_the_terminal(self) -> None:
         for number in signal.SIGTERM, signal.SIGHUP:
-            attached = self.attach()
+            attached = Attached(self)
             attached.see(b'login: ')
             attached.signal(number)
             self.assertEqual(0, attached.end())
@@ -177,18 +178,18 @@ class AttachTest(ProxyTest):
     def test_proxy_that_does_not_answer_is_named(self) -> None:
         port = process.free_port()
         self.lead(f'ws://127.0.0.1:{port}/')
-        attached = self.attach('--debug')
+        attached = Attached(self, '--debug')
         self.assertEqual(1, attached.end())
         attached.see(b'The console proxy at 127.0.0.1:%d cannot be' % port)
         self.assertTrue(attached.is_restored)
-        self.assertNotIn(b'token=', attached.shown)
+        self.assertNotIn(b'?token=', attached.shown)
 
     def test_debug_log_has_no_token(self) -> None:
-        attached = self.attach('--debug')
+        attached = Attached(self, '--debug')
         attached.see(b'login: ')
         attached.type(b'~.')
         self.assertEqual(0, attached.end())
-        self.assertNotIn(b'token=', attached.shown)
+        self.assertNotIn(b'?token=', attached.shown)
 
     def test_pipes_are_refused(self) -> None:
         done = subprocess.run(
@@ -213,19 +214,21 @@ class AttachTest(ProxyTest):
         self.assertEqual([], self.sessions())
 
 
-class TLSTest(AttachTest):
-    """The same with TLS, and how its certificate is verified."""
-
+class TLSTest(AttachCase):
     @classmethod
     def start_proxy(cls) -> None:
-        cls.context = cls.use_tls()
+        cls.use_tls()
         super().start_proxy()
 
-    def attach(self, *options: str) -> Attached:
-        ca = str(self.PROXY['cert'].with_name('ca-cert.pem'))
-        return super().attach('--os-cacert', ca, *options)
+    def test_certificate_of_a_known_ca_is_accepted(self) -> None:
+        folder = pathlib.Path(self.PROXY['cert']).parent
+        page = f'https://127.0.0.1:{self.proxy.port}/serial.html'
+        self.lead(page)
+        self.check_session(
+            Attached(self, '--os-cacert', str(folder / 'ca-cert.pem'))
+        )
 
-    def test_insecure(self) -> None:
+    def test_no_certificate_is_verified_if_the_user_says_so(self) -> None:
         self.check_session(Attached(self, '--insecure'))
 
     def test_unknown_certificate_is_refused(self) -> None:

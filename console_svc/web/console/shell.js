@@ -68,6 +68,8 @@ class Shell {
         this.options = await readOptions();
         this.connect();
         addEventListener("online", () => this.hurry());
+        // Browsers slow the timers of tabs in the background down.
+        document.addEventListener("visibilitychange", () => this.hurry());
         addEventListener("pagehide", () => this.disconnect());
         // The page comes out of the browser's back-forward cache.
         addEventListener("pageshow", event => event.persisted && this.connect());

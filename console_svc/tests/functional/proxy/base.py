@@ -117,14 +117,18 @@ class ProxyTest(testtools.TestCase):
         self.place(port, path, kind)
 
     def place(
-        self, port: int, path: str | None = None, kind: str = 'serial'
+        self,
+        port: int,
+        path: str | None = None,
+        kind: str = 'serial',
+        host: str = '127.0.0.1',
     ) -> None:
-        """Have new tokens lead to a port of 127.0.0.1."""
+        """Have new tokens lead to a port of this host."""
         document = fixtures.inventory()
         document['servers'][0]['consoles'] = [
             {
                 'type': kind,
-                'host': '127.0.0.1',
+                'host': host,
                 'port': port,
                 **({} if path is None else {'internal_access_path': path}),
             }

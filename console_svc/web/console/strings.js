@@ -26,6 +26,10 @@ const english = {
     ended: "The console has ended.",
     failed: "The console proxy closed the connection (code {code}).",
     loginCancelled: "The log-in was cancelled.",
+    rdpLogin: "Servers that do not ask for them here show their own log-in "
+        + "screen: leave the fields empty.",
+    rdpLoginFailed: "The server has refused this user name or password.",
+    rdpFailed: "The RDP client failed: {reason}",
     newUrl: "If this does not help, ask for a new URL of the console.",
 
     toolbar: "Console",

@@ -103,13 +103,14 @@ class RDPServers:
                 _TLS(server, self._tls.context, session.host),
             )
         except (rdp.RDPError, PeerClosed, OSError, TimeoutError) as error:
-            LOG.warning(
-                'The RDP handshake with the server at %s port %d failed: %s',
-                session.host,
-                session.port,
-                str(error) or 'timed out',
-            )
-            raise _unreachable(error) from None
+            cause = error
+        LOG.warning(
+            'The RDP handshake with the server at %s port %d failed: %s',
+            session.host,
+            session.port,
+            str(cause) or 'timed out',
+        )
+        raise _unreachable(cause)
 
     async def _refuse(self, browser: Stream, error: Ended) -> None:
         """Tell the client of RDCleanPath, which may not see the close code."""

@@ -2,13 +2,10 @@
 
 """The pages of this package, in a real browser."""
 
-import re
 import signal
-from typing import ClassVar
 
 from playwright.sync_api import Page
 
-from console_svc.tests import fixtures
 from console_svc.tests.integration.chromium import (
     LIT,
     SCREENSHOTS,

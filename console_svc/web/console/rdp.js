@@ -112,6 +112,7 @@ class Attempt {
                 const client = event.detail.irgUserInteraction;
                 // It would read and write the browser's clipboard unasked.
                 client.setEnableClipboard(false);
+                client.setEnableAutoClipboard(false);
                 resolve(client);
             });
             screen.replaceChildren(this.desktop);

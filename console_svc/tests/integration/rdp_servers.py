@@ -4,6 +4,7 @@
 
 import pathlib
 import shutil
+import subprocess
 
 import fixtures
 
@@ -15,6 +16,38 @@ COLOURS = {'1': [205, 0, 0], '2': [0, 205, 0], '4': [0, 0, 238]}
 
 # Reads keys, and fills the terminal with ANSI's colour of this number.
 _PAINT = r"while read -rsn1 key; do printf '\033[4%sm\033[2J' $key; done"
+
+
+_XRDP = """
+[Globals]
+ini_version=1
+fork=true
+port=tcp://127.0.0.1:{port}
+security_layer=tls
+certificate={certificates}/server-cert.pem
+key_file={certificates}/server-key.pem
+ssl_protocols=TLSv1.2, TLSv1.3
+max_bpp=32
+autorun=vnc
+allow_channels=true
+
+[Channels]
+cliprdr=true
+drdynvc=true
+
+[Logging]
+LogFile={folder}/xrdp.log
+LogLevel=INFO
+EnableSyslog=false
+
+[vnc]
+name=vnc
+lib=libvnc.so
+ip=127.0.0.1
+port={vnc_port}
+username=na
+password=na
+"""
 
 
 class Terminal(fixtures.Fixture):
@@ -45,12 +78,17 @@ class Shadow(fixtures.Fixture):
     """FreeRDP's server, which shares the screen of an X server.
 
     :param certificates: folder with server-cert.pem and server-key.pem
-    :param arguments: more arguments
+    :param account: user name and password of network level authentication;
+        None: TLS without authentication
     """
 
-    def __init__(self, certificates: pathlib.Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        certificates: pathlib.Path,
+        account: tuple[str, str] | None = None,
+    ) -> None:
         self._certificates = certificates
-        self._arguments = arguments
+        self._account = account
 
     def _setUp(self) -> None:
         display = self.useFixture(Display())
@@ -63,13 +101,18 @@ class Shadow(fixtures.Fixture):
                 self._certificates / f'server-{source}.pem',
                 folder / f'shadow.{target}',
             )
+        arguments = ['/sec:tls', '-auth']
+        if self._account is not None:
+            accounts = home / 'accounts'
+            accounts.write_text(_entry(*self._account))
+            arguments = ['/sec:nla', '+auth', f'/sam-file:{accounts}']
         self.port = process.free_port()
         server = self.useFixture(
             process.Program(
                 [
                     'freerdp-shadow-cli',
                     *(f'/port:{self.port}', '/bind-address:127.0.0.1'),
-                    *self._arguments,
+                    *arguments,
                 ],
                 home / 'shadow.log',
                 {**display.environment, 'HOME': str(home)},
@@ -78,3 +121,67 @@ class Shadow(fixtures.Fixture):
         server.wait_for(
             lambda: process.listens(self.port), 'freerdp-shadow-cli'
         )
+
+
+class Xrdp(fixtures.Fixture):
+    """xrdp, whose sessions are those of a VNC server.
+
+    :param certificates: folder with server-cert.pem and server-key.pem
+    """
+
+    def __init__(self, certificates: pathlib.Path) -> None:
+        self._certificates = certificates
+
+    def _setUp(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        vnc_port = self._start_vnc(folder)
+        self.port = process.free_port()
+        file = folder / 'xrdp.ini'
+        file.write_text(
+            _XRDP.format(
+                port=self.port,
+                vnc_port=vnc_port,
+                certificates=self._certificates,
+                folder=folder,
+            )
+        )
+        server = self.useFixture(
+            process.Program(
+                ['xrdp', '--nodaemon', '--config', str(file)],
+                folder / 'output.log',
+            )
+        )
+        server.wait_for(lambda: process.listens(self.port), 'xrdp')
+
+    def _start_vnc(self, folder: pathlib.Path) -> int:
+        """Start a VNC server with a terminal; its port."""
+        port = process.free_port()
+        # The number of a free port is unique.
+        display = f':{port}'
+        server = self.useFixture(
+            process.Program(
+                [
+                    *('Xtigervnc', display, '-rfbport', str(port)),
+                    *('-localhost', '-SecurityTypes', 'None'),
+                    *('-geometry', '800x600', '-nolisten', 'tcp'),
+                ],
+                folder / 'vnc.log',
+                {'HOME': str(folder)},
+            )
+        )
+        server.wait_for(lambda: process.listens(port), 'Xtigervnc')
+        self.useFixture(Terminal(display))
+        return port
+
+
+def _entry(name: str, password: str) -> str:
+    """A line of a file of accounts."""
+    return subprocess.run(
+        [
+            process.program('winpr-hash'),
+            *('-u', name, '-p', password, '-f', 'sam'),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout

@@ -3,6 +3,7 @@
 """RDP servers in the page for RDP consoles, in Chromium."""
 
 import pathlib
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from console_svc.tests.functional.proxy.base import ProxyTest
-from console_svc.tests.integration.rdp_servers import COLOURS, Shadow
+from console_svc.tests.integration.rdp_servers import COLOURS, Shadow, Xrdp
 from console_svc.tests.programs import certificates, process
 
 SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
@@ -125,7 +126,7 @@ class RDPTest(ProxyTest):
 
 class ShadowTest(RDPTest):
     def test_page_shows_the_screen_and_types(self) -> None:
-        server = self.useFixture(Shadow(self.folder, '/sec:tls', '-auth'))
+        server = self.useFixture(Shadow(self.folder))
         page = self.open(server.port)
         self.log_in(page)
         self.wait_for_state(page, 'connected')
@@ -134,3 +135,43 @@ class ShadowTest(RDPTest):
         page.screenshot(path=SCREENSHOTS / 'page-rdp.png')
         self.check_ended(page)
         page.screenshot(path=SCREENSHOTS / 'page-rdp-ended.png')
+
+    def test_page_asks_again_after_a_wrong_password(self) -> None:
+        server = self.useFixture(Shadow(self.folder, ('joe', 'sesame')))
+        page = self.open(server.port)
+        self.log_in(page, 'joe', 'wrong')
+        page.wait_for_selector('dialog p:has-text("has refused")')
+        self.log_in(page, 'joe', 'sesame')
+        self.wait_for_state(page, 'connected')
+        self.check_keys(page)
+        self.check_ended(page)
+        log = self.proxy.log.read_text()
+        self.assertNotIn('sesame', log)
+        self.assertNotIn('joe', log)
+
+    def test_page_reconnects_after_the_proxy_was_killed(self) -> None:
+        server = self.useFixture(Shadow(self.folder))
+        page = self.open(server.port)
+        self.log_in(page)
+        self.wait_for_state(page, 'connected')
+        self.proxy.process.signal_all(signal.SIGKILL)
+        self.proxy.process.wait()
+        self.wait_for_state(page, 'reconnecting')
+        self.proxy.process.start()
+        self.wait_for_state(page, 'connected')
+        self.check_keys(page)
+        # The killed proxy has not closed its session.
+        for session in self.sessions():
+            self.end(session)
+        self.wait_for_state(page, 'disconnected')
+
+
+class XrdpTest(RDPTest):
+    def test_page_shows_the_session_and_types(self) -> None:
+        server = self.useFixture(Xrdp(self.folder))
+        page = self.open(server.port)
+        self.log_in(page)
+        self.wait_for_state(page, 'connected')
+        self.check_keys(page)
+        page.screenshot(path=SCREENSHOTS / 'page-rdp-xrdp.png')
+        self.check_ended(page)

@@ -7,8 +7,9 @@ import { allowInlineStyles } from "./inline_styles.js";
 import { run } from "./shell.js";
 import { text } from "./strings.js";
 
-/** The close code of a failure that the page finds; retry.js has others. */
+/** Close codes: of a failure that the page finds, and of the server's end. */
 const REFUSED = 1008;
+const ENDED = 1000;
 
 /** IronRDP's errors (IronErrorKind) for a wrong user name or password. */
 const WRONG_LOGIN = new Set([1, 2, 3]);
@@ -22,7 +23,7 @@ const LARGEST = 8192;
 
 const TEXT = "text/plain";
 
-/** Kept to reconnect, in memory only. */
+/** Kept to reconnect, in memory only; isAccepted: it has worked before. */
 let account = null;
 
 /** The websocket that IronRDP has opened last. */
@@ -86,14 +87,20 @@ class Attempt {
             const client = await this.show();
             const session = await client.connect(this.settings(client));
             client.setVisibility(true);
+            account.isAccepted = true;
             this.connection.opened();
             await session.run();
             return await ending(text("ended"));
         } catch (error) {
             const reason = error.backtrace?.() ?? String(error);
-            if (WRONG_LOGIN.has(error.kind?.())) return { isLoginWrong: true };
             if (socket === null) console.error(error);
-            return await ending(text("rdpFailed", { reason }));
+            const { code, reason: shown } =
+                await ending(text("rdpFailed", { reason }));
+            // Some servers close the connection without an answer. The same
+            // password again and again could lock the user out.
+            const isLoginWrong = WRONG_LOGIN.has(error.kind?.())
+                || code === ENDED && !account.isAccepted;
+            return { code, reason: shown, isLoginWrong };
         } finally {
             this.session = null;
             this.desktop.remove();

@@ -28,7 +28,8 @@ const english = {
     loginCancelled: "The log-in was cancelled.",
     rdpLogin: "Servers that do not ask for them here show their own log-in "
         + "screen: leave the fields empty.",
-    rdpLoginFailed: "The server has refused this user name or password.",
+    rdpLoginFailed: "The server has refused the connection. Check the user "
+        + "name and the password.",
     rdpFailed: "The RDP client failed: {reason}",
     newUrl: "If this does not help, ask for a new URL of the console.",
 

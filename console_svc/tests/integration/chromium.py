@@ -8,6 +8,7 @@ Screenshots are stored in .test/screenshots.
 
 import os
 import pathlib
+import re
 import subprocess
 import time
 from collections.abc import Sequence
@@ -146,13 +147,28 @@ class BrowserTest(KeystoneTest):
         self.service.secrets.add(token)
         return url
 
+    def issue(self, protocol: str, console_type: str) -> str:
+        """Return a console's URL from the API, faster than :meth:`url`."""
+        answer = self.service.request(
+            'POST',
+            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
+            self.member,
+            '2.99',
+            json={
+                'remote_console': {'protocol': protocol, 'type': console_type}
+            },
+        )
+        url: str = answer.json()['remote_console']['url']
+        self.service.secrets.add(re.split('=|%3D', url)[-1])
+        return url
+
     def page(self, url: str = '', **options: Any) -> Page:
         """Open a page in a context of its own.
 
         :param options: of the context
         """
         context = self.chromium.new_context(
-            viewport={'width': 900, 'height': 560}, **options
+            **{'viewport': {'width': 900, 'height': 560}, **options}
         )
         self.addCleanup(context.close)
         page = context.new_page()

@@ -23,8 +23,9 @@ export function readAddress(page) {
     if (path !== null) {
         store(page, path);
         for (const name of ["path", "token"]) parameters.delete(name);
-        const rest = parameters.size ? `?${parameters}` : "";
-        history.replaceState(null, "", location.pathname + rest);
+        const rest = String(parameters);
+        history.replaceState(
+            null, "", location.pathname + (rest && `?${rest}`));
     } else {
         path = stored(page);
     }

@@ -38,7 +38,9 @@ async function createTerminal({ screen, options, viewOnly }) {
     new ResizeObserver(() => fit.fit()).observe(screen);
     const isDark = matchMedia("(prefers-color-scheme: dark)");
     const paint = () => {
-        created.options.theme = isDark.matches ? DARK : LIGHT;
+        const theme = isDark.matches ? DARK : LIGHT;
+        created.options.theme = theme;
+        screen.style.background = theme.background;
     };
     isDark.addEventListener("change", paint);
     paint();

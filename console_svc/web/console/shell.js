@@ -102,12 +102,13 @@ class Shell {
             }),
         };
         const toolbar = element(
-            "header", { role: "toolbar" },
-            this.status, ...Object.values(this.tools),
+            "div", { id: "tools", role: "toolbar" },
+            ...Object.values(this.tools),
         );
         toolbar.ariaLabel = text("toolbar");
         document.body.replaceChildren(
-            toolbar, this.screen, this.notice, this.touch.field,
+            element("header", {}, this.status, toolbar),
+            this.screen, this.notice, this.touch.field,
         );
         leaveByChord(this.screen, toolbar);
         this.show("connecting");

@@ -141,10 +141,10 @@ class Attempt {
             screen.clientWidth / canvas.width,
             screen.clientHeight / canvas.height,
         );
+        const x = (screen.clientWidth - canvas.width * scale) / 2;
+        const y = (screen.clientHeight - canvas.height * scale) / 2;
         canvas.style.transformOrigin = "0 0";
-        canvas.style.transform = `scale(${scale})`;
-        canvas.style.marginInlineStart =
-            `${(screen.clientWidth - canvas.width * scale) / 2}px`;
+        canvas.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     }
 
     close() {
@@ -167,7 +167,7 @@ class Attempt {
             if (code in FLAGS) flags[FLAGS[code]] = true;
             send("keydown", code);
         }
-        for (const code of codes.toReversed()) {
+        for (const code of [...codes].reverse()) {
             if (code in FLAGS) flags[FLAGS[code]] = false;
             send("keyup", code);
         }

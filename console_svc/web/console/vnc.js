@@ -20,6 +20,7 @@ run("vnc", async connection => {
     // Before noVNC's, which does not tell the code.
     socket.addEventListener("close", event => { ending ??= event; });
     const rfb = new RFB(screen, socket);
+    rfb.background = "transparent";
     rfb.viewOnly = viewOnly;
     rfb.scaleViewport = resize !== "off";
     rfb.resizeSession = resize === "remote";

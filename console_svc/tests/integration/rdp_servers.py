@@ -11,6 +11,9 @@ import fixtures
 from console_svc.tests.integration.screen import Display
 from console_svc.tests.programs import process
 
+#: The colour of the terminal at first.
+WHITE = [255, 255, 255]
+
 #: Keys, and the colours that they give to the screen.
 COLOURS = {'1': [205, 0, 0], '2': [0, 205, 0], '4': [0, 0, 238]}
 
@@ -18,6 +21,8 @@ COLOURS = {'1': [205, 0, 0], '2': [0, 205, 0], '4': [0, 0, 238]}
 _PAINT = r"while read -rsn1 key; do printf '\033[4%sm\033[2J' $key; done"
 
 
+# ls_width: IronRDP skews bitmaps whose width is not a multiple of four, as the
+# default of the log-in dialog.
 _XRDP = """
 [Globals]
 ini_version=1
@@ -28,7 +33,7 @@ certificate={certificates}/server-cert.pem
 key_file={certificates}/server-key.pem
 ssl_protocols=TLSv1.2, TLSv1.3
 max_bpp=32
-autorun=vnc
+ls_width=352
 allow_channels=true
 
 [Channels]

@@ -2,6 +2,7 @@
 
 """RDP servers in the page for RDP consoles, in Chromium."""
 
+import functools
 import pathlib
 import signal
 import time
@@ -11,8 +12,14 @@ from typing import Any, ClassVar
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from console_svc.tests.functional.proxy.base import ProxyTest
-from console_svc.tests.integration.rdp_servers import COLOURS, Shadow, Xrdp
+from console_svc.tests.integration.rdp_servers import (
+    COLOURS,
+    WHITE,
+    Shadow,
+    Xrdp,
+)
 from console_svc.tests.programs import certificates, process
+from console_svc.tests.programs.service import Service
 
 SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
 
@@ -37,7 +44,15 @@ class RDPTest(ProxyTest):
     def setUpClass(cls) -> None:
         cls.folder = cls.new_folder()
         certificates.write(cls.folder)
-        cls.PROXY = {'rdp': {'tls_ca_certs': cls.folder / 'ca-cert.pem'}}
+        port = process.free_port()
+        cls.PROXY = {
+            'port': port,
+            'rdp': {'tls_ca_certs': cls.folder / 'ca-cert.pem'},
+        }
+        page = f'http://127.0.0.1:{port}/rdp.html'
+        cls.SERVICE = functools.partial(
+            Service, rdp={'html5_proxy_base_url': page}
+        )
         super().setUpClass()
         playwright = sync_playwright().start()
         cls.addClassCleanup(playwright.stop)
@@ -59,8 +74,7 @@ class RDPTest(ProxyTest):
         page.on('console', lambda message: self.messages.append(message.text))
         page.on('pageerror', lambda error: self.messages.append(str(error)))
         page.set_default_timeout(process.PATIENCE * 1000)
-        token = self.token('rdp', 'rdp-html5')
-        page.goto(f'http://127.0.0.1:{self.proxy.port}/rdp.html?token={token}')
+        page.goto(self.url('rdp', 'rdp-html5'))
         return page
 
     def log_in(self, page: Page, name: str = '', password: str = '') -> None:
@@ -172,6 +186,14 @@ class XrdpTest(RDPTest):
         page = self.open(server.port)
         self.log_in(page)
         self.wait_for_state(page, 'connected')
+
+        def is_past_the_dialog() -> bool:
+            if self.has_colour(page, WHITE):
+                return True
+            page.keyboard.press('Enter')
+            return False
+
+        self.wait(page, is_past_the_dialog, 'the session')
         self.check_keys(page)
         page.screenshot(path=SCREENSHOTS / 'page-rdp-xrdp.png')
         self.check_ended(page)

@@ -162,6 +162,11 @@ class ProxyTest(testtools.TestCase):
 
     def token(self, protocol: str = 'serial', kind: str = 'serial') -> str:
         """A new console token."""
+        url = self.url(protocol, kind)
+        return url.replace('%3D', '=').rpartition('=')[2]
+
+    def url(self, protocol: str, kind: str) -> str:
+        """The URL of a new console token."""
         answer = self.service.request(
             'POST',
             f'{SERVER}/remote-consoles',
@@ -170,7 +175,7 @@ class ProxyTest(testtools.TestCase):
             json={'remote_console': {'protocol': protocol, 'type': kind}},
         )
         url: str = answer.json()['remote_console']['url']
-        return url.replace('%3D', '=').rpartition('=')[2]
+        return url
 
     def check_echo(
         self, connection: ClientConnection, data: bytes = b'hi'

@@ -26,8 +26,7 @@ const english = {
     ended: "The console has ended.",
     failed: "The console proxy closed the connection (code {code}).",
     loginCancelled: "The log-in was cancelled.",
-    rdpLogin: "Servers that do not ask for them here show their own log-in "
-        + "screen: leave the fields empty.",
+    rdpLogin: "Leave the fields empty if the server has its own log-in screen.",
     rdpLoginFailed: "The server has refused the connection. Check the user "
         + "name and the password.",
     rdpFailed: "The RDP client failed: {reason}",

@@ -29,6 +29,7 @@ from console_svc.conf import (
     nova_notifications,
     paths,
     proxy,
+    rdp,
     reading,
     rfb,
     static,
@@ -52,6 +53,7 @@ MODULES = (
     proxy,
     rfb,
     vnc,
+    rdp,
     console_api,
 )
 

@@ -20,6 +20,9 @@ LOG = logging.getLogger(__name__)
 # Console types whose protocol is RFB.
 _RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
 
+# The console type whose protocol is RDP.
+_RDP_TYPE: Final = 'rdp-html5'
+
 # The API's message of the only 403 that is about the token, and not about the
 # credential of the proxy.
 WRONG_ADDRESS: Final = 'Token was issued to another address'
@@ -83,6 +86,11 @@ class OpenedSession:
     def speaks_rfb(self) -> bool:
         """Whether the console's protocol is RFB."""
         return self.console_type in _RFB_TYPES
+
+    @property
+    def speaks_rdp(self) -> bool:
+        """Whether the console's protocol is RDP."""
+        return self.console_type == _RDP_TYPE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class Proxy(fixtures_.Fixture):
 
     :param console_api: options of [console_api]; None: those for the service
     :param vnc: options of [vnc]
+    :param rdp: options of [rdp]
     :param rfb: options of [rfb]; None: no native clients
     :param port_range: [consoles] port_range
     :param port: where browsers connect; None: a free port
@@ -31,6 +32,7 @@ class Proxy(fixtures_.Fixture):
         service: BaseService,
         console_api: dict[str, Any] | None = None,
         vnc: dict[str, Any] | None = None,
+        rdp: dict[str, Any] | None = None,
         port: int | None = None,
         rfb: dict[str, Any] | None = None,
         port_range: str | None = None,
@@ -54,6 +56,7 @@ class Proxy(fixtures_.Fixture):
                 'endpoint': f'{service.url}/v2.1',
             },
             'vnc': vnc or {},
+            'rdp': rdp or {},
         }
         if rfb is not None:
             self._groups['rfb'] = {'enabled': True, **rfb}

@@ -61,9 +61,12 @@ class Server:
         ]
 
     def seconds(self) -> float:
-        """Return the CPU seconds of all processes, user and system."""
+        """Return the CPU seconds of all processes, user and system.
+
+        Those of children that have ended count, too.
+        """
         return sum(
-            sum(map(int, _stat(pid)[11:13])) for pid in self.processes()
+            sum(map(int, _stat(pid)[11:15])) for pid in self.processes()
         ) / float(_TICKS)
 
     def memory_of_all(self) -> float:

@@ -19,7 +19,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import api, gateway, growth, relays, table, targets
+from benchmarks import api, gateway, growth, relays, simulation, table, targets
 
 _Part = Callable[[], Sequence[table.Row]]
 
@@ -66,6 +66,7 @@ def _selected(
             stage, arguments.gateway or 100_000, 3 * arguments.seconds
         ),
         'relays': lambda: relays.run(sizes),
+        'fleet': lambda: simulation.run(stage, arguments.fleet or 100_000),
     }
     if (
         arguments.mysqlclient
@@ -77,7 +78,9 @@ def _selected(
         {only}
         if only
         else {
-            name for name in ('gateway', 'relays') if getattr(arguments, name)
+            name
+            for name in ('gateway', 'relays', 'fleet')
+            if getattr(arguments, name)
         }
     )
     return {
@@ -146,6 +149,13 @@ def _arguments() -> argparse.Namespace:
         type=int,
         help='measure only this part, with log-ins among this number of '
         'consoles instead of 100,000',
+    )
+    parser.add_argument(
+        '--fleet',
+        metavar='SESSIONS',
+        type=int,
+        help='measure only this part, with this number of sessions instead of '
+        '100,000',
     )
     return parser.parse_args()
 

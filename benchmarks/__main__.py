@@ -7,8 +7,8 @@ with two processes, keystone's tokens, and a warm cache. Without arguments, it
 measures all parts beside nova, websockify and a plain TCP relay, and prints a
 table of all goals in the end:
 
-api      requests of the API
 gateway  opening consoles, by browsers and by native clients
+api      requests of the API
 relays   the console proxy with idle sessions, and with one that echoes
 fleet    100,000 sessions of 20 console proxies
 """
@@ -61,10 +61,10 @@ def _selected(
     )
     sizes = [int(number) for number in (arguments.relays or '1000').split(',')]
     parts: Mapping[str, _Part] = {
-        'api': measure_api,
         'gateway': lambda: gateway.run(
             stage, arguments.gateway or 100_000, 3 * arguments.seconds
         ),
+        'api': measure_api,
         'relays': lambda: relays.run(sizes),
         'fleet': lambda: simulation.run(stage, arguments.fleet or 100_000),
     }

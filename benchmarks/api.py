@@ -59,8 +59,9 @@ def run(
             server, request = nova.target(stage, subjects[''])
         except Exception as error:
             # It needs programs of its own: RabbitMQ and placement.
-            problem = f'not measured ({error})'
-            print(f'{peer}: {problem}')
+            reason = str(error).partition('\n')[0] or type(error).__name__
+            problem = f'was not measured: {reason}'
+            print(f'{peer} {problem}')
         else:
             found.append(Target(f'{peer}: {_LOOK_UP}', server, request))
     samples = _measure(found, rounds, seconds)
@@ -95,12 +96,12 @@ def _rows(
                 cpu[_LOOK_UP],
                 'ms',
                 {peer: theirs} if theirs else {},
-                '1/10',
+                '≤ 1/10',
                 is_saving=True,
             )
         )
     if _ISSUE in cpu:
-        rows.append(table.Row(_ISSUE, cpu[_ISSUE], 'ms', goal='0.9 ms'))
+        rows.append(table.Row(_ISSUE, cpu[_ISSUE], 'ms', goal='≤ 0.9 ms'))
     return rows
 
 

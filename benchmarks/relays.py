@@ -117,10 +117,10 @@ def _rows(relays: Sequence[Relay]) -> Sequence[table.Row]:
             goal,
         )
         for what, values, name, unit, goal in (
-            ('idle session, without TLS', memory, plain, 'KiB', '1.5 times'),
-            ('idle session, with TLS', memory, tls, 'KiB', '4 times'),
-            ('CPU of a MiB, without TLS', cpu, plain, 'ms', ''),
-            ('CPU of a MiB, with TLS', cpu, tls, 'ms', '1.5 times'),
+            ('idle session', memory, plain, 'KiB', '≤ 1.5 times'),
+            ('idle session with TLS', memory, tls, 'KiB', '≤ 4 times'),
+            ('CPU of a MiB', cpu, plain, 'ms', ''),
+            ('CPU of a MiB with TLS', cpu, tls, 'ms', '≤ 1.5 times'),
         )
     ]
 

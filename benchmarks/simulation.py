@@ -60,35 +60,32 @@ def _measure(fleet: Fleet, size: int) -> Sequence[table.Row]:
         f'{fleet.unanswered} requests of users had to be repeated.\n'
         f'The sessions of the lost proxy lapsed after {lapse:.0f} s.'
     )
-    name = f'keep-alive of {size:,} sessions'
+    delays = [cut[it] - at for it, at in ended.items()]
     return [
-        *(
-            table.Row(f'{name}: cores of the {what}', cores, goal=goal)
-            for what, cores, goal in (
-                ('API', before.api, '0.3'),
-                ('database', before.database, '0.2'),
-            )
-        ),
-        *(
-            table.Row(f'the same, one API host: cores of the {what}', cores)
-            for what, cores in (
-                ('API', after.api),
-                ('database', after.database),
-            )
-        ),
+        *_keep_alives(f'keep-alive of {size:,} sessions', before, True),
+        *_keep_alives('the same with one API host', after, False),
         table.Row(
-            'an ended session is cut after (median)',
-            statistics.median(cut[it] - at for it, at in ended.items()),
+            'from the end of a session to its cut, median',
+            statistics.median(delays),
             's',
         ),
-        table.Row(
-            'at the latest',
-            max(cut[it] - at for it, at in ended.items()),
-            's',
-            goal='the keep-alive interval',
-        ),
+        table.Row('the longest', max(delays), 's', goal='keep_interval'),
         table.Row('sessions cut that were not ended', len(wrong), goal='0'),
-        table.Row('the sessions of a lost proxy lapse after', lapse, 's'),
+        table.Row('lapse of the sessions of a lost proxy', lapse, 's'),
+    ]
+
+
+def _keep_alives(
+    name: str, cores: Cores, has_goal: bool
+) -> Sequence[table.Row]:
+    return [
+        table.Row(
+            f'{name}, {what}', used, 'cores', goal=goal if has_goal else ''
+        )
+        for what, used, goal in (
+            ('API', cores.api, '≤ 0.3'),
+            ('database', cores.database, '≤ 0.2'),
+        )
     ]
 
 
@@ -105,8 +102,8 @@ def _steady(fleet: Fleet, what: str) -> Cores:
     print(
         f'{what}: {cores.api:.2f} cores of the API, {cores.database:.2f} of '
         f'the database, {cores.proxies:.2f} of the proxies; '
-        f'{len(rounds) / cores.seconds:.1f} rounds of keep-alives a second, each '
-        f'took {statistics.median(rounds):.2f} s (median), '
+        f'{len(rounds) / cores.seconds:.1f} rounds of keep-alives a second, '
+        f'each took {statistics.median(rounds):.2f} s (median), '
         f'{max(rounds):.2f} s at most',
         flush=True,
     )

@@ -3,7 +3,7 @@
 """Tables in reStructuredText, and the rows of the table of goals."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,18 +23,17 @@ class Row:
     goal: str = ''
     is_saving: bool = False
 
-    def cells(self) -> Sequence[str]:
-        """Return the row's texts."""
-        return (
-            self.what,
-            self._amount(self.ours),
-            ', '.join(
-                f'{name}: {it if isinstance(it, str) else self._amount(it)}'
-                for name, it in self.peers.items()
-            ),
-            self._ratio(),
-            self.goal,
-        )
+    def lines(self) -> Iterator[Sequence[str]]:
+        """Return the texts of the row's cells, a line for each peer."""
+        first = (self.what, self._amount(self.ours))
+        last = (self._ratio(), self.goal)
+        peers = [
+            f'{name} {it if isinstance(it, str) else self._amount(it)}'
+            for name, it in self.peers.items()
+        ]
+        yield *first, ', '.join(peers[:1]), *last
+        for peer in peers[1:]:
+            yield '', '', peer, '', ''
 
     def _amount(self, value: float) -> str:
         return f'{_rounded(value)} {self.unit}'.strip()
@@ -52,7 +51,7 @@ def goals(rows: Sequence[Row]) -> str:
     """Return the table of goals."""
     return render(
         ('what', 'console-svc', 'beside it', 'ratio', 'goal'),
-        [row.cells() for row in rows],
+        [line for row in rows for line in row.lines()],
     )
 
 
@@ -60,8 +59,8 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a simple table.
 
     :param heads: of the columns; the first may be empty
+    :param rows: one with an empty first cell continues the one above it
     """
-    # An empty cell in the first column would continue the row above it.
     lines = [[heads[0] or '..', *heads[1:]], *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     border = '  '.join('=' * width for width in widths)
@@ -76,6 +75,6 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _rounded(value: float) -> str:
     """Return a number with about three digits."""
-    if value >= 100:
+    if value >= 100 or value == int(value):
         return f'{value:,.0f}'
     return f'{value:.1f}' if value >= 10 else f'{value:.2f}'

@@ -74,7 +74,9 @@ def _measure(
 ) -> dict[str, list[load.Sample]]:
     for target in found:
         load.wrk(target.request, 1, connections=1)
-    samples = {target.name: [] for target in found}
+    samples: dict[str, list[load.Sample]] = {
+        target.name: [] for target in found
+    }
     for number in range(rounds):
         for target in _rotated(found, number):
             samples[target.name].append(
@@ -130,7 +132,9 @@ def _table(samples: dict[str, list[load.Sample]]) -> str:
 
 
 def _median(samples: Sequence[load.Sample], what: str) -> float:
-    return statistics.median(getattr(sample, what) for sample in samples)
+    return float(
+        statistics.median(getattr(sample, what) for sample in samples)
+    )
 
 
 def _version() -> str:

@@ -11,7 +11,7 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent import futures
 from typing import Any, Final
 
@@ -167,7 +167,7 @@ class Fleet:
         self._stage.use(fixture)
         return fixture
 
-    def _inventory(self) -> Mapping[str, Any]:
+    def _inventory(self) -> dict[str, Any]:
         document = fixtures.inventory()
         first = document['servers'][0]
         first['project_id'] = self._project

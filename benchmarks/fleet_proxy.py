@@ -15,6 +15,7 @@ import pathlib
 import sys
 import time
 from typing import Any, Final
+from unittest import mock
 
 import pymysql
 import sqlalchemy as sa
@@ -173,9 +174,11 @@ def _copy(load: Load, session_id: str) -> None:
 def main() -> int:
     """Run the proxy with the sessions."""
     Sessions.load = Load(**json.loads(os.environ[VARIABLE]))
-    sessions.Session = Session  # type: ignore[misc]
-    worker.Sessions = Sessions  # type: ignore[misc]
-    return proxy.main()
+    with (
+        mock.patch.object(sessions, 'Session', Session),
+        mock.patch.object(worker, 'Sessions', Sessions),
+    ):
+        return proxy.main()
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import fixtures as fixtures_
 
@@ -39,8 +39,8 @@ _AT_ONCE = 50
 class Session:
     """The client side of a session."""
 
-    send: Callable[[bytes], object]
-    receive: Callable[[], object]
+    send: Callable[[bytes], Awaitable[object]]
+    receive: Callable[[], Awaitable[bytes]]
 
 
 @dataclasses.dataclass
@@ -128,9 +128,7 @@ def _rows(relays: Sequence[Relay]) -> Sequence[table.Row]:
 def _relays(
     stack: contextlib.ExitStack, sizes: Sequence[int]
 ) -> Sequence[Relay]:
-    folder = pathlib.Path(
-        stack.enter_context(fixtures_.TempDir()).path  # type: ignore[attr-defined]
-    )
+    folder = pathlib.Path(stack.enter_context(fixtures_.TempDir()).path)
     echo = process.free_port()
 
     def start(name: str, *command: str) -> process.Program:

@@ -38,7 +38,7 @@ class Scene:
         self._stage = stage
         self._exits = exits
         self._folder = pathlib.Path(
-            exits.enter_context(fixtures_.TempDir()).path  # type: ignore[attr-defined]
+            exits.enter_context(fixtures_.TempDir()).path
         )
         certificates.write(self._folder)
         self._screen = process.free_port()

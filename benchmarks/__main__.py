@@ -16,6 +16,7 @@ fleet    100,000 sessions of 20 console proxies
 import argparse
 import functools
 import pathlib
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,6 +28,8 @@ _Part = Callable[[], Sequence[table.Row]]
 def main() -> int:
     """Run the benchmarks that the command line selects."""
     arguments = _arguments()
+    # The programs that were started end with an exit, not with a signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with targets.stage() as stage:
         if arguments.growth:
             rows = [int(number) for number in arguments.growth.split(',')]

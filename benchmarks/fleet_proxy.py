@@ -26,7 +26,7 @@ from console_svc.db import tables
 from console_svc.proxy import sessions, worker
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
-from console_svc.proxy.errors import Ended
+from console_svc.proxy.errors import Ended, TryAgainLater
 from console_svc.proxy.monitoring import Metrics
 
 VARIABLE: Final = 'FLEET_PROXY'
@@ -113,7 +113,7 @@ class Sessions(sessions.Sessions):
 
     async def _fill(self, api: ConsoleApi) -> None:
         load = self.load
-        original = await api.open(load.token, _ADDRESS)
+        original = await _open(api, load.token)
         await asyncio.to_thread(_copy, load, original.id)
         for number in range(1, load.size):
             session_id = identifier(load.number, number)
@@ -145,6 +145,18 @@ class Sessions(sessions.Sessions):
         began = time.monotonic()
         await super().keep()
         self._events.add('kept', time.monotonic() - began)
+
+
+async def _open(api: ConsoleApi, token: str) -> OpenedSession:
+    """Open a session, as soon as the API answers in time.
+
+    All proxies start at once, and wait for keystone.
+    """
+    while True:
+        try:
+            return await api.open(token, _ADDRESS)
+        except TryAgainLater:
+            await asyncio.sleep(1)
 
 
 def _copy(load: Load, session_id: str) -> None:

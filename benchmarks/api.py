@@ -73,7 +73,7 @@ def _measure(
     found: Sequence[Target], rounds: int, seconds: int
 ) -> dict[str, list[load.Sample]]:
     for target in found:
-        load.wrk(target.request, 1, connections=1)
+        load.warm_up(target.request)
     samples: dict[str, list[load.Sample]] = {
         target.name: [] for target in found
     }

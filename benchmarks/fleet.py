@@ -109,9 +109,14 @@ class Fleet:
             list(pool.map(self._use, self.proxies))
         for load in self.loads:
             process.wait_for(
-                lambda load=load: self.events(load.number, 'filled'),
+                lambda load=load: self._is_filled(load.number),
                 f'the sessions of proxy {load.number}',
             )
+
+    def _is_filled(self, number: int) -> bool:
+        failures = self.events(number, 'failed')
+        assert not failures, failures
+        return bool(self.events(number, 'filled'))
 
     def events(self, number: int, name: str) -> Sequence[dict[str, Any]]:
         """Return the events of a proxy that have a name."""

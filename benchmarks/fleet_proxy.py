@@ -109,7 +109,14 @@ class Sessions(sessions.Sessions):
         super().__init__(conf, api, metrics)
         self._events = Events(pathlib.Path(self.load.events))
         self._tasks: set[asyncio.Task[None]] = set()
-        self._filling = asyncio.create_task(self._fill(api))
+        self._filling = asyncio.create_task(self._try_to_fill(api))
+
+    async def _try_to_fill(self, api: ConsoleApi) -> None:
+        try:
+            await self._fill(api)
+        except Exception as error:
+            self._events.add('failed', repr(error))
+            raise
 
     async def _fill(self, api: ConsoleApi) -> None:
         load = self.load

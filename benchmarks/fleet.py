@@ -133,14 +133,19 @@ class Fleet:
         """Send a user's request, again while no API host answers."""
         until = time.monotonic() + process.PATIENCE
         while True:
-            answer = self._api.request(
-                method,
-                f'http://127.0.0.1:{self._port}/v2.1/servers/{path}',
-                timeout=process.PATIENCE,
-            )
-            if answer.status_code < 500 or time.monotonic() > until:
-                answer.raise_for_status()
-                return answer
+            try:
+                answer = self._api.request(
+                    method,
+                    f'http://127.0.0.1:{self._port}/v2.1/servers/{path}',
+                    timeout=process.PATIENCE,
+                )
+            except requests.ConnectionError:
+                # So HAProxy ends a kept connection whose server has died.
+                assert time.monotonic() < until, path
+            else:
+                if answer.status_code < 500 or time.monotonic() > until:
+                    answer.raise_for_status()
+                    return answer
             self.unanswered += 1
             time.sleep(0.5)
 

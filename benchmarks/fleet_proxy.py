@@ -22,7 +22,6 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from console_svc.cmd import proxy
-from console_svc.db import tables
 from console_svc.proxy import sessions, worker
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
@@ -168,12 +167,6 @@ async def _open(api: ConsoleApi, token: str) -> OpenedSession:
 
 def _copy(load: Load, session_id: str) -> None:
     """Copy a session's row, whatever columns it has."""
-    columns = [
-        column.name
-        for column in tables.console_sessions.columns
-        if column.name != 'id'
-    ]
-    values = [_COPIED.get(name, name) for name in columns]
     url = sa.make_url(load.database)
     with pymysql.connect(
         host=url.host or '',
@@ -181,12 +174,21 @@ def _copy(load: Load, session_id: str) -> None:
         user=url.username,
         database=url.database,
         autocommit=True,
+        cursorclass=pymysql.cursors.DictCursor,
     ) as connection:
-        connection.cursor().execute(
-            f'INSERT INTO console_sessions ({", ".join(columns)}) '
-            f'SELECT {", ".join(values)} FROM console_sessions '
-            f'JOIN seq_1_to_{load.size - 1} WHERE session_id = %(original)s',
-            {'prefix': _prefix(load.number), 'original': session_id},
+        cursor = connection.cursor()
+        cursor.execute(
+            'SELECT * FROM console_sessions WHERE session_id = %s', session_id
+        )
+        original = cursor.fetchone()
+        del original['id']
+        values = [_COPIED.get(name, f'%({name})s') for name in original]
+        # One proxy after another: each locks the generator of ids.
+        cursor.execute("SELECT GET_LOCK('copy', 600)")
+        cursor.execute(
+            f'INSERT INTO console_sessions ({", ".join(original)}) '
+            f'SELECT {", ".join(values)} FROM seq_1_to_{load.size - 1}',
+            {**original, 'prefix': _prefix(load.number)},
         )
 
 

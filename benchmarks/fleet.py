@@ -103,6 +103,11 @@ class Fleet:
         self._api = requests.Session()
         self._api.headers['X-Auth-Token'] = stage.token('member', 'demo')
 
+    @property
+    def keep_interval(self) -> int:
+        """The proxies' option: its default."""
+        return int(self.hosts[0].conf.proxy.keep_interval)
+
     def start(self) -> None:
         """Start the proxies, and wait until they have their sessions."""
         with futures.ThreadPoolExecutor(4) as pool:

@@ -3,7 +3,7 @@
 """The console proxy as a program."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fixtures as fixtures_
@@ -24,6 +24,7 @@ class Proxy(fixtures_.Fixture):
     :param port_range: [consoles] port_range
     :param port: where browsers connect; None: a free port
     :param environment: variables in addition to those of the tests
+    :param command: the program, without its configuration
     :param options: other options of [proxy]
     """
 
@@ -37,9 +38,11 @@ class Proxy(fixtures_.Fixture):
         rfb: dict[str, Any] | None = None,
         port_range: str | None = None,
         environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = ('console-svc-proxy',),
         **options: Any,
     ) -> None:
         self._environment = environment
+        self._command = command
         self.port = port or process.free_port()
         self.local_port = process.free_port()
         self.is_tls = 'cert' in options
@@ -76,7 +79,7 @@ class Proxy(fixtures_.Fixture):
         self.log = folder / 'proxy.log'
         self.process = self.useFixture(
             process.Program(
-                ['console-svc-proxy', '--config-file', str(file)],
+                [*self._command, '--config-file', str(file)],
                 self.log,
                 self._environment,
             )

@@ -66,7 +66,7 @@ class Browsers:
         self._sessions = sessions
         self._hypervisors = hypervisors
         self._metrics = metrics
-        self._pages = Pages(options.web)
+        self._pages = Pages(conf)
         self._security_headers = SecurityHeaders(conf)
         # Those for pages; a websocket has a task instead.
         self._connections: set[Connection] = set()

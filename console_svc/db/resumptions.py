@@ -11,16 +11,16 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from console_svc.db.closed_sessions import BLANK
 from console_svc.db.engine import Connections, retried
 from console_svc.db.server_locks import lock_server
-from console_svc.db.sessions import (
+from console_svc.db.session_rows import (
+    BLANK,
     CLOSED,
-    IS_OPEN,
-    end_sessions,
-    insert_session,
-    make_room,
+    end_rows,
+    is_alive,
+    is_lasting,
 )
+from console_svc.db.sessions import insert_session, make_room
 from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.objects import ConsoleSession, ResumedSessions
 
@@ -87,12 +87,7 @@ class ResumptionQueries:
                         sessions.expires == CLOSED,
                         sessions.alive_until > closed_after,
                     ),
-                    sa.and_(
-                        sa.or_(
-                            sessions.expires.is_(None), sessions.expires > now
-                        ),
-                        sessions.alive_until > alive_after,
-                    ),
+                    sa.and_(is_lasting(now), is_alive(alive_after)),
                 ),
             )
             .with_for_update()
@@ -156,10 +151,11 @@ def _end(
 
     :returns: the session that has ended
     """
-    this = console_sessions.c.id == row['id']
-    if row['expires'] == CLOSED:
-        connection.execute(console_sessions.update().where(this).values(BLANK))
-        return ()
-    return end_sessions(
-        connection, sa.select(console_sessions).where(this, IS_OPEN)
+    if row['expires'] != CLOSED:
+        return end_rows(connection, [row])
+    connection.execute(
+        console_sessions.update()
+        .where(console_sessions.c.id == row['id'])
+        .values(BLANK)
     )
+    return ()

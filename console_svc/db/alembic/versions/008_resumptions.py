@@ -2,15 +2,15 @@
 
 """Secrets with which clients resume sessions
 
-Revision ID: 007
-Revises: 006
+Revision ID: 008
+Revises: 007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '007'
-down_revision = '006'
+revision = '008'
+down_revision = '007'
 branch_labels = None
 depends_on = None
 

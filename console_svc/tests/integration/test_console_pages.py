@@ -314,6 +314,9 @@ class ConsolePagesTest(ConsolePagesCase):
 class SingleUseTest(ConsolePagesCase):
     MORE: ClassVar = {'consoleauth': {'session_lapse': 600, 'max_uses': 1}}
 
+    def wait_for_reason(self, page: Page, reason: str) -> None:
+        self.wait(page, lambda: page.text_content('#reason') == reason, reason)
+
     def test_pages_resume_their_sessions(self) -> None:
         for protocol in _TYPES:
             page = self.open(protocol)
@@ -326,12 +329,8 @@ class SingleUseTest(ConsolePagesCase):
             self.assertTrue(cookie['httpOnly'])
             self.assertEqual('Strict', cookie['sameSite'])
             self.check_ended(page)
-            page.get_by_role('button', name='Reconnect').press('Enter')
-            self.wait(
-                page,
-                lambda page=page: (
-                    page.text_content('#reason') == 'Token is used up.'
-                ),
-                'the refusal',
-            )
+            # To keep a SPICE page out, its token must be revoked.
+            if protocol != 'spice':
+                page.get_by_role('button', name='Reconnect').press('Enter')
+                self.wait_for_reason(page, 'Token is used up.')
             page.context.close()

@@ -30,6 +30,7 @@ from console_svc.conf import (
     nova_notifications,
     paths,
     proxy,
+    rdp,
     reading,
     rfb,
     static,
@@ -53,6 +54,7 @@ MODULES = (
     proxy,
     rfb,
     vnc,
+    rdp,
     console_api,
 )
 

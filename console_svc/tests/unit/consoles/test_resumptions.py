@@ -74,6 +74,7 @@ class Resumptions(testtools.TestCase):
         configuration = self.useFixture(
             fixtures.Configuration(consoleauth=options)
         )
+        self.conf = configuration.conf
         return Client(Service(configuration), kind)
 
     def check_refused(self, client: Client, secret: str | None = None) -> None:
@@ -255,6 +256,17 @@ class ResumptionTest(Resumptions):
         client.open()
         client.open()
         self.assertEqual(1, len(client.service.ids()))
+
+    def test_an_open_session_has_its_place_when_the_limit_is_lowered(
+        self,
+    ) -> None:
+        client = self.client(max_sessions_per_server=3)
+        client.open()
+        for _ in range(2):
+            Client(client.service).open()
+        self.conf.set_override('max_sessions_per_server', 1, 'consoleauth')
+        client.open()
+        self.assertEqual(3, len(client.service.ids()))
 
     def test_a_place_that_is_taken_is_not_given_back(self) -> None:
         client = self.client(max_sessions_per_server=1)

@@ -31,6 +31,7 @@ from console_svc.conf import (
     proxy,
     reading,
     rfb,
+    spice,
     static,
     vnc,
 )
@@ -52,6 +53,7 @@ MODULES = (
     proxy,
     rfb,
     vnc,
+    spice,
     console_api,
 )
 

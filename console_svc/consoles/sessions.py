@@ -88,6 +88,37 @@ class ConsoleSessions:
         )
         return session, found.connect_info
 
+    def join_by_token(
+        self, context: RequestContext, token: str, client_address: str | None
+    ) -> tuple[ConsoleSession, ConnectInfo]:
+        """Find the session that a further connection of a client belongs to.
+
+        It is not another use of the token.
+
+        :param client_address: the address of the proxy's client
+        :returns: the newest session of the token and the address, and where
+            its console is
+        :raises console_svc.exception.NothingToJoin: there is no such session
+        :raises console_svc.exception.TokenNotFound: the token is not valid
+        """
+        found = self._tokens.validate(context, token)
+        session = self._database.sessions.find(
+            found.token_hash, client_address, int(self._clock())
+        )
+        if session is None:
+            error = exception.NothingToJoin()
+            self._audit.refusal(
+                context,
+                audit.OPEN,
+                error,
+                server_id=found.server_id,
+                console_type=found.console_type,
+                token=found.token_hash,
+                client_address=client_address,
+            )
+            raise error
+        return session, found.connect_info
+
     def open(
         self,
         context: RequestContext,

@@ -64,6 +64,17 @@ class Unreachable(Ended):
         super().__init__(CloseCode.BAD_GATEWAY, reason)
 
 
+class LinkRefused(Unreachable):
+    """The hypervisor's SPICE server refuses a channel.
+
+    :param link_code: SPICE's code
+    """
+
+    def __init__(self, reason: str, link_code: int) -> None:
+        super().__init__(reason)
+        self.link_code = link_code
+
+
 class ClientFailed(Ended):
     """The client failed the handshake."""
 

@@ -41,19 +41,26 @@ _PATH: Final = re.compile(r'[!-~]+')
 _LONGEST_RESPONSE: Final = 4096
 _CONNECTED: Final = re.compile(rb'HTTP/1\.[01] 200(?: [^\r\n]*)?\r\n')
 
-_NO_ANSWER: Final = 'The hypervisor does not answer.'
+#: The reason if nothing comes back in time.
+NO_ANSWER: Final = 'The hypervisor does not answer.'
 
 
 class Hypervisors:
     """Connects to consoles.
 
-    :param tls: towards hypervisors; None: without TLS
+    :param tls: towards VNC servers; None: without TLS
+    :param spice_tls: towards SPICE servers; None: without TLS
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, tls: HypervisorTLS | None
+        self,
+        conf: cfg.ConfigOpts,
+        tls: HypervisorTLS | None,
+        spice_tls: HypervisorTLS | None = None,
     ) -> None:
         self._timeout: int = conf.proxy.handshake_timeout
+        self._spice_tls = spice_tls
+        self._requires_spice_tls: bool = conf.spice.require_secure
         self._security_types = [
             _SECURITY_TYPES[name] for name in conf.vnc.auth_schemes
         ]
@@ -83,18 +90,72 @@ class Hypervisors:
                 'This proxy does not serve consoles of the type '
                 f'{session.console_type}.'
             )
-        server = await self._connect(session)
-        try:
-            if session.internal_access_path is not None:
-                await self._request_path(server, session)
+        async with self.dialed(session) as server:
             if session.speaks_rfb:
                 await self._log_in(server, client, session.host)
+            yield server
+
+    @contextlib.asynccontextmanager
+    async def dialed(self, session: OpenedSession) -> AsyncIterator[TCPStream]:
+        """A connection to a session's console, without a handshake.
+
+        To a SPICE console it has TLS, by the options.
+
+        :raises console_svc.proxy.errors.Unreachable: the hypervisor does not
+            answer, or is not trusted
+        """
+        tls = self._tls_of(session)
+        server = await self._connect(
+            session.host,
+            # None only without TLS.
+            session.port if tls is None else session.tls_port or 0,
+        )
+        try:
+            if tls is not None:
+                await self._start_tls(server, tls, session.host)
+            if session.internal_access_path is not None:
+                await self._request_path(server, session)
             yield server
         finally:
             server.abort()
 
-    async def _connect(self, session: OpenedSession) -> TCPStream:
-        host, port = session.host, session.port
+    def _tls_of(self, session: OpenedSession) -> ssl.SSLContext | None:
+        """TLS for a console from the first byte; None: without."""
+        if not session.speaks_spice:
+            return None
+        if self._spice_tls is not None and session.tls_port is not None:
+            return self._spice_tls.context
+        if self._requires_spice_tls:
+            LOG.warning(
+                'The SPICE console at %s port %d is refused: it has no port '
+                'for TLS, which [spice] require_secure requires',
+                session.host,
+                session.port,
+            )
+            raise Unreachable('The hypervisor has no TLS for this console.')
+        return None
+
+    async def _start_tls(
+        self, server: TCPStream, context: ssl.SSLContext, host: str
+    ) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await server.start_tls(context, host)
+            return
+        except ssl.SSLError as error:
+            cause: Exception = error
+            reason = 'The hypervisor is not trusted, or rejects the proxy.'
+        except (PeerClosed, OSError, TimeoutError) as error:
+            cause = error
+            reason = NO_ANSWER
+        LOG.warning(
+            'The TLS handshake with the SPICE server at %s failed: %s',
+            host,
+            str(cause) or 'timed out',
+        )
+        raise Unreachable(reason)
+
+    async def _connect(self, host: str, port: int) -> TCPStream:
         try:
             async with asyncio.timeout(self._timeout):
                 connection = await dialing.connect(host, port)
@@ -109,7 +170,7 @@ class Hypervisors:
                 port,
                 str(error) or 'timed out',
             )
-            raise Unreachable(_NO_ANSWER) from None
+            raise Unreachable(NO_ANSWER) from None
 
     async def _request_path(
         self, server: TCPStream, session: OpenedSession
@@ -134,7 +195,7 @@ class Hypervisors:
                     # Byte by byte: what follows belongs to the console.
                     response += await server.read_exactly(1)
         except (PeerClosed, OSError, TimeoutError):
-            raise Unreachable(_NO_ANSWER) from None
+            raise Unreachable(NO_ANSWER) from None
         if not _CONNECTED.match(response):
             raise Unreachable('The hypervisor does not know this console.')
 
@@ -165,7 +226,7 @@ class Hypervisors:
             reason = 'The hypervisor is not trusted, or rejects the proxy.'
         except (PeerClosed, OSError, TimeoutError) as error:
             cause = error
-            reason = _NO_ANSWER
+            reason = NO_ANSWER
         LOG.warning(
             'The RFB handshake with the hypervisor at %s failed: %s',
             host,

@@ -13,6 +13,7 @@ from oslo_config import cfg
 from websockets.frames import CloseCode
 
 from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.connections import Connections
 from console_svc.proxy.console_api import BATCH, ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
@@ -24,6 +25,10 @@ from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.streams import Stream, TCPStream
 
 LOG = logging.getLogger(__name__)
+
+_FIRST_CLOSED: Final = Ended(
+    CloseCode.NORMAL_CLOSURE, 'The first connection of the session was closed.'
+)
 
 # Seconds to relay the last input of a client that has closed.
 _LAST_INPUT_TIMEOUT: Final = 5
@@ -143,7 +148,7 @@ class Sessions:
         self._options = conf.proxy
         self._api = api
         self._metrics = metrics
-        self._sessions: dict[str, Session] = {}
+        self._connections = Connections[Session]()
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
         # Requests to close one.
@@ -151,7 +156,7 @@ class Sessions:
         self._draining = False
 
     def __len__(self) -> int:
-        return len(self._sessions) + self._opening
+        return len(self._connections) + self._opening
 
     @contextlib.asynccontextmanager
     async def opened(
@@ -165,17 +170,39 @@ class Sessions:
         :raises console_svc.proxy.errors.Ended: it cannot be opened
         """
         session = await self._open(opening)
-        self._sessions[session.opened.id] = session
+        self._connections.add(session)
         self._metrics.opened(session.opened.console_type)
         try:
             yield session
         finally:
-            del self._sessions[session.opened.id]
+            self._connections.remove(session)
+            for other in self._connections.of(session.opened.id):
+                other.end(_FIRST_CLOSED)
             self._count(session, time.monotonic())
             self._metrics.closed()
             closing = asyncio.create_task(self._close(session.opened.id))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+    @contextlib.asynccontextmanager
+    async def joined(
+        self, joining: Callable[[], Awaitable[OpenedSession]]
+    ) -> AsyncIterator[Session]:
+        """A further connection of an open session, which it ends with.
+
+        The session stays open without it. It counts towards ``max_sessions``:
+        it needs as much memory as the first one.
+
+        :param joining: finds the session at the API
+        :raises console_svc.proxy.errors.Ended: there is none
+        """
+        session = await self._open(joining)
+        self._connections.add(session)
+        try:
+            yield session
+        finally:
+            self._connections.remove(session)
+            self._count(session, time.monotonic())
 
     async def _open(
         self, opening: Callable[[], Awaitable[OpenedSession]]
@@ -209,9 +236,15 @@ class Sessions:
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""
         now = time.monotonic()
-        for session in self._sessions.values():
-            self._count(session, now)
-            self._check(session, now)
+        for session_id in self._connections.ids():
+            connections = self._connections.of(session_id)
+            for session in connections:
+                self._count(session, now)
+            # One that is idle stays while another one is not.
+            moved_at = max(it.moved_at for it in connections)
+            for session in connections:
+                session.moved_at = moved_at
+                self._check(session, now)
 
     async def keep(self) -> None:
         """Keep sessions alive at the API, and end those that it does not know.
@@ -219,7 +252,7 @@ class Sessions:
         While the API is unavailable, all continue.
         """
         self._metrics.tasks(len(asyncio.all_tasks()))
-        ids = list(self._sessions)
+        ids = self._connections.ids()
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             try:
@@ -233,15 +266,13 @@ class Sessions:
                 self._metrics.api_failed()
                 return
             for session_id in batch:
-                session = self._sessions.get(session_id)
-                if session is None:
-                    continue
-                if session_id in kept:
-                    session.deadline = kept[session_id]
-                else:
-                    # The API drops expired sessions, too: name the reason.
-                    self._check(session, time.monotonic())
-                    session.end(Refused('The session was ended.'))
+                for session in self._connections.of(session_id):
+                    if session_id in kept:
+                        session.deadline = kept[session_id]
+                    else:
+                        # The API drops expired ones, too: name the reason.
+                        self._check(session, time.monotonic())
+                        session.end(Refused('The session was ended.'))
 
     async def drain(self, timeout: float) -> None:
         """Refuse new sessions, and end the others after a time-out."""
@@ -249,12 +280,12 @@ class Sessions:
         deadline = time.monotonic() + timeout
         while len(self) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-        for session in self._sessions.values():
-            session.end(
-                Ended(
-                    CloseCode.GOING_AWAY, 'This console proxy is going down.'
-                )
-            )
+        ending = Ended(
+            CloseCode.GOING_AWAY, 'This console proxy is going down.'
+        )
+        for session_id in self._connections.ids():
+            for session in self._connections.of(session_id):
+                session.end(ending)
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))

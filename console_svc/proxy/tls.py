@@ -62,13 +62,28 @@ class ServerTLS:
 
 
 class HypervisorTLS:
-    """TLS towards hypervisors, by the options ``[vnc] vencrypt_*``.
+    """TLS towards hypervisors.
 
+    :param options: their group and prefix, for the log
+    :param authorities: PEM file with the CA certificates
+    :param cert: PEM file with the proxy's certificate; None: it has none
+    :param key: PEM file of its private key; None: it is in the same file
+    :param check_host: whether certificates must name the host
     :raises OSError: a file cannot be read
     """
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._options = conf.vnc
+    def __init__(
+        self,
+        options: str,
+        authorities: str,
+        cert: str | None,
+        key: str | None,
+        check_host: bool,
+    ) -> None:
+        self._options = options
+        self._authorities = authorities
+        self._files = cert, key
+        self._check_host = check_host
         self.context = self._new_context()
 
     def reload(self) -> None:
@@ -80,25 +95,21 @@ class HypervisorTLS:
             self.context = self._new_context()
         except OSError as error:
             LOG.error(
-                'The files of [vnc] vencrypt_* cannot be reloaded, the old '
-                'ones stay in use: %s',
+                'The files of %s cannot be reloaded, the old ones stay in '
+                'use: %s',
+                self._options,
                 error,
             )
 
     def _new_context(self) -> ssl.SSLContext:
-        options = self._options
-        authorities = options.vencrypt_ca_certs
         try:
-            context = ssl.create_default_context(cafile=authorities)
+            context = ssl.create_default_context(cafile=self._authorities)
         except OSError as error:
-            raise OSError(f'{authorities}: {error}') from error
-        context.check_hostname = options.vencrypt_check_host
-        if options.vencrypt_client_cert:
-            _load_chain(
-                context,
-                options.vencrypt_client_cert,
-                options.vencrypt_client_key,
-            )
+            raise OSError(f'{self._authorities}: {error}') from error
+        context.check_hostname = self._check_host
+        cert, key = self._files
+        if cert:
+            _load_chain(context, cert, key)
         return context
 
 
@@ -188,13 +199,58 @@ def native_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
 
 
 def hypervisors(conf: cfg.ConfigOpts) -> HypervisorTLS | None:
-    """TLS towards hypervisors; None if ``[vnc] auth_schemes`` has none.
+    """TLS towards VNC servers; None if ``[vnc] auth_schemes`` has none.
 
     :raises OSError: a file cannot be read
     """
     if 'vencrypt' not in conf.vnc.auth_schemes:
         return None
-    return HypervisorTLS(conf)
+    options = conf.vnc
+    return HypervisorTLS(
+        '[vnc] vencrypt_*',
+        options.vencrypt_ca_certs,
+        options.vencrypt_client_cert,
+        options.vencrypt_client_key,
+        options.vencrypt_check_host,
+    )
+
+
+def spice_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
+    """TLS towards native SPICE clients; None: there is no port for it.
+
+    :raises oslo_config.cfg.Error: they are accepted, but there is no port, or
+        no certificate
+    """
+    options = conf.spice
+    if not options.direct_enabled:
+        return None
+    if options.direct_tls_port:
+        if not options.direct_cert:
+            raise cfg.RequiredOptError('direct_cert', cfg.OptGroup('spice'))
+        return ServerTLS(conf, options.direct_cert, options.direct_key)
+    if not options.direct_port:
+        raise cfg.RequiredOptError('direct_tls_port', cfg.OptGroup('spice'))
+    return None
+
+
+def spice_servers(conf: cfg.ConfigOpts) -> HypervisorTLS | None:
+    """TLS towards the SPICE servers of hypervisors; None without CAs.
+
+    :raises oslo_config.cfg.Error: TLS is required, but there are no CAs
+    :raises OSError: a file cannot be read
+    """
+    options = conf.spice
+    if options.ca_certs:
+        return HypervisorTLS(
+            '[spice] ca_certs and client_*',
+            options.ca_certs,
+            options.client_cert,
+            options.client_key,
+            options.check_host,
+        )
+    if options.require_secure:
+        raise cfg.RequiredOptError('ca_certs', cfg.OptGroup('spice'))
+    return None
 
 
 def _load_chain(context: ssl.SSLContext, cert: str, key: str | None) -> None:

@@ -35,6 +35,7 @@ class TokenSessionsController(Resource):
             exception.SessionIdUsed,
             exception.TokenUsedUp,
             exception.TooManySessions,
+            exception.NothingToJoin,
         ),
         links={
             'proxy_session_delete': {
@@ -48,10 +49,14 @@ class TokenSessionsController(Resource):
             document = {'session': {}}
         schema.validate(bodies.OPEN, document)
         self.services.policy.authorize(req.caller, policies.CREATE)
-        session, info = self.services.sessions.open_by_token(
-            req.caller,
-            self.console_token,
-            addresses.find(document['session'].get('client_address')),
-            document['session'].get('id'),
-        )
+        wanted = document['session']
+        address = addresses.find(wanted.get('client_address'))
+        if wanted.get('join', False):
+            session, info = self.services.sessions.join_by_token(
+                req.caller, self.console_token, address
+            )
+        else:
+            session, info = self.services.sessions.open_by_token(
+                req.caller, self.console_token, address, wanted.get('id')
+            )
         return bodies.opened(session, info, self.services.clock())

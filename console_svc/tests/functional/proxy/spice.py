@@ -39,6 +39,7 @@ class SpiceTest(ProxyTest):
                 'direct_tls_port': cls.tls_port,
                 'direct_cert': folder / 'server-cert.pem',
                 'direct_key': folder / 'server-key.pem',
+                'direct_ca': cls.authority,
                 'spice_direct_proxy_base_url': f'http://127.0.0.1{BASE_URL}',
                 **cls.SPICE,
             },
@@ -52,14 +53,12 @@ class SpiceTest(ProxyTest):
         self.console(server.serve, kind='spice-direct')
         return server
 
-    def place_with_tls(self, port: int, tls_port: int | None) -> None:
+    def place_with_tls(
+        self, port: int, tls_port: int | None, kind: str = 'spice-direct'
+    ) -> None:
         """Have new tokens lead to two ports of 127.0.0.1."""
         document = fixtures.inventory()
-        console = {
-            'type': 'spice-direct',
-            'host': '127.0.0.1',
-            'port': port,
-        }
+        console = {'type': kind, 'host': '127.0.0.1', 'port': port}
         if tls_port is not None:
             console['tls_port'] = tls_port
         document['servers'][0]['consoles'] = [console]

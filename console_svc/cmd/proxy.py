@@ -34,6 +34,7 @@ def main() -> int:
 def _run(conf: cfg.ConfigOpts) -> int:
     from console_svc import prometheus
     from console_svc.proxy import (
+        activity,
         connection_files,
         console_api,
         listening,
@@ -71,7 +72,13 @@ def _run(conf: cfg.ConfigOpts) -> int:
     manager.register_hooks(
         on_dead_worker=lambda *_: prometheus.drop_dead_workers()
     )
-    manager.add(worker.Worker, workers=conf.proxy.workers, args=(conf,))
+    # Only native SPICE clients have connections in several workers.
+    shares = conf.spice.direct_enabled and conf.proxy.idle_timeout
+    manager.add(
+        worker.Worker,
+        workers=conf.proxy.workers,
+        args=(conf, activity.Activity() if shares else None),
+    )
     manager.run()
     return 0
 

@@ -57,6 +57,24 @@ class TryAgainLater(Ended):
         super().__init__(CloseCode.TRY_AGAIN_LATER, reason)
 
 
+class GoingDown(Ended):
+    """The proxy is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CloseCode.GOING_AWAY, 'This console proxy is going down.'
+        )
+
+
+class Disconnected(Ended):
+    """The first connection of the session was closed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CloseCode.NORMAL_CLOSURE, 'The main channel was closed.'
+        )
+
+
 class Unreachable(Ended):
     """The hypervisor is unreachable, or failed the handshake."""
 

@@ -10,14 +10,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from oslo_config import cfg
-from websockets.frames import CloseCode
 
+from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.connections import Connections
 from console_svc.proxy.console_api import BATCH, ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
+    Disconnected,
     Ended,
+    GoingDown,
     Refused,
     TryAgainLater,
 )
@@ -25,10 +27,6 @@ from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.streams import Stream, TCPStream
 
 LOG = logging.getLogger(__name__)
-
-_FIRST_CLOSED: Final = Ended(
-    CloseCode.NORMAL_CLOSURE, 'The first connection of the session was closed.'
-)
 
 # Seconds to relay the last input of a client that has closed.
 _LAST_INPUT_TIMEOUT: Final = 5
@@ -143,12 +141,16 @@ class Sessions:
     """The sessions of this process."""
 
     def __init__(
-        self, conf: cfg.ConfigOpts, api: ConsoleApi, metrics: Metrics
+        self,
+        conf: cfg.ConfigOpts,
+        api: ConsoleApi,
+        metrics: Metrics,
+        activity: Activity | None = None,
     ) -> None:
         self._options = conf.proxy
         self._api = api
         self._metrics = metrics
-        self._connections = Connections[Session]()
+        self._connections = Connections[Session](activity)
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
         # Requests to close one.
@@ -176,8 +178,7 @@ class Sessions:
             yield session
         finally:
             self._connections.remove(session)
-            for other in self._connections.of(session.opened.id):
-                other.end(_FIRST_CLOSED)
+            self._connections.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
             closing = asyncio.create_task(self._close(session.opened.id))
@@ -240,8 +241,7 @@ class Sessions:
             connections = self._connections.of(session_id)
             for session in connections:
                 self._count(session, now)
-            # One that is idle stays while another one is not.
-            moved_at = max(it.moved_at for it in connections)
+            moved_at = self._connections.moved_at(session_id)
             for session in connections:
                 session.moved_at = moved_at
                 self._check(session, now)
@@ -280,12 +280,8 @@ class Sessions:
         deadline = time.monotonic() + timeout
         while len(self) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-        ending = Ended(
-            CloseCode.GOING_AWAY, 'This console proxy is going down.'
-        )
         for session_id in self._connections.ids():
-            for session in self._connections.of(session_id):
-                session.end(ending)
+            self._connections.end(session_id, GoingDown())
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))

@@ -18,6 +18,7 @@ from oslo_config import cfg
 
 from console_svc.protocols import spice
 from console_svc.proxy import accepting, background, monitoring, tls
+from console_svc.proxy.activity import Activity
 from console_svc.proxy.background import BackgroundTask
 from console_svc.proxy.browsers import Browsers
 from console_svc.proxy.connection_files import connection_files
@@ -48,12 +49,20 @@ class Worker(cotyledon.Service):
     """An event loop that serves the ports, which all workers share.
 
     Cotyledon runs it in one thread, and handles signals in another.
+
+    :param activity: shared by all workers; None: they share no sessions
     """
 
     name = 'worker'
 
-    def __init__(self, worker_id: 'WorkerId', conf: cfg.ConfigOpts) -> None:
+    def __init__(
+        self,
+        worker_id: 'WorkerId',
+        conf: cfg.ConfigOpts,
+        activity: Activity | None = None,
+    ) -> None:
         super().__init__(worker_id)
+        self._activity = activity
         self._conf = conf
         self._browsers_tls = tls.browsers(conf)
         self._native_clients_tls = tls.native_clients(conf)
@@ -97,7 +106,7 @@ class Worker(cotyledon.Service):
         api = ConsoleApi(self._conf)
         metrics = Metrics()
         _count_unhandled(metrics)
-        sessions = Sessions(self._conf, api, metrics)
+        sessions = Sessions(self._conf, api, metrics, self._activity)
         hypervisors = Hypervisors(
             self._conf, self._hypervisors_tls, self._spice_servers_tls
         )

@@ -122,6 +122,24 @@ start() {
     running[$!]=$part
 }
 
+# Prints the tests of a part that have failed, each with the end of its
+# traceback. It comes last, as some CI systems keep only the end of a log.
+failures() {
+    "$venv/bin/stestr" --repo-url "$(results "$1")" last 2>/dev/null | awk '
+        /output below:$/ { on = 1; next }
+        !on { next }
+        /^-+$/ { n--; show(); name = previous }
+        /^Captured / { traceback = /traceback/; next }
+        /^Totals$/ { show(); exit }
+        traceback && NF && !/^[~=]+$/ { lines[++n] = $0 }
+        { previous = $0 }
+        function show(    i) {
+            if (name) print name
+            for (i = n > 6 ? n - 5 : 1; name && i <= n; i++) print "    " lines[i]
+            n = traceback = 0
+        }'
+}
+
 # Waits for one of the parts that run, and reports it.
 finish() {
     local pid status=0 part
@@ -190,7 +208,10 @@ fi
 say "seconds"
 for part in "${ended[@]}"; do printf '%-12s %5d\n' "$part" "${took[$part]}"; done
 printf '%-12s %5d\n' "in all" $SECONDS
-[ ${#broken[@]} -eq 0 ] || echo "broken: ${broken[*]}"
+if [ ${#broken[@]} -gt 0 ]; then
+    say "broken: ${broken[*]}"
+    for part in "${broken[@]}"; do failures "$part"; done
+fi
 echo
 if [ $skipped -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"

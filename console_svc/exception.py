@@ -178,13 +178,6 @@ class SessionIdUsed(ConsoleSvcError):
     message = 'Session id was used before: {session_id}'
 
 
-class NothingToJoin(ConsoleSvcError):
-    """The token has no open session from this client address."""
-
-    status = http.HTTPStatus.CONFLICT
-    message = 'Token has no open session from this address'
-
-
 class WrongAddress(ConsoleSvcError):
     """The console token was issued to a client at another address."""
 

@@ -35,6 +35,12 @@ from console_svc.objects import (
 REOPENING: Final = 10
 
 
+class NothingToJoin(exception.TokenUsedUp):
+    """The token has no open session from this client address."""
+
+    message = 'Token has no open session from this address'
+
+
 class ConsoleSessions:
     """Opens, extends, lists and ends sessions.
 
@@ -98,7 +104,7 @@ class ConsoleSessions:
         :param client_address: the address of the proxy's client
         :returns: the newest session of the token and the address, and where
             its console is
-        :raises console_svc.exception.NothingToJoin: there is no such session
+        :raises console_svc.consoles.sessions.NothingToJoin: there is none
         :raises console_svc.exception.TokenNotFound: the token is not valid
         """
         found = self._tokens.validate(context, token)
@@ -106,15 +112,9 @@ class ConsoleSessions:
             found.token_hash, client_address, int(self._clock())
         )
         if session is None:
-            error = exception.NothingToJoin()
+            error = NothingToJoin()
             self._audit.refusal(
-                context,
-                audit.OPEN,
-                error,
-                server_id=found.server_id,
-                console_type=found.console_type,
-                token=found.token_hash,
-                client_address=client_address,
+                context, audit.OPEN, error, **_audited(found, client_address)
             )
             raise error
         return session, found.connect_info
@@ -167,24 +167,15 @@ class ConsoleSessions:
                 return opened
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
-                context,
-                audit.OPEN,
-                error,
-                server_id=grant.server_id,
-                console_type=grant.console_type,
-                token=grant.token_hash,
-                client_address=client_address,
+                context, audit.OPEN, error, **_audited(grant, client_address)
             )
             raise
         self._audit.ends(context, replaced, 'replaced')
         self._audit.success(
             context,
             audit.OPEN,
-            server_id=grant.server_id,
-            console_type=grant.console_type,
-            token=grant.token_hash,
             session_id=session.id,
-            client_address=client_address,
+            **_audited(grant, client_address),
         )
         return session
 
@@ -284,6 +275,17 @@ class ConsoleSessions:
             # A SPICE page opens one session for each channel.
             in_channels=session.console_type == ConsoleType.SPICE_HTML5,
         )
+
+
+def _audited(
+    grant: Grant, client_address: str | None
+) -> Mapping[str, str | None]:
+    return {
+        'server_id': grant.server_id,
+        'console_type': grant.console_type,
+        'token': grant.token_hash,
+        'client_address': client_address,
+    }
 
 
 def _check_id(session_id: str) -> None:

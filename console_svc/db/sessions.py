@@ -110,21 +110,19 @@ class SessionQueries:
         :param now: seconds of the UTC epoch
         """
         columns = console_sessions.c
-        wanted = (
-            sa.select(console_sessions)
-            .where(
-                columns.token_hash == token_hash,
-                columns.client_address == client_address,
-                columns.alive_until > now,
-                IS_OPEN,
-            )
-            .order_by(columns.id.desc())
-            .limit(1)
+        wanted = sa.select(console_sessions).where(
+            columns.token_hash == token_hash,
+            columns.client_address == client_address,
+            columns.alive_until > now,
+            IS_OPEN,
         )
         rows = self._connections.read(wanted)
         if not rows and self._connections.has_moved():
             rows = self._connections.read(wanted)
-        return to_session(rows[0]) if rows else None
+        if not rows:
+            return None
+        # Not in SQL: for a limit of 1, MySQL would walk through all ids.
+        return to_session(max(rows, key=lambda row: row['id']))
 
     def list(self, server_id: str, now: int) -> Sequence[ConsoleSession]:
         """The current sessions of a server, the oldest first."""

@@ -14,6 +14,7 @@ from console_svc.api.bodies import sessions as bodies
 from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
+from console_svc.consoles.sessions import NothingToJoin
 from console_svc.policies import sessions as policies
 
 
@@ -35,7 +36,7 @@ class TokenSessionsController(Resource):
             exception.SessionIdUsed,
             exception.TokenUsedUp,
             exception.TooManySessions,
-            exception.NothingToJoin,
+            NothingToJoin,
         ),
         links={
             'proxy_session_delete': {

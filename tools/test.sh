@@ -46,7 +46,10 @@ install_tools() {
 
 install_packages() {
     local missing
-    missing=$("$venv/bin/bindep" -b test) && return
+    missing=$("$venv/bin/bindep" -b test)
+    # Not in bindep.txt: other packages of nodejs than Debian's have npm inside.
+    command -v npm >/dev/null || missing+=" npm"
+    [ "$missing" ] || return 0
     echo "distribution packages: ${missing//$'\n'/ }"
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
         echo "Install them, please: $missing" >&2
@@ -60,7 +63,7 @@ install_packages() {
 
 # Installs what integration needs, while other parts run.
 prepare() {
-    install_packages && tox_run integration --notest
+    install_packages && tools/build-web.sh && tox_run integration --notest
 }
 
 # tox_run ENVIRONMENTS ARGUMENT...

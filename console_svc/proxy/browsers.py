@@ -70,7 +70,7 @@ class Browsers:
         self._sessions = sessions
         self._hypervisors = hypervisors
         self._metrics = metrics
-        self._pages = Pages(options.web)
+        self._pages = Pages(conf)
         self._connection_files = connection_files
         self._security_headers = SecurityHeaders(conf)
         # Those for pages; a websocket has a task instead.

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Inline styles under a content security policy without 'unsafe-inline'.
+ *
+ * xterm.js and the SPICE client create style elements and attributes, which
+ * the policy blocks. It does not block the same styles if a script sets them
+ * by the CSS object model, as is done here.
+ */
+
+class Sheet extends HTMLElement {
+    #sheet = new CSSStyleSheet();
+
+    set textContent(css) {
+        this.#sheet.replaceSync(css);
+    }
+
+    connectedCallback() {
+        document.adoptedStyleSheets.push(this.#sheet);
+    }
+
+    disconnectedCallback() {
+        document.adoptedStyleSheets = document.adoptedStyleSheets
+            .filter(sheet => sheet !== this.#sheet);
+    }
+}
+
+/** Call it before the libraries create elements. */
+export function allowInlineStyles() {
+    if (customElements.get("adopted-sheet")) return;
+    customElements.define("adopted-sheet", Sheet);
+    const create = document.createElement.bind(document);
+    document.createElement = (name, options) =>
+        create(name === "style" ? "adopted-sheet" : name, options);
+    const { setAttribute } = Element.prototype;
+    Element.prototype.setAttribute = function (name, value) {
+        if (name === "style") this.style.cssText = value;
+        else setAttribute.call(this, name, value);
+    };
+}

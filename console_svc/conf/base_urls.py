@@ -61,7 +61,7 @@ GROUPS = {
         _base_url(
             'html5_proxy_base_url',
             'http://127.0.0.1:6083/',
-            'the RDP HTML5 proxy (console type rdp-html5)',
+            'the page for RDP, such as rdp.html (console type rdp-html5)',
         ),
     ],
     'mks': [

@@ -103,10 +103,10 @@ OPTIONS = [
         default=[OWN_PAGES, '/usr/share/novnc', '/usr/share/spice-html5'],
         help='Directories with the pages that browsers open, searched in this '
         f'order. "{OWN_PAGES}" stands for the pages of this package: '
-        'vnc.html, serial.html and spice.html. The others are those of noVNC '
-        "and of the SPICE HTML5 client as Debian has them. The proxy's own "
-        'ticket.js replaces that of the SPICE HTML5 client. If empty, the '
-        'proxy serves no pages, and another web server must.',
+        'vnc.html, serial.html, spice.html and rdp.html. The others are those '
+        'of noVNC and of the SPICE HTML5 client as Debian has them. The '
+        "proxy's own ticket.js replaces that of the SPICE HTML5 client. If "
+        'empty, the proxy serves no pages, and another web server must.',
     ),
     cfg.BoolOpt(
         'clipboard_to_guest',

@@ -27,18 +27,13 @@ from console_svc.objects import (
     ConsoleSession,
     ConsoleType,
     Grant,
+    KeptProxy,
     Server,
 )
 
 #: Seconds in which a closed SPICE channel can be opened again as the same use
 #: of its token.
 REOPENING: Final = 10
-
-
-class NothingToJoin(exception.TokenUsedUp):
-    """The token has no open session from this client address."""
-
-    message = 'Token has no open session from this address'
 
 
 class ConsoleSessions:
@@ -94,31 +89,6 @@ class ConsoleSessions:
         )
         return session, found.connect_info
 
-    def join_by_token(
-        self, context: RequestContext, token: str, client_address: str | None
-    ) -> tuple[ConsoleSession, ConnectInfo]:
-        """Find the session that a further connection of a client belongs to.
-
-        It is not another use of the token.
-
-        :param client_address: the address of the proxy's client
-        :returns: the newest session of the token and the address, and where
-            its console is
-        :raises console_svc.consoles.sessions.NothingToJoin: there is none
-        :raises console_svc.exception.TokenNotFound: the token is not valid
-        """
-        found = self._tokens.validate(context, token)
-        session = self._database.sessions.find(
-            found.token_hash, client_address, int(self._clock())
-        )
-        if session is None:
-            error = NothingToJoin()
-            self._audit.refusal(
-                context, audit.OPEN, error, **_audited(found, client_address)
-            )
-            raise error
-        return session, found.connect_info
-
     def open(
         self,
         context: RequestContext,
@@ -167,15 +137,24 @@ class ConsoleSessions:
                 return opened
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
-                context, audit.OPEN, error, **_audited(grant, client_address)
+                context,
+                audit.OPEN,
+                error,
+                server_id=grant.server_id,
+                console_type=grant.console_type,
+                token=grant.token_hash,
+                client_address=client_address,
             )
             raise
         self._audit.ends(context, replaced, 'replaced')
         self._audit.success(
             context,
             audit.OPEN,
+            server_id=grant.server_id,
+            console_type=grant.console_type,
+            token=grant.token_hash,
             session_id=session.id,
-            **_audited(grant, client_address),
+            client_address=client_address,
         )
         return session
 
@@ -193,6 +172,22 @@ class ConsoleSessions:
         # To write less, extend a session only after a third of its time.
         return self._database.sessions.keep(
             session_ids, now, now + lapse, now + lapse * 2 // 3
+        )
+
+    def keep_proxy(
+        self, proxy_id: str, session_ids: Sequence[str]
+    ) -> KeptProxy:
+        """Keep the sessions of a process of a proxy alive.
+
+        As with :meth:`keep`, they are revived if they have lapsed.
+
+        :param proxy_id: a UUID that the process has chosen
+        :param session_ids: those that the API may not know to be its own
+        """
+        now = int(self._clock())
+        lapse = self._conf.consoleauth.session_lapse
+        return self._database.proxies.keep(
+            proxy_id, session_ids, now, now + lapse, now + lapse * 2 // 3
         )
 
     def close(self, context: RequestContext, session_id: str) -> None:
@@ -275,17 +270,6 @@ class ConsoleSessions:
             # A SPICE page opens one session for each channel.
             in_channels=session.console_type == ConsoleType.SPICE_HTML5,
         )
-
-
-def _audited(
-    grant: Grant, client_address: str | None
-) -> Mapping[str, str | None]:
-    return {
-        'server_id': grant.server_id,
-        'console_type': grant.console_type,
-        'token': grant.token_hash,
-        'client_address': client_address,
-    }
 
 
 def _check_id(session_id: str) -> None:

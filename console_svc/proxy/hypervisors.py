@@ -18,7 +18,7 @@ from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
 from console_svc.proxy.handshakes import Answers, Client, perform
 from console_svc.proxy.streams import TCPStream
-from console_svc.proxy.tls import HypervisorTLS
+from console_svc.proxy.tls import HypervisorTLS, SpiceServerTLS
 
 LOG = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ class Hypervisors:
         self,
         conf: cfg.ConfigOpts,
         tls: HypervisorTLS | None,
-        spice_tls: HypervisorTLS | None = None,
+        spice_tls: SpiceServerTLS | None = None,
     ) -> None:
-        self._timeout: int = conf.proxy.handshake_timeout
         self._spice_tls = spice_tls
         self._requires_spice_tls: bool = conf.spice.require_secure
+        self._timeout: int = conf.proxy.handshake_timeout
         self._security_types = [
             _SECURITY_TYPES[name] for name in conf.vnc.auth_schemes
         ]
@@ -97,7 +97,7 @@ class Hypervisors:
 
     @contextlib.asynccontextmanager
     async def dialed(self, session: OpenedSession) -> AsyncIterator[TCPStream]:
-        """A connection to a session's console, without a handshake.
+        """A connection to a session's console, without its handshake.
 
         To a SPICE console it has TLS, by the options.
 
@@ -105,10 +105,8 @@ class Hypervisors:
             answer, or is not trusted
         """
         tls = self._tls_of(session)
-        server = await self._connect(
-            session.host,
-            # None only without TLS.
-            session.port if tls is None else session.tls_port or 0,
+        server = await connect(
+            session, self._timeout, None if tls is None else session.tls_port
         )
         try:
             if tls is not None:
@@ -154,23 +152,6 @@ class Hypervisors:
             str(cause) or 'timed out',
         )
         raise Unreachable(reason)
-
-    async def _connect(self, host: str, port: int) -> TCPStream:
-        try:
-            async with asyncio.timeout(self._timeout):
-                connection = await dialing.connect(host, port)
-                return TCPStream(
-                    *await asyncio.open_connection(sock=connection)
-                )
-        # ValueError: IDNA has no form of the name, for example.
-        except (OSError, TimeoutError, ValueError) as error:
-            LOG.warning(
-                'Cannot connect to the console at %s port %d: %s',
-                host,
-                port,
-                str(error) or 'timed out',
-            )
-            raise Unreachable(NO_ANSWER) from None
 
     async def _request_path(
         self, server: TCPStream, session: OpenedSession
@@ -233,6 +214,31 @@ class Hypervisors:
             str(cause) or 'timed out',
         )
         raise Unreachable(reason)
+
+
+async def connect(
+    session: OpenedSession, timeout: float, port: int | None = None
+) -> TCPStream:
+    """Connect to a session's console, without a handshake.
+
+    :param timeout: seconds
+    :param port: None: the console's port
+    :raises console_svc.proxy.errors.Unreachable: it does not answer
+    """
+    host, port = session.host, port or session.port
+    try:
+        async with asyncio.timeout(timeout):
+            connection = await dialing.connect(host, port)
+            return TCPStream(*await asyncio.open_connection(sock=connection))
+    # ValueError: IDNA has no form of the name, for example.
+    except (OSError, TimeoutError, ValueError) as error:
+        LOG.warning(
+            'Cannot connect to the console at %s port %d: %s',
+            host,
+            port,
+            str(error) or 'timed out',
+        )
+        raise Unreachable(NO_ANSWER) from None
 
 
 class _HypervisorAnswers(Answers):

@@ -44,6 +44,9 @@ _LIBRARIES: Final = 'console/vendor'
 _OPTIONS_PATH: Final = '/console.json'
 _PAGE_OPTIONS: Final = ('clipboard_to_guest', 'clipboard_from_guest')
 
+# The only page with WebAssembly.
+_RDP_PAGE: Final = 'rdp.html'
+
 # Replaces the module of the same name.
 _TICKET: Final = pathlib.Path(__file__).parent / 'web/ticket.js'
 
@@ -78,7 +81,8 @@ class Pages:
                 'from [proxy] web',
                 OWN_PAGES,
             )
-        self._own_headers = {'Content-Security-Policy': own_policy(conf)}
+        self._policy = own_policy(conf)
+        self._rdp_policy = own_policy(conf, wasm=True)
         self._options = json.dumps(
             {name: options[name] for name in _PAGE_OPTIONS}
         ).encode()
@@ -116,7 +120,12 @@ class Pages:
                 if self._own and file.is_relative_to(self._own):
                     return dataclasses.replace(
                         response,
-                        headers={**response.headers, **self._own_headers},
+                        headers={
+                            **response.headers,
+                            'Content-Security-Policy': self._rdp_policy
+                            if file.name == _RDP_PAGE
+                            else self._policy,
+                        },
                     )
                 return response
         except OSError as error:

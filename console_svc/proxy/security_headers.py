@@ -51,9 +51,17 @@ class SecurityHeaders:
         return self._tls if is_https else self._plain
 
 
-def own_policy(conf: cfg.ConfigOpts) -> str:
-    """The content security policy of the pages of this package."""
-    return f'{_OWN_POLICY}; {frame_ancestors(conf.proxy.frame_ancestors)}'
+def own_policy(conf: cfg.ConfigOpts, wasm: bool = False) -> str:
+    """The content security policy of the pages of this package.
+
+    :param wasm: whether the page may compile WebAssembly
+    """
+    policy = _OWN_POLICY
+    if wasm:
+        policy = policy.replace(
+            "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
+        )
+    return f'{policy}; {frame_ancestors(conf.proxy.frame_ancestors)}'
 
 
 def frame_ancestors(sources: list[str]) -> str:

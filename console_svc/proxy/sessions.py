@@ -13,8 +13,7 @@ from oslo_config import cfg
 
 from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
-from console_svc.proxy.connections import Connections
-from console_svc.proxy.console_api import BATCH, ConsoleApi
+from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Disconnected,
@@ -23,6 +22,8 @@ from console_svc.proxy.errors import (
     Refused,
     TryAgainLater,
 )
+from console_svc.proxy.joined import Joined
+from console_svc.proxy.keep_alives import KeepAlives
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.streams import Stream, TCPStream
 
@@ -138,7 +139,11 @@ class Session:
 
 
 class Sessions:
-    """The sessions of this process."""
+    """The sessions of this process.
+
+    :param activity: of those with connections in several processes; None:
+        there are none
+    """
 
     def __init__(
         self,
@@ -150,7 +155,11 @@ class Sessions:
         self._options = conf.proxy
         self._api = api
         self._metrics = metrics
-        self._connections = Connections[Session](activity)
+        self._sessions: dict[str, Session] = {}
+        self._joined = Joined(api, self._sessions, activity)
+        self._keep_alives = KeepAlives(
+            api, self._sessions.keys(), self._joined.extend, self._end
+        )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
         # Requests to close one.
@@ -158,7 +167,7 @@ class Sessions:
         self._draining = False
 
     def __len__(self) -> int:
-        return len(self._connections) + self._opening
+        return len(self._sessions) + len(self._joined) + self._opening
 
     @contextlib.asynccontextmanager
     async def opened(
@@ -172,13 +181,15 @@ class Sessions:
         :raises console_svc.proxy.errors.Ended: it cannot be opened
         """
         session = await self._open(opening)
-        self._connections.add(session)
+        self._sessions[session.opened.id] = session
+        self._keep_alives.opened(session.opened.id)
         self._metrics.opened(session.opened.console_type)
         try:
             yield session
         finally:
-            self._connections.remove(session)
-            self._connections.end(session.opened.id, Disconnected())
+            del self._sessions[session.opened.id]
+            self._keep_alives.closed(session.opened.id)
+            self._joined.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
             closing = asyncio.create_task(self._close(session.opened.id))
@@ -191,18 +202,15 @@ class Sessions:
     ) -> AsyncIterator[Session]:
         """A further connection of an open session, which it ends with.
 
-        The session stays open without it. It counts towards ``max_sessions``:
-        it needs as much memory as the first one.
-
         :param joining: finds the session at the API
         :raises console_svc.proxy.errors.Ended: there is none
         """
         session = await self._open(joining)
-        self._connections.add(session)
+        self._joined.add(session)
         try:
             yield session
         finally:
-            self._connections.remove(session)
+            self._joined.remove(session)
             self._count(session, time.monotonic())
 
     async def _open(
@@ -237,13 +245,12 @@ class Sessions:
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""
         now = time.monotonic()
-        for session_id in self._connections.ids():
-            connections = self._connections.of(session_id)
+        for session_id in self._joined:
+            connections = self._joined.of(session_id)
             for session in connections:
                 self._count(session, now)
-            moved_at = self._connections.moved_at(session_id)
+            self._joined.share_activity(session_id)
             for session in connections:
-                session.moved_at = moved_at
                 self._check(session, now)
 
     async def keep(self) -> None:
@@ -252,27 +259,17 @@ class Sessions:
         While the API is unavailable, all continue.
         """
         self._metrics.tasks(len(asyncio.all_tasks()))
-        ids = self._connections.ids()
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            try:
-                kept = await self._api.keep(batch)
-            except ApiUnavailable as error:
-                LOG.warning(
-                    'The keep-alive request to the API failed; the sessions '
-                    'continue: %s',
-                    error,
-                )
-                self._metrics.api_failed()
-                return
-            for session_id in batch:
-                for session in self._connections.of(session_id):
-                    if session_id in kept:
-                        session.deadline = kept[session_id]
-                    else:
-                        # The API drops expired ones, too: name the reason.
-                        self._check(session, time.monotonic())
-                        session.end(Refused('The session was ended.'))
+        try:
+            await self._keep_alives.send()
+            for session_id in await self._joined.check_others():
+                self._end(session_id)
+        except ApiUnavailable as error:
+            LOG.warning(
+                'The keep-alive request to the API failed; the sessions '
+                'continue: %s',
+                error,
+            )
+            self._metrics.api_failed()
 
     async def drain(self, timeout: float) -> None:
         """Refuse new sessions, and end the others after a time-out."""
@@ -280,8 +277,14 @@ class Sessions:
         deadline = time.monotonic() + timeout
         while len(self) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-        for session_id in self._connections.ids():
-            self._connections.end(session_id, GoingDown())
+        for session_id in self._joined:
+            self._joined.end(session_id, GoingDown())
+
+    def _end(self, session_id: str) -> None:
+        for session in self._joined.of(session_id):
+            # The API drops expired sessions, too: name the reason.
+            self._check(session, time.monotonic())
+            session.end(Refused('The session was ended.'))
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))

@@ -61,29 +61,17 @@ class ServerTLS:
         _load_chain(context, *self._files)
 
 
-class HypervisorTLS:
-    """TLS towards hypervisors.
+class ReloadableTLS:
+    """A TLS context towards consoles, whose files can be read again.
 
-    :param options: their group and prefix, for the log
-    :param authorities: PEM file with the CA certificates
-    :param cert: PEM file with the proxy's certificate; None: it has none
-    :param key: PEM file of its private key; None: it is in the same file
-    :param check_host: whether certificates must name the host
     :raises OSError: a file cannot be read
     """
 
-    def __init__(
-        self,
-        options: str,
-        authorities: str,
-        cert: str | None,
-        key: str | None,
-        check_host: bool,
-    ) -> None:
-        self._options = options
-        self._authorities = authorities
-        self._files = cert, key
-        self._check_host = check_host
+    #: The group of its options.
+    group: str
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._options = conf[self.group]
         self.context = self._new_context()
 
     def reload(self) -> None:
@@ -95,21 +83,62 @@ class HypervisorTLS:
             self.context = self._new_context()
         except OSError as error:
             LOG.error(
-                'The files of %s cannot be reloaded, the old ones stay in '
-                'use: %s',
-                self._options,
+                'The certificates of [%s] cannot be reloaded, the old ones '
+                'stay in use: %s',
+                self.group,
                 error,
             )
 
     def _new_context(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self._authorities)
-        except OSError as error:
-            raise OSError(f'{self._authorities}: {error}') from error
-        context.check_hostname = self._check_host
-        cert, key = self._files
-        if cert:
-            _load_chain(context, cert, key)
+        raise NotImplementedError
+
+
+class HypervisorTLS(ReloadableTLS):
+    """TLS towards hypervisors, by the options ``[vnc] vencrypt_*``."""
+
+    group = 'vnc'
+
+    def _new_context(self) -> ssl.SSLContext:
+        options = self._options
+        context = _client_context(options.vencrypt_ca_certs)
+        context.check_hostname = options.vencrypt_check_host
+        if options.vencrypt_client_cert:
+            _load_chain(
+                context,
+                options.vencrypt_client_cert,
+                options.vencrypt_client_key,
+            )
+        return context
+
+
+class SpiceServerTLS(ReloadableTLS):
+    """TLS towards SPICE servers, by options of ``[spice]``."""
+
+    group = 'spice'
+
+    def _new_context(self) -> ssl.SSLContext:
+        options = self._options
+        context = _client_context(options.ca_certs)
+        context.check_hostname = options.check_host
+        if options.client_cert:
+            _load_chain(context, options.client_cert, options.client_key)
+        return context
+
+
+class RDPServerTLS(ReloadableTLS):
+    """TLS towards RDP servers, by the options ``[rdp] tls_*``."""
+
+    group = 'rdp'
+
+    def _new_context(self) -> ssl.SSLContext:
+        options = self._options
+        if not options.tls_verify:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        context = _client_context(options.tls_ca_certs)
+        context.check_hostname = options.tls_check_host
         return context
 
 
@@ -205,14 +234,7 @@ def hypervisors(conf: cfg.ConfigOpts) -> HypervisorTLS | None:
     """
     if 'vencrypt' not in conf.vnc.auth_schemes:
         return None
-    options = conf.vnc
-    return HypervisorTLS(
-        '[vnc] vencrypt_*',
-        options.vencrypt_ca_certs,
-        options.vencrypt_client_cert,
-        options.vencrypt_client_key,
-        options.vencrypt_check_host,
-    )
+    return HypervisorTLS(conf)
 
 
 def spice_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
@@ -233,24 +255,28 @@ def spice_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
     return None
 
 
-def spice_servers(conf: cfg.ConfigOpts) -> HypervisorTLS | None:
+def spice_servers(conf: cfg.ConfigOpts) -> SpiceServerTLS | None:
     """TLS towards the SPICE servers of hypervisors; None without CAs.
 
     :raises oslo_config.cfg.Error: TLS is required, but there are no CAs
     :raises OSError: a file cannot be read
     """
-    options = conf.spice
-    if options.ca_certs:
-        return HypervisorTLS(
-            '[spice] ca_certs and client_*',
-            options.ca_certs,
-            options.client_cert,
-            options.client_key,
-            options.check_host,
-        )
-    if options.require_secure:
+    if conf.spice.ca_certs:
+        return SpiceServerTLS(conf)
+    if conf.spice.require_secure:
         raise cfg.RequiredOptError('ca_certs', cfg.OptGroup('spice'))
     return None
+
+
+def _client_context(authorities: str | None) -> ssl.SSLContext:
+    """A context that verifies servers; an exception names the file.
+
+    :param authorities: PEM file; None: the CAs of the operating system
+    """
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise OSError(f'{authorities}: {error}') from error
 
 
 def _load_chain(context: ssl.SSLContext, cert: str, key: str | None) -> None:

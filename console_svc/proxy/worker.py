@@ -32,6 +32,7 @@ from console_svc.proxy.listening import (
 from console_svc.proxy.memory import INTERVAL, Memory
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.native_clients import NativeClients
+from console_svc.proxy.rdp import RDPServers
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.spice_clients import SpiceClients
 
@@ -70,6 +71,7 @@ class Worker(cotyledon.Service):
         self._spice_clients_tls = tls.spice_clients(conf)
         self._spice_servers_tls = tls.spice_servers(conf)
         self._connection_files = connection_files(conf)
+        self._rdp_servers_tls = tls.RDPServerTLS(conf)
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
         self._stopped = threading.Event()
@@ -97,6 +99,7 @@ class Worker(cotyledon.Service):
             self._spice_clients_tls,
             self._spice_servers_tls,
             self._connection_files,
+            self._rdp_servers_tls,
         ):
             if reloadable is not None:
                 self._loop.call_soon_threadsafe(reloadable.reload)
@@ -110,11 +113,13 @@ class Worker(cotyledon.Service):
         hypervisors = Hypervisors(
             self._conf, self._hypervisors_tls, self._spice_servers_tls
         )
+        rdp_servers = RDPServers(self._conf, self._rdp_servers_tls)
         browsers = Browsers(
             self._conf,
             api,
             sessions,
             hypervisors,
+            rdp_servers,
             metrics,
             self._connection_files,
         )

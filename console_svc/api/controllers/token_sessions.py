@@ -14,7 +14,7 @@ from console_svc.api.bodies import sessions as bodies
 from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
-from console_svc.consoles.sessions import NothingToJoin
+from console_svc.consoles.joining import NothingToJoin
 from console_svc.policies import sessions as policies
 
 
@@ -53,7 +53,7 @@ class TokenSessionsController(Resource):
         wanted = document['session']
         address = addresses.find(wanted.get('client_address'))
         if wanted.get('join', False):
-            session, info = self.services.sessions.join_by_token(
+            session, info = self.services.session_joins.join(
                 req.caller, self.console_token, address
             )
         else:

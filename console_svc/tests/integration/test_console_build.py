@@ -80,6 +80,8 @@ class WheelTest(testtools.TestCase):
         reached = set(self.reached())
         self.assertEqual(set(), reached - self.names)
         for name in (
+            'iron-remote-desktop/iron-remote-desktop.js',
+            'iron-remote-desktop/iron-remote-desktop-rdp.js',
             'novnc/core/rfb.js',
             'novnc/vendor/pako/lib/zlib/inflate.js',
             'spice-client/index.js',
@@ -88,11 +90,17 @@ class WheelTest(testtools.TestCase):
             'xterm/xterm.mjs',
         ):
             self.assertIn(f'{WEB}/console/vendor/{name}', reached)
+        # No import, but a URL.
+        self.assertIn(
+            f'{WEB}/console/vendor/iron-remote-desktop/'
+            'iron-remote-desktop-rdp.wasm',
+            self.names,
+        )
 
     def reached(self) -> Iterator[str]:
         """The files to which the pages lead, and those to which these do."""
         open_ = [it for it in self.names if re.fullmatch(f'{WEB}/.*html', it)]
-        self.assertLessEqual(3, len(open_))
+        self.assertLessEqual(4, len(open_))
         seen = set(open_)
         while open_:
             name = open_.pop()
@@ -110,7 +118,13 @@ class WheelTest(testtools.TestCase):
                     open_.append(target)
 
     def test_libraries_have_their_licences(self) -> None:
-        for folder in ('novnc', 'novnc/vendor/pako', 'spice-client', 'xterm'):
+        for folder in (
+            'iron-remote-desktop',
+            'novnc',
+            'novnc/vendor/pako',
+            'spice-client',
+            'xterm',
+        ):
             name = f'{WEB}/console/vendor/{folder}/LICENSE.txt'
             self.assertIn(name, self.names)
 

@@ -274,6 +274,16 @@ class Races(OnDatabase):
                     0, self.count(configured, tables.console_sessions)
                 )
 
+    def test_processes_learn_which_sessions_have_ended(self) -> None:
+        configured = self.configuration(recheck_target=False)
+        outcomes = self.race(
+            configured,
+            *[['keep', 10]] * 5,
+            *[['revoke']] * 2,
+            ['purge', 10],
+        )
+        self.assertEqual({'done': RACERS}, outcomes)
+
     def test_purge_during_issue_and_look_up(self) -> None:
         configured = self.configuration(recheck_target=False)
         number = 20

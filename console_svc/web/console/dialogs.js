@@ -48,15 +48,17 @@ function area(label, properties = {}) {
  * Asks for what a log-in needs.
  *
  * @param {string[]} names of fields, such as username and password
+ * @param {string} [hint] a text above the fields; they may be empty then
  * @returns {Promise<?object>} their values; null: the user has cancelled
  */
-export async function askLogin(names) {
+export async function askLogin(names, hint) {
     const fields = names.map(name => element("input", {
-        name, required: name !== "domain", autocomplete: "off",
+        name, required: !hint && name !== "domain", autocomplete: "off",
         type: name === "password" ? "password" : "text",
     }));
     const labels = fields.map(it => element("label", {}, text(it.name), it));
-    const answer = await show(text("logIn"), labels, [
+    const content = hint ? [element("p", {}, hint), ...labels] : labels;
+    const answer = await show(text("logIn"), content, [
         submit(text("logIn"), "log in"), cancel(text("cancel")),
     ]);
     if (!answer) return null;

@@ -3,24 +3,27 @@
 /**
  * Inline styles under a content security policy without 'unsafe-inline'.
  *
- * xterm.js and the SPICE client create style elements and attributes, which
+ * xterm.js, the SPICE client and the RDP client create style elements and attributes, which
  * the policy blocks. It does not block the same styles if a script sets them
  * by the CSS object model, as is done here.
  */
 
 class Sheet extends HTMLElement {
     #sheet = new CSSStyleSheet();
+    /** The document, or the root of a shadow tree. */
+    #root;
 
     set textContent(css) {
         this.#sheet.replaceSync(css);
     }
 
     connectedCallback() {
-        document.adoptedStyleSheets.push(this.#sheet);
+        this.#root = this.getRootNode();
+        this.#root.adoptedStyleSheets.push(this.#sheet);
     }
 
     disconnectedCallback() {
-        document.adoptedStyleSheets = document.adoptedStyleSheets
+        this.#root.adoptedStyleSheets = this.#root.adoptedStyleSheets
             .filter(sheet => sheet !== this.#sheet);
     }
 }

@@ -21,7 +21,8 @@
  *                       others the user sees the reason
  * connection.ask(names) asks the user to log in: returns a promise of an
  *                       object with these fields ("username", "password",
- *                       "domain", "target"), or of null
+ *                       "domain", "target"), or of null. With a hint as the
+ *                       second argument, the fields may be empty
  * connection.copied(text)
  *                       call it with the new text of the guest's clipboard
  *
@@ -68,6 +69,8 @@ class Shell {
         this.options = await readOptions();
         this.connect();
         addEventListener("online", () => this.hurry());
+        // Browsers slow the timers of tabs in the background down.
+        document.addEventListener("visibilitychange", () => this.hurry());
         addEventListener("pagehide", () => this.disconnect());
         // The page comes out of the browser's back-forward cache.
         addEventListener("pageshow", event => event.persisted && this.connect());

@@ -26,6 +26,10 @@ const english = {
     ended: "The console has ended.",
     failed: "The console proxy closed the connection (code {code}).",
     loginCancelled: "The log-in was cancelled.",
+    rdpLogin: "Leave the fields empty if the server has its own log-in screen.",
+    rdpLoginFailed: "The server has refused the connection. Check the user "
+        + "name and the password.",
+    rdpFailed: "The RDP client failed: {reason}",
     newUrl: "If this does not help, ask for a new URL of the console.",
 
     toolbar: "Console",

@@ -35,7 +35,7 @@ class OwnPagesTest(PagesCase):
 
     def test_pages_are_served_by_default(self) -> None:
         own = self.new_pages()
-        for name in ('vnc', 'serial', 'spice'):
+        for name in ('vnc', 'serial', 'spice', 'rdp'):
             response = self.response(own, f'/{name}.html?token=x')
             assert isinstance(response.body, bytes)
             self.assertIn(f'console/{name}.js'.encode(), response.body)
@@ -51,6 +51,17 @@ class OwnPagesTest(PagesCase):
         self.assertIn("style-src 'self';", policy)
         self.assertNotIn('unsafe', policy)
         self.assertTrue(policy.endswith("frame-ancestors 'self'"), policy)
+
+    def test_policy_of_rdp_alone_allows_webassembly(self) -> None:
+        own = self.new_pages()
+        policy = self.response(own, '/rdp.html?token=x').headers[
+            'Content-Security-Policy'
+        ]
+        self.assertIn("script-src 'self' 'wasm-unsafe-eval';", policy)
+        self.assertEqual(
+            self.response(own, '/vnc.html').headers['Content-Security-Policy'],
+            policy.replace(" 'wasm-unsafe-eval'", ''),
+        )
 
     def test_other_pages_have_the_policy_of_the_operator(self) -> None:
         (self.folder / 'vnc_lite.html').write_text('packaged')

@@ -17,7 +17,7 @@ from console_svc.cmd import start
 LOG = logging.getLogger(__name__)
 
 # The option groups that workers read.
-_GROUPS = ('proxy', 'rfb', 'vnc', 'consoles', 'console_api')
+_GROUPS = ('proxy', 'rfb', 'vnc', 'spice', 'consoles', 'console_api')
 
 
 def main() -> int:
@@ -34,7 +34,14 @@ def main() -> int:
 
 def _run(conf: cfg.ConfigOpts) -> int:
     from console_svc import prometheus
-    from console_svc.proxy import console_api, listening, tls, worker
+    from console_svc.proxy import (
+        activity,
+        connection_files,
+        console_api,
+        listening,
+        tls,
+        worker,
+    )
 
     # Check the configuration here, once: cotyledon restarts a worker that
     # fails, for ever.
@@ -46,6 +53,9 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.browsers(conf)
         tls.native_clients(conf)
         tls.hypervisors(conf)
+        tls.spice_clients(conf)
+        tls.spice_servers(conf)
+        connection_files.connection_files(conf)
         for address in listening.addresses(conf):
             for listener in listening.listening_sockets(*address):
                 listener.close()
@@ -63,7 +73,13 @@ def _run(conf: cfg.ConfigOpts) -> int:
     manager.register_hooks(
         on_dead_worker=lambda *_: prometheus.drop_dead_workers()
     )
-    manager.add(worker.Worker, workers=conf.proxy.workers, args=(conf,))
+    # Only native SPICE clients have connections in several workers.
+    shares = conf.spice.direct_enabled and conf.proxy.idle_timeout
+    manager.add(
+        worker.Worker,
+        workers=conf.proxy.workers,
+        args=(conf, activity.Activity() if shares else None),
+    )
     manager.run()
     return 0
 

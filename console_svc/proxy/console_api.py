@@ -56,6 +56,8 @@ class ConsoleApi:
         # others.
         self._opens = admission.Requests(conf, self._abandon)
         self._log_ins = admission.Requests(conf, self._abandon)
+        # These open nothing that would have to be closed.
+        self._joins = admission.Requests(conf, lambda _: None)
         self._slots = asyncio.Semaphore(_CLOSES)
         self._closes: set[asyncio.Task[None]] = set()
         self._refused = admission.RefusedTokens()
@@ -64,23 +66,18 @@ class ConsoleApi:
         self,
         token: str,
         client_address: str,
-        secret: str | None = None,
-        previous_secret: str | None = None,
+        secrets: Mapping[str, str] = {},
     ) -> OpenedSession:
         """Open a session with a console token.
 
-        :param secret: with which the client can resume it; None: it cannot
-        :param previous_secret: of the session to resume, if that is possible
+        :param secrets: with which the client can resume it, and of the session
+            to resume, as the API names them
         :raises console_svc.proxy.errors.Refused: the token is not accepted
         :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
             or the address opens too many sessions at once
         """
         self._refused.check(token)
-        wanted = {'client_address': client_address}
-        if secret is not None:
-            wanted['secret'] = secret
-        if previous_secret is not None:
-            wanted['previous_secret'] = previous_secret
+        wanted = {'client_address': client_address, **secrets}
         closes = [*self._closes]
         try:
             return await self._open_once(token, client_address, wanted)
@@ -99,7 +96,32 @@ class ConsoleApi:
             return await self._opened(
                 self._opens,
                 client_address,
-                lambda session_id: self._open(session_id, token, wanted),
+                lambda session_id: self._open(
+                    token, {**wanted, 'id': session_id}
+                ),
+            )
+        except InvalidToken:
+            self._refused.add(token)
+            raise
+
+    async def join(self, token: str, client_address: str) -> OpenedSession:
+        """Find the session that a further connection of a client belongs to.
+
+        It may be of another worker, or of another proxy.
+
+        :raises console_svc.proxy.errors.Refused: the token is not accepted,
+            or it has no open session from this address
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
+            or the address opens too many sessions at once
+        """
+        self._refused.check(token)
+        try:
+            return await self._opened(
+                self._joins,
+                client_address,
+                lambda _: self._open(
+                    token, {'client_address': client_address, 'join': True}
+                ),
             )
         except InvalidToken:
             self._refused.add(token)
@@ -172,6 +194,7 @@ class ConsoleApi:
         while running := [
             *self._opens.running,
             *self._log_ins.running,
+            *self._joins.running,
             *self._closes,
         ]:
             await asyncio.wait(running)
@@ -192,11 +215,11 @@ class ConsoleApi:
         )
 
     async def _open(
-        self, session_id: str, token: str, wanted: Mapping[str, str]
+        self, token: str, session: Mapping[str, Any]
     ) -> OpenedSession:
         response = await self._request_session(
             f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions',
-            {'session': {**wanted, 'id': session_id}},
+            {'session': session},
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
             raise InvalidToken

@@ -10,7 +10,7 @@ takes it instead of a use of the token. It is worth nothing without the token.
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from console_svc.proxy.http.messages import Request
@@ -79,6 +79,14 @@ class SessionCookie:
                 '; HttpOnly; SameSite=Strict',
             )
         )
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The secrets that the browser has or will have, for the API."""
+        found = {'secret': self.secret}
+        if self.previous_secret is not None:
+            found['previous_secret'] = self.previous_secret
+        return found
 
     def headers(self) -> Sequence[str]:
         """Values of Set-Cookie headers: the secret, and no surplus cookies.

@@ -50,6 +50,7 @@ OPEN: Final = validator(
                 'id': NEW_UUID,
                 'secret': _SECRET,
                 'previous_secret': _SECRET,
+                'join': {'type': 'boolean'},
             },
             'additionalProperties': False,
         }

@@ -130,7 +130,7 @@ class Racer:
             with contextlib.suppress(
                 exception.TokenNotFound, exception.TokenUsedUp
             ):
-                session, _ = self._services.sessions.open_by_token(
+                session, *_ = self._services.sessions.open_by_token(
                     self._context, token, None
                 )
                 names.add(session.id)

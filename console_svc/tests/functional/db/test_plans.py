@@ -203,6 +203,11 @@ class Plans(Queries):
             ['ix_console_sessions_server_id'],
         )
         self.check(
+            'joining a session',
+            lambda: queries.find('server-7-1', '192.0.2.1', NOW),
+            ['ix_console_sessions_token_hash'],
+        )
+        self.check(
             'keeping a session',
             lambda: queries.keep(['server-7-3'], NOW, NOW + 90, NOW + 90),
             ['uq_console_sessions_session_id'] * 2,

@@ -63,15 +63,11 @@ class ConsoleApi:
         self._refused = admission.RefusedTokens()
 
     async def open(
-        self,
-        token: str,
-        client_address: str,
-        secrets: Mapping[str, str] = {},
+        self, token: str, client_address: str, secrets: Mapping[str, str] = {}
     ) -> OpenedSession:
         """Open a session with a console token.
 
-        :param secrets: with which the client can resume it, and of the session
-            to resume, as the API names them
+        :param secrets: those of this session and of the one to resume
         :raises console_svc.proxy.errors.Refused: the token is not accepted
         :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
             or the address opens too many sessions at once
@@ -96,9 +92,7 @@ class ConsoleApi:
             return await self._opened(
                 self._opens,
                 client_address,
-                lambda session_id: self._open(
-                    token, {**wanted, 'id': session_id}
-                ),
+                lambda id_: self._open(token, {**wanted, 'id': id_}),
             )
         except InvalidToken:
             self._refused.add(token)

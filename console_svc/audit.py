@@ -105,7 +105,7 @@ class Audit:
     ) -> None:
         """Record the end of sessions.
 
-        :param reason: closed, ended, lapsed, replaced or revoked
+        :param reason: closed, ended, lapsed, replaced, resumed or revoked
         """
         for session in sessions:
             self.success(

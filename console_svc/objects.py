@@ -221,6 +221,8 @@ class ConsoleSession:
     :param token_hash: the token that opened it
     :param client_address: the address of the client
     :param expires: when it must end; None: there is no limit
+    :param secret_hash: SHA-256 in hexadecimal of the secret with which its
+        client can resume it; None: it cannot
     """
 
     id: str
@@ -232,6 +234,24 @@ class ConsoleSession:
     client_address: str | None
     created_at: int
     expires: int | None
+    secret_hash: str | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResumedSessions:
+    """The sessions that a session which resumes another one has affected.
+
+    :param previous_id: of the session whose place it has taken; None: it is
+        another channel beside that session
+    :param resumed: that session, unless it was closed already
+    :param replaced: those that have ended to make room
+    """
+
+    previous_id: str | None
+    resumed: Sequence[ConsoleSession]
+    replaced: Sequence[ConsoleSession]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -41,6 +41,17 @@ OPTIONS = [
         'proxies other than console-svc-proxy look tokens up, set it to the '
         'number of consoles that a user can have open.',
     ),
+    cfg.IntOpt(
+        'resume_time',
+        default=60,
+        min=0,
+        help='Seconds for which a browser that has lost its connection can '
+        'resume its session, with a cookie of the proxy and from the same '
+        'client address. This is not a use of the token, which may have '
+        'expired meanwhile. A session that was ended through the API, or '
+        'whose token was revoked, cannot be resumed. 0: no session can be '
+        'resumed.',
+    ),
     cfg.BoolOpt(
         'bind_to_client_address',
         default=False,

@@ -30,8 +30,8 @@ LEASE: Final = 'purge'
 #: Rows that one statement deletes.
 BATCH: Final = 1000
 
-# Seconds for which the id of a closed session stays: longer than a request to
-# open it can be under way.
+# Least seconds for which the id of a closed session stays: longer than a
+# request to open it can be under way.
 _CLOSED_TIME: Final = 600
 
 
@@ -61,7 +61,12 @@ class Purge:
         failed: background.Failed = background.ignore,
     ) -> None:
         self._interval: int = conf.consoleauth.purge_interval
-        self._lapse: int = conf.consoleauth.session_lapse
+        options = conf.consoleauth
+        # Lapsed and closed sessions stay as long as they can be resumed.
+        self._lapsed_time: int = max(
+            options.session_lapse, options.resume_time - options.session_lapse
+        )
+        self._closed_time: int = max(_CLOSED_TIME, options.resume_time)
         self._database = database
         self._driver = driver
         self._native_consoles = native_consoles
@@ -84,20 +89,17 @@ class Purge:
         if max_seconds is not None:
             deadline = time.monotonic() + max_seconds
         now = int(self._clock())
+        lapsed = now - self._lapsed_time
 
         def delete_sessions() -> int:
-            return self._ended(
-                self._database.sessions.purge(now - self._lapse, batch)
-            )
+            return self._ended(self._database.sessions.purge(lapsed, batch))
 
         def delete_proxies() -> int:
-            return self._ended(
-                self._database.proxies.purge(now - self._lapse, batch)
-            )
+            return self._ended(self._database.proxies.purge(lapsed, batch))
 
         def delete_closed_sessions() -> int:
             return self._database.closed_sessions.purge(
-                now - _CLOSED_TIME, batch
+                now - self._closed_time, batch
             )
 
         def delete_tokens() -> int:

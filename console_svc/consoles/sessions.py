@@ -18,14 +18,14 @@ from oslo_config import cfg
 from oslo_utils import uuidutils
 
 from console_svc import addresses, audit, exception
+from console_svc.consoles import new_sessions
+from console_svc.consoles.resumptions import Resumptions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
 from console_svc.objects import (
-    NEVER,
     ConnectInfo,
     ConsoleSession,
-    ConsoleType,
     Grant,
     KeptProxy,
     Server,
@@ -55,6 +55,7 @@ class ConsoleSessions:
         self._tokens = tokens
         self._audit = events
         self._clock = clock
+        self._resumptions = Resumptions(conf, database, tokens, events, clock)
 
     def open_by_token(
         self,
@@ -62,12 +63,18 @@ class ConsoleSessions:
         token: str,
         client_address: str | None,
         session_id: str | None = None,
-    ) -> tuple[ConsoleSession, ConnectInfo]:
-        """Open a session with a console token.
+        secret: str | None = None,
+        previous_secret: str | None = None,
+    ) -> tuple[ConsoleSession, ConnectInfo, str | None]:
+        """Open a session with a console token, or resume one.
 
         :param client_address: the address of the proxy's client
         :param session_id: as of :meth:`open`
-        :returns: the session, and where its console is
+        :param secret: the client's to resume this session; None: it cannot
+        :param previous_secret: that of the session to resume, if possible;
+            None: none
+        :returns: the session, where its console is, and the id of the session
+            that it resumes, if any
         :raises console_svc.exception.SessionIdUsed: the id was used before
         :raises console_svc.exception.TokenNotFound: it is not valid
         :raises console_svc.exception.TokenUsedUp: it has opened as many
@@ -77,6 +84,17 @@ class ConsoleSessions:
         :raises console_svc.exception.WrongAddress: it was issued to another
             address
         """
+        if previous_secret is not None:
+            resumed = self._resumptions.resume(
+                context,
+                token,
+                client_address,
+                session_id,
+                secret,
+                previous_secret,
+            )
+            if resumed is not None:
+                return resumed
         found = self._tokens.validate(context, token)
         options = self._conf.consoleauth
         session = self.open(
@@ -86,8 +104,9 @@ class ConsoleSessions:
             options.max_uses,
             options.bind_to_client_address,
             session_id,
+            secret,
         )
-        return session, found.connect_info
+        return session, found.connect_info, None
 
     def open(
         self,
@@ -97,6 +116,7 @@ class ConsoleSessions:
         max_uses: int,
         bind_to_client_address: bool = False,
         session_id: str | None = None,
+        secret: str | None = None,
     ) -> ConsoleSession:
         """Open a session with a grant that was found to be valid.
 
@@ -109,6 +129,7 @@ class ConsoleSessions:
         :param bind_to_client_address: refuse every address but the one that
             requested the grant
         :param session_id: a UUID that the proxy has chosen; None: a new one
+        :param secret: the client's to resume this session; None: it cannot
         :raises console_svc.exception.SessionIdUsed: the id is that of a
             closed session, or of another grant
         :raises console_svc.exception.TokenUsedUp: it has opened as many
@@ -123,7 +144,14 @@ class ConsoleSessions:
                 grant.client_address, client_address
             ):
                 raise exception.WrongAddress
-            session = self._new_session(grant, client_address, session_id)
+            session = new_sessions.make(
+                self._conf,
+                grant,
+                client_address,
+                session_id,
+                secret,
+                int(self._clock()),
+            )
             try:
                 replaced = self._store(session, max_uses)
             except (
@@ -219,37 +247,25 @@ class ConsoleSessions:
     ) -> None:
         """End a session: the proxy disconnects its client.
 
+        A session that was closed, but can be resumed, ends, too.
+
         :raises console_svc.exception.SessionNotFound: the server has no
             session with this id
         """
         _check_id(session_id)
         ended = self._database.sessions.end(session_id, server.id)
-        if not ended:
-            raise exception.SessionNotFound(session_id=session_id)
         self._audit.ends(context, ended, 'ended')
-
-    def _new_session(
-        self,
-        grant: Grant,
-        client_address: str | None,
-        session_id: str | None,
-    ) -> ConsoleSession:
-        expires = None
-        if (
-            self._conf.consoleauth.enforce_session_timeout
-            and grant.expires < NEVER
-        ):
-            expires = grant.expires
-        return ConsoleSession(
-            id=session_id or str(uuid.uuid4()),
-            token_hash=grant.token_hash,
-            server_id=grant.server_id,
-            project_id=grant.project_id,
-            user_id=grant.user_id,
-            console_type=grant.console_type,
-            client_address=client_address,
-            created_at=int(self._clock()),
-            expires=expires,
+        if ended:
+            return
+        # Its client may have disconnected just now.
+        if not self._database.resumptions.forget(session_id, server.id):
+            raise exception.SessionNotFound(session_id=session_id)
+        self._audit.success(
+            context,
+            audit.END,
+            server_id=server.id,
+            session_id=session_id,
+            reason='ended',
         )
 
     def _store(
@@ -260,15 +276,13 @@ class ConsoleSessions:
         :returns: the sessions that it has replaced
         """
         options = self._conf.consoleauth
-        alive_until = session.created_at + options.session_lapse
         return self._database.sessions.open(
             session,
-            min(alive_until, session.expires or alive_until),
+            new_sessions.alive_until(self._conf, session),
             max_uses=max_uses,
             max_sessions=options.max_sessions_per_server,
             replace=options.when_sessions_are_full == 'replace',
-            # A SPICE page opens one session for each channel.
-            in_channels=session.console_type == ConsoleType.SPICE_HTML5,
+            in_channels=new_sessions.is_channel(session),
         )
 
 

@@ -139,15 +139,18 @@ class ConsoleAuthTokens:
         )
 
     def validate(
-        self, context: RequestContext, token: str
+        self, context: RequestContext, token: str, even_expired: bool = False
     ) -> ConsoleAuthToken:
         """What a token stands for.
 
+        :param even_expired: whether one that has expired is valid
         :raises console_svc.exception.TokenNotFound: it was never issued, has
             expired, was revoked, or does not lead to its console any more
         """
         token_hash = hash_of(token)
-        found = self._database.tokens.get(token_hash, int(self._clock()))
+        # No token has expired before the epoch.
+        now = -1 if even_expired else int(self._clock())
+        found = self._database.tokens.get(token_hash, now)
         if found is None or not self._leads_to_console(context, found):
             error = exception.TokenNotFound()
             self._audit.refusal(

@@ -128,4 +128,9 @@ def _closed(
         values['token_hash'] = row['token_hash']
         values['client_address'] = row['client_address']
         values['alive_until'] = channel_until
+    if row['secret_hash'] is not None:
+        # A client that resumes it is recognized by these.
+        values['token_hash'] = row['token_hash']
+        values['client_address'] = row['client_address']
+        values['secret_hash'] = row['secret_hash']
     return values

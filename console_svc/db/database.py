@@ -17,6 +17,7 @@ from console_svc.db.errors import ReadOnly, SchemaMismatch
 from console_svc.db.log_ins import LogInQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
 from console_svc.db.proxies import ProxyQueries
+from console_svc.db.resumptions import ResumptionQueries
 from console_svc.db.server_locks import ServerLockQueries
 from console_svc.db.sessions import SessionQueries
 from console_svc.db.tables import NEEDED, consoles, leases
@@ -46,6 +47,7 @@ class Database(Connections):
         self.sessions = SessionQueries(self)
         self.proxies = ProxyQueries(self)
         self.closed_sessions = ClosedSessionQueries(self)
+        self.resumptions = ResumptionQueries(self)
         self.server_locks = ServerLockQueries(self)
         self._has_schema = False
 

@@ -26,6 +26,7 @@ BLANK: Final = {
     'user_id': None,
     'console_type': '',
     'client_address': None,
+    'secret_hash': None,
     'expires': CLOSED,
 }
 

@@ -92,16 +92,8 @@ class SessionQueries:
             if connection.execute(use).rowcount != 1:
                 raise exception.TokenUsedUp
             if max_sessions:
-                ended = _make_room(connection, session, max_sessions, replace)
-            values = dataclasses.asdict(session)
-            values['session_id'] = values.pop('id')
-            try:
-                connection.execute(
-                    console_sessions.insert(),
-                    {**values, 'alive_until': alive_until},
-                )
-            except db_exception.DBDuplicateEntry:
-                raise exception.SessionIdUsed(session_id=session.id) from None
+                ended = make_room(connection, session, max_sessions, replace)
+            insert_session(connection, session, alive_until)
         return ended
 
     def get(self, session_id: str) -> ConsoleSession | None:
@@ -261,7 +253,25 @@ def _has_other(session: ConsoleSession) -> sa.Exists:
     )
 
 
-def _make_room(
+def insert_session(
+    connection: sa.Connection, session: ConsoleSession, alive_until: int
+) -> None:
+    """Store a session in a transaction that does more.
+
+    :raises console_svc.exception.SessionIdUsed: there is a session with this
+        id, or there was one
+    """
+    values = dataclasses.asdict(session)
+    values['session_id'] = values.pop('id')
+    try:
+        connection.execute(
+            console_sessions.insert(), {**values, 'alive_until': alive_until}
+        )
+    except db_exception.DBDuplicateEntry:
+        raise exception.SessionIdUsed(session_id=session.id) from None
+
+
+def make_room(
     connection: sa.Connection,
     session: ConsoleSession,
     max_sessions: int,

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 #: The oldest revision on which this version works.
-NEEDED: Final = '007'
+NEEDED: Final = '008'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -81,6 +81,9 @@ console_auth_tokens = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
+    # The number of sessions that have resumed others of it. A resumption must
+    # write to this row: Galera then finds the conflict with a revocation.
+    sa.Column('resumptions', sa.Integer, nullable=False, server_default='0'),
     # The address that requested it, and the only one that can use it if so
     # configured.
     sa.Column('client_address', _Address, nullable=True),
@@ -101,7 +104,8 @@ console_sessions = sa.Table(
     sa.Column('id', _Id, primary_key=True, autoincrement=True),
     # The id in the API: a UUID that cannot be guessed.
     sa.Column('session_id', _UUID, nullable=False),
-    # Empty: the session is closed. A closed SPICE channel keeps it.
+    # Empty: the session is closed. It stays while a client can resume it, and
+    # so does that of a closed SPICE channel.
     sa.Column('token_hash', sa.String(64), nullable=False),
     sa.Column('server_id', _UUID, nullable=False),
     sa.Column('project_id', _Name, nullable=False),
@@ -119,6 +123,9 @@ console_sessions = sa.Table(
     # The process of a proxy with which it lives; null: it is kept alive by
     # itself. Of a closed one: the process that does not know this yet.
     sa.Column('proxy_id', _UUID, nullable=True),
+    # SHA-256 in hexadecimal of the secret with which its client can resume it;
+    # null: it cannot. The index of token_hash finds it.
+    sa.Column('secret_hash', sa.String(64), nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),

@@ -121,6 +121,8 @@ class TokenQueries:
     def purge(self, now: int, batch: int) -> int:
         """Delete expired tokens and their consoles, at most a batch of them.
 
+        Those whose sessions can be resumed stay.
+
         :param now: seconds of the UTC epoch
         :returns: the number of tokens deleted
         """
@@ -129,7 +131,7 @@ class TokenQueries:
         columns = console_auth_tokens.c
         expired = (
             sa.select(columns.id, columns.token_hash)
-            .where(columns.expires <= now)
+            .where(columns.expires <= now, ~_HAS_RESUMABLE)
             .order_by(columns.expires)
             .limit(batch)
         )
@@ -224,11 +226,18 @@ _GET = sa.select(
     *(
         column
         for column in console_auth_tokens.c
-        if column.name not in ('id', 'token_hash', 'created_at', 'uses')
+        if column.name
+        not in ('id', 'token_hash', 'created_at', 'uses', 'resumptions')
     )
 ).where(
     console_auth_tokens.c.token_hash == sa.bindparam('hash'),
     console_auth_tokens.c.expires > sa.bindparam('now'),
+)
+
+# Closed sessions count until they are purged.
+_HAS_RESUMABLE = sa.exists().where(
+    console_sessions.c.token_hash == console_auth_tokens.c.token_hash,
+    console_sessions.c.secret_hash.is_not(None),
 )
 
 _SURPLUS = (

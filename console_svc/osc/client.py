@@ -34,6 +34,26 @@ class Client:
         document: dict[str, Any] = self._request('GET', segments).json()
         return document
 
+    @property
+    def verify(self) -> bool | str:
+        """Whether to verify certificates, or the file of the CAs."""
+        verify: bool | str | None = self._compute.session.verify
+        return True if verify is None else verify
+
+    def serial_url(self, server: str) -> str:
+        """Return the URL of a server's serial console, with a new token.
+
+        :raises osc_lib.exceptions.CommandError: the request is refused
+        """
+        wanted = {'protocol': 'serial', 'type': 'serial'}
+        document = self._request(
+            'POST',
+            ('servers', server, 'remote-consoles'),
+            {'remote_console': wanted},
+        ).json()
+        url: str = document['remote_console']['url']
+        return url
+
     def post(self, *segments: str) -> None:
         """Send a POST without a body; for parameters, see :meth:`get`."""
         self._request('POST', segments)
@@ -58,11 +78,12 @@ class Client:
         return found.id if found else name_or_id
 
     def _request(
-        self, method: str, segments: Sequence[str]
+        self, method: str, segments: Sequence[str], body: Any = None
     ) -> requests.Response:
         answer = self._compute.request(
             path(segments),
             method,
+            **({} if body is None else {'json': body}),
             microversion=self._microversion,
             # Paths contain tokens, and answers passwords.
             log=False,

@@ -77,6 +77,7 @@ class OpenedSession:
     """A session as the API has opened it, and where its console is.
 
     :param deadline: monotonic time at which it must end; None: never
+    :param previous_id: the session that it resumes; None: none
     """
 
     id: str
@@ -87,6 +88,7 @@ class OpenedSession:
     internal_access_path: str | None
     deadline: float | None
     tls_port: int | None = None
+    previous_id: str | None = None
 
     @property
     def speaks_rfb(self) -> bool:
@@ -148,6 +150,10 @@ def opened(response: Response) -> OpenedSession:
         ),
         deadline=_deadline(session, response),
         tls_port=_port(session, 'tls_port', int, NoneType),
+        # An older API does not have it.
+        previous_id=_member(
+            {'previous_id': None, **session}, 'previous_id', str, NoneType
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from console_svc import addresses, forwarded, origins
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.connection_files import ConnectionFiles
 from console_svc.proxy.console_api import ConsoleApi
+from console_svc.proxy.cookies import SessionCookie
 from console_svc.proxy.errors import (
     Ended,
     ProxyFailed,
@@ -30,7 +31,7 @@ from console_svc.proxy.http import messages
 from console_svc.proxy.http.application import Connection
 from console_svc.proxy.http.connection import HTTPConnection
 from console_svc.proxy.http.messages import Request, Response
-from console_svc.proxy.http.upgrade import upgrade
+from console_svc.proxy.http.upgrade import Upgrade, upgrade
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
@@ -162,11 +163,15 @@ class Browsers:
             )
         address = self._client_address(request)
         token = token_of(request.target, request.headers.get_all('Cookie'))
-        websocket = upgrade(request, transport, rest)
-        if isinstance(websocket, Response):
-            return websocket
+        upgraded = upgrade(request, transport, rest)
+        if isinstance(upgraded, Response):
+            return upgraded
+        cookie = None
+        if token is not None:
+            is_secure = self._scheme(request) == 'https'
+            cookie = SessionCookie(request, token, is_secure)
         task = asyncio.get_running_loop().create_task(
-            self._serve(websocket, address, token)
+            self._serve(upgraded, address, cookie)
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -209,11 +214,11 @@ class Browsers:
         return addresses.canonical(request.peer)
 
     async def _serve(
-        self, websocket: WebSocket, address: str, token: str | None
+        self, upgraded: Upgrade, address: str, cookie: SessionCookie | None
     ) -> None:
         """Serve a websocket, and close it with the close reason."""
         try:
-            await self._relay(websocket, address, token)
+            await self._relay(upgraded, address, cookie)
             ending = Ended(CloseCode.NORMAL_CLOSURE, 'The console has ended.')
         except Ended as error:
             ending = error
@@ -224,23 +229,35 @@ class Browsers:
         if ending.code != CloseCode.NORMAL_CLOSURE:
             self._metrics.refused(ending.code)
         LOG.info('Client %s: session closed: %s', address, ending.reason)
-        await _close(websocket, ending)
+        upgraded.accept()
+        await _close(upgraded.websocket, ending)
 
     async def _relay(
-        self, websocket: WebSocket, address: str, token: str | None
+        self, upgraded: Upgrade, address: str, cookie: SessionCookie | None
     ) -> None:
         began = time.monotonic()
-        if not token:
+        if cookie is None:
             raise Refused('There is no console token in the URL.')
-        stream = WebSocketStream(websocket)
-        opening = functools.partial(self._api.open, token, address)
-        async with (
-            self._sessions.opened(opening) as session,
-            pinged(websocket, self._options.ping_interval),
-            self._connected(session.opened, stream) as server,
-        ):
-            self._metrics.set_up(time.monotonic() - began)
-            await session.relay(stream, server)
+        if cookie.previous_secret is None:
+            upgraded.accept(cookie.headers())
+        stream = WebSocketStream(upgraded.websocket)
+        opening = functools.partial(
+            self._api.open,
+            cookie.token,
+            address,
+            cookie.secret,
+            cookie.previous_secret,
+        )
+        async with self._sessions.opened(opening) as session:
+            # Not before: if the API is unavailable, the browser must keep the
+            # secret that it has sent.
+            upgraded.accept(cookie.headers())
+            async with (
+                pinged(upgraded.websocket, self._options.ping_interval),
+                self._connected(session.opened, stream) as server,
+            ):
+                self._metrics.set_up(time.monotonic() - began)
+                await session.relay(stream, server)
 
     @contextlib.asynccontextmanager
     async def _connected(

@@ -62,34 +62,47 @@ class ConsoleApi:
         self._closes: set[asyncio.Task[None]] = set()
         self._refused = admission.RefusedTokens()
 
-    async def open(self, token: str, client_address: str) -> OpenedSession:
+    async def open(
+        self,
+        token: str,
+        client_address: str,
+        secret: str | None = None,
+        previous_secret: str | None = None,
+    ) -> OpenedSession:
         """Open a session with a console token.
 
+        :param secret: with which the client can resume it; None: it cannot
+        :param previous_secret: of the session to resume, if that is possible
         :raises console_svc.proxy.errors.Refused: the token is not accepted
         :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
             or the address opens too many sessions at once
         """
         self._refused.check(token)
+        wanted = {'client_address': client_address}
+        if secret is not None:
+            wanted['secret'] = secret
+        if previous_secret is not None:
+            wanted['previous_secret'] = previous_secret
         closes = [*self._closes]
         try:
-            return await self._open_once(token, client_address)
+            return await self._open_once(token, client_address, wanted)
         except Conflict:
             if not closes:
                 raise
         # The client of a session that is being closed may have connected
         # again before the API has closed it.
         await asyncio.wait(closes)
-        return await self._open_once(token, client_address)
+        return await self._open_once(token, client_address, wanted)
 
     async def _open_once(
-        self, token: str, client_address: str
+        self, token: str, client_address: str, wanted: Mapping[str, str]
     ) -> OpenedSession:
         try:
             return await self._opened(
                 self._opens,
                 client_address,
                 lambda session_id: self._open(
-                    token, {'client_address': client_address, 'id': session_id}
+                    token, {**wanted, 'id': session_id}
                 ),
             )
         except InvalidToken:

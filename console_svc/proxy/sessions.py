@@ -181,6 +181,10 @@ class Sessions:
         :raises console_svc.proxy.errors.Ended: it cannot be opened
         """
         session = await self._open(opening)
+        previous = self._sessions.get(session.opened.previous_id or '')
+        if previous is not None:
+            # A serial console has one client at a time.
+            previous.end(Refused('The session continues elsewhere.'))
         self._sessions[session.opened.id] = session
         self._keep_alives.opened(session.opened.id)
         self._metrics.opened(session.opened.console_type)

@@ -32,6 +32,14 @@ from console_svc.objects import (
 # Sessions that one request keeps alive.
 _MAX_IDS: Final = 1000
 
+# 256 random bits in URL-safe Base64.
+_SECRET: Final = {
+    'type': 'string',
+    'pattern': '^[A-Za-z0-9_-]{43}$',
+    # Python's $ also matches before a line break at the end.
+    'maxLength': 43,
+}
+
 #: POST /os-console-auth-tokens/{console_token}/sessions
 OPEN: Final = validator(
     record(
@@ -41,6 +49,8 @@ OPEN: Final = validator(
                 'client_address': ADDRESS,
                 'id': NEW_UUID,
                 'join': {'type': 'boolean'},
+                'secret': _SECRET,
+                'previous_secret': _SECRET,
             },
             'additionalProperties': False,
         }
@@ -61,6 +71,7 @@ KEEP: Final = validator(
     )
 )
 
+_UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
 _SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
 _SESSION: Final[dict[str, Any]] = {
     'id': UUID,
@@ -82,6 +93,7 @@ OPENED: Final = (
                 tls_port=PORT_OR_NULL,
                 internal_access_path=TEXT_OR_NULL,
                 expires_in=_SECONDS_OR_NULL,
+                previous_id=_UUID_OR_NULL,
             )
         )
     ),
@@ -100,12 +112,24 @@ KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
 LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
 
 
+def has_secret(document: Any) -> bool:
+    """Whether the body of a request to open a session has a secret."""
+    session = document.get('session') if isinstance(document, dict) else None
+    return isinstance(session, dict) and not session.keys().isdisjoint(
+        ('secret', 'previous_secret')
+    )
+
+
 def opened(
-    session: ConsoleSession, info: ConnectInfo, now: float
+    session: ConsoleSession,
+    info: ConnectInfo,
+    now: float,
+    previous_id: str | None = None,
 ) -> dict[str, Any]:
     """A session for its console proxy: with the connect info.
 
     :param now: seconds of the UTC epoch
+    :param previous_id: the id of the session that it resumes, if any
     """
     return {
         'session': {
@@ -115,6 +139,7 @@ def opened(
             'tls_port': info.tls_port,
             'internal_access_path': info.internal_access_path,
             'expires_in': _seconds_left(session.expires, now),
+            'previous_id': previous_id,
         }
     }
 

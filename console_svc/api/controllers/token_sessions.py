@@ -48,7 +48,7 @@ class TokenSessionsController(Resource):
         document = req.document()
         if document is None:
             document = {'session': {}}
-        schema.validate(bodies.OPEN, document)
+        schema.validate(bodies.OPEN, document, bodies.has_secret(document))
         self.services.policy.authorize(req.caller, policies.CREATE)
         wanted = document['session']
         address = addresses.find(wanted.get('client_address'))
@@ -56,8 +56,13 @@ class TokenSessionsController(Resource):
             session, info = self.services.session_joins.join(
                 req.caller, self.console_token, address
             )
-        else:
-            session, info = self.services.sessions.open_by_token(
-                req.caller, self.console_token, address, wanted.get('id')
-            )
-        return bodies.opened(session, info, self.services.clock())
+            return bodies.opened(session, info, self.services.clock())
+        session, info, previous_id = self.services.sessions.open_by_token(
+            req.caller,
+            self.console_token,
+            address,
+            wanted.get('id'),
+            wanted.get('secret'),
+            wanted.get('previous_secret'),
+        )
+        return bodies.opened(session, info, self.services.clock(), previous_id)

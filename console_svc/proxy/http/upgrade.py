@@ -31,10 +31,40 @@ _CLOSE_TIMEOUT: Final = 5
 _BINARY: Final = Subprotocol('binary')
 
 
+class Upgrade:
+    """A websocket, and the answer that accepts it, until that is sent.
+
+    :param websocket: the protocol of the transport
+    """
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        transport: asyncio.Transport,
+        answer: http11.Response,
+    ) -> None:
+        self.websocket = websocket
+        self._transport = transport
+        self._answer: http11.Response | None = answer
+
+    def accept(self, cookies: Sequence[str] = ()) -> None:
+        """Send the answer, unless it was sent or the browser has closed.
+
+        :param cookies: values of Set-Cookie headers
+        """
+        answer, self._answer = self._answer, None
+        # A browser that has sent frames too early may have closed with them.
+        if answer is None or self.websocket.state is not State.OPEN:
+            return
+        for cookie in cookies:
+            answer.headers['Set-Cookie'] = cookie
+        self._transport.write(answer.serialize())
+
+
 def upgrade(
     request: Request, transport: asyncio.Transport, rest: bytes
-) -> WebSocket | Response:
-    """Accept the websocket that a request asks for.
+) -> Upgrade | Response:
+    """Make the websocket that a request asks for.
 
     :param rest: bytes that follow the request
     :returns: the websocket, which is the transport's protocol now; or a
@@ -70,10 +100,9 @@ def upgrade(
     # the transport may call pause_writing().
     transport.set_protocol(websocket)
     websocket.connection_made(transport)
-    transport.write(answer.serialize())
     if rest:
         websocket.data_received(rest)
-    return websocket
+    return Upgrade(websocket, transport, answer)
 
 
 def _select_subprotocol(

@@ -99,6 +99,21 @@ class Racer:
         """Open a session."""
         self._services.sessions.open_by_token(self._context, token, None)
 
+    def resume(self, token: str, secret: str, address: str) -> None:
+        """Open a session that resumes another one."""
+        self._services.sessions.open_by_token(
+            self._context,
+            token,
+            address,
+            None,
+            secrets.token_urlsafe(32),
+            secret,
+        )
+
+    def close(self, session_id: str) -> None:
+        """Close a session."""
+        self._services.sessions.close(self._context, session_id)
+
     def revoke(self) -> None:
         """Revoke all tokens of the server."""
         self._services.tokens.revoke_server(self._context, fixtures.SERVER)

@@ -5,6 +5,7 @@
 import pathlib
 import re
 import signal
+from typing import ClassVar
 
 from playwright.sync_api import Page
 
@@ -53,7 +54,7 @@ _PHONE = {
 }
 
 
-class ConsolePagesTest(BrowserTest):
+class ConsolePagesCase(BrowserTest):
     VNC = 'http://127.0.0.1:{}/vnc.html'
     SPICE = 'http://127.0.0.1:{}/spice.html'
     SERIAL = 'http://127.0.0.1:{}/serial.html'
@@ -118,6 +119,8 @@ class ConsolePagesTest(BrowserTest):
         self.wait_for_state(page, 'disconnected')
         self.assertEqual(reason, page.text_content('#reason'))
 
+
+class ConsolePagesTest(ConsolePagesCase):
     def test_vnc(self) -> None:
         page = self.open('vnc')
         self.reset_guest(page)
@@ -354,3 +357,28 @@ class ConsolePagesTest(BrowserTest):
         page.goto(f'http://127.0.0.1:{self.proxy_.port}/vnc.html?token=x')
         self.wait_for_state(page, 'disconnected')
         self.assertIn('loaded completely', page.text_content('#reason'))
+
+
+class SingleUseTest(ConsolePagesCase):
+    MORE: ClassVar = {'consoleauth': {'session_lapse': 600, 'max_uses': 1}}
+
+    def wait_for_reason(self, page: Page, reason: str) -> None:
+        self.wait(page, lambda: page.text_content('#reason') == reason, reason)
+
+    def test_pages_resume_their_sessions(self) -> None:
+        for protocol in _TYPES:
+            page = self.open(protocol)
+            self.restart_proxy(page)
+            page.reload()
+            self.wait_for_state(page, 'connected')
+            (cookie, *others) = page.context.cookies()
+            self.assertEqual([], others)
+            self.assertRegex(cookie['name'], '^console-session-')
+            self.assertTrue(cookie['httpOnly'])
+            self.assertEqual('Strict', cookie['sameSite'])
+            self.check_ended(page)
+            # To keep a SPICE page out, its token must be revoked.
+            if protocol != 'spice':
+                page.get_by_role('button', name='Reconnect').press('Enter')
+                self.wait_for_reason(page, 'Token is used up.')
+            page.context.close()

@@ -22,6 +22,7 @@ COMMANDS = (
     'console auth token show',
     'console session end',
     'console session list',
+    'server console attach',
     'server console create',
     'server console delete',
     'server console list',

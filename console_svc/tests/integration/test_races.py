@@ -239,6 +239,69 @@ class Races(OnDatabase):
                 1, self.count(configured, tables.console_sessions)
             )
 
+    def resumable(self, configured: fixtures.Configuration) -> list[str]:
+        """Open a session; return its id, token, secret and address."""
+        services, _ = self.services(configured)
+        (token,) = self.issue(configured, 1)
+        found = [token, 'x' * 43, '192.0.2.7']
+        session, *_ = services.sessions.open_by_token(
+            admin_context(), token, found[2], secret=found[1]
+        )
+        return [session.id, *found]
+
+    def test_a_session_is_resumed_once(self) -> None:
+        for limit in (0, 1):
+            configured = self.configuration(
+                max_uses=1, max_sessions_per_server=limit
+            )
+            for _ in range(self.ROUNDS):
+                self.clear(configured)
+                _, *resumed = self.resumable(configured)
+                outcomes = self.race(
+                    configured, *[['resume', *resumed]] * RACERS
+                )
+                self.assertEqual(
+                    {'done': 1, 'TokenUsedUp': RACERS - 1}, outcomes
+                )
+                self.assertEqual(
+                    1, self.count(configured, tables.console_sessions)
+                )
+
+    def test_a_session_is_resumed_while_it_is_closed(self) -> None:
+        configured = self.configuration(max_uses=1)
+        services, server = self.services(configured)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            session_id, *resumed = self.resumable(configured)
+            outcomes = self.race(
+                configured,
+                *[['resume', *resumed]] * 2,
+                *[['close', session_id]] * 2,
+            )
+            # One resumes it; it is closed before, or replaced.
+            self.assertEqual(1, outcomes['TokenUsedUp'])
+            self.assertLessEqual(
+                outcomes.keys(), {'done', 'TokenUsedUp', 'SessionNotFound'}
+            )
+            (session,) = services.sessions.list(server)
+            self.assertNotEqual(session_id, session.id)
+
+    def test_no_session_is_resumed_after_a_revocation(self) -> None:
+        configured = self.configuration(max_uses=1)
+        services, server = self.services(configured)
+        for closes in (False, True) * 3:
+            self.clear(configured)
+            session_id, *resumed = self.resumable(configured)
+            if closes:
+                services.sessions.close(admin_context(), session_id)
+            outcomes = self.race(
+                configured, *[['resume', *resumed]] * 2, *[['revoke']] * 2
+            )
+            self.assertLessEqual(
+                outcomes.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
+            )
+            self.assertEqual([], services.sessions.list(server))
+
     def test_the_limit_of_sessions_is_not_exceeded(self) -> None:
         configured = self.configuration(max_sessions_per_server=2)
         for _ in range(self.ROUNDS):

@@ -46,7 +46,9 @@ class BackgroundTest(testtools.TestCase):
 
     def test_the_purge_is_repeated(self) -> None:
         conf: Any = SimpleNamespace(
-            consoleauth=SimpleNamespace(purge_interval=0, session_lapse=0)
+            consoleauth=SimpleNamespace(
+                purge_interval=0, session_lapse=0, resume_time=0
+            )
         )
         database: Any = SimpleNamespace(take_lease=self.act)
         unused: Any = None

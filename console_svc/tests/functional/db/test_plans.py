@@ -252,6 +252,19 @@ class Plans(Queries):
             ['uq_console_sessions_session_id', 'pk_console_sessions'],
         )
         self.check(
+            'finding a session to resume',
+            lambda: self.database.resumptions.resume(
+                session('resumed', token_hash='server-94-1'),
+                NOW + 90,
+                'unknown',
+                closed_after=NOW,
+                alive_after=NOW,
+                max_sessions=0,
+                replace=False,
+            ),
+            ['ix_console_sessions_token_hash'],
+        )
+        self.check(
             'closing a session',
             lambda: self.database.closed_sessions.add('server-93-3', NOW),
             ['uq_console_sessions_session_id', 'pk_console_sessions'],

@@ -109,3 +109,16 @@ class AbandonedSessionTest(ProxyTest):
         # It would not lapse during the test.
         self.wait_for_no_session()
         self.assertEqual(['201 Created'], self.service.opened)
+
+    def test_page_resumes_a_session_whose_response_was_late(self) -> None:
+        target = f'?token={self.token()}'
+        self.service.responds.clear()
+        connection = self.connect(target)
+        cookie = connection.response.headers['Set-Cookie'].partition(';')[0]
+        self.service.secrets.add(cookie.partition('=')[2])
+        self.assertEqual(UNAVAILABLE, self.closed(connection))
+        process.wait_for(lambda: self.service.closed, 'the close')
+        self.service.release()
+        self.check_echo(
+            self.connect(target, additional_headers={'Cookie': cookie})
+        )

@@ -16,6 +16,7 @@ import sys
 from console_svc.osc import console_auth_token
 from console_svc.osc import console_session
 from console_svc.osc import plugin
+from console_svc.osc import serial_console
 from console_svc.osc import server_console
 
 print(*sys.modules)

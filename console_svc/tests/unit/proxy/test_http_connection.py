@@ -18,7 +18,7 @@ from websockets.asyncio.connection import Connection as WebSocket
 from console_svc.proxy.http.application import Application, Connection
 from console_svc.proxy.http.connection import HTTPConnection
 from console_svc.proxy.http.messages import Request, Response
-from console_svc.proxy.http.upgrade import upgrade
+from console_svc.proxy.http.upgrade import Upgrade, upgrade
 from console_svc.proxy.tcp_info import TCPInfo
 from console_svc.tests.programs import certificates
 from console_svc.tests.programs.bad_input import UPGRADE
@@ -58,9 +58,10 @@ class Pages(Application):
     def upgrade(
         self, request: Request, transport: asyncio.Transport, rest: bytes
     ) -> None:
-        websocket = upgrade(request, transport, rest)
-        assert isinstance(websocket, WebSocket)
-        self.websocket = websocket
+        upgraded = upgrade(request, transport, rest)
+        assert isinstance(upgraded, Upgrade)
+        upgraded.accept()
+        self.websocket = upgraded.websocket
 
 
 class Recorded(HTTPConnection):

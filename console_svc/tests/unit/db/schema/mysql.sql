@@ -12,6 +12,7 @@ CREATE TABLE console_auth_tokens (
     created_at BIGINT NOT NULL,
     expires BIGINT NOT NULL,
     uses INTEGER NOT NULL DEFAULT '0',
+    resumptions INTEGER NOT NULL DEFAULT '0',
     client_address VARCHAR(45),
     encrypted_ticket VARCHAR(255),
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
@@ -43,6 +44,7 @@ CREATE TABLE console_sessions (
     expires BIGINT,
     alive_until BIGINT NOT NULL,
     proxy_id VARCHAR(36),
+    secret_hash VARCHAR(64),
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;

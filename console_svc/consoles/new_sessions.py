@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Sessions before they are stored."""
+
+import uuid
+
+from oslo_config import cfg
+
+from console_svc.consoles.tokens import hash_of
+from console_svc.objects import NEVER, ConsoleSession, ConsoleType, Grant
+
+
+def make(
+    conf: cfg.ConfigOpts,
+    grant: Grant,
+    client_address: str | None,
+    session_id: str | None,
+    secret: str | None,
+    now: int,
+) -> ConsoleSession:
+    """A session by a grant.
+
+    :param client_address: the address of the proxy's client
+    :param session_id: a UUID that the proxy has chosen; None: a new one
+    :param secret: the client's to resume it; None: it cannot
+    """
+    options = conf.consoleauth
+    expires = None
+    if options.enforce_session_timeout and grant.expires < NEVER:
+        expires = grant.expires
+    secret_hash = None
+    if secret is not None and options.resume_time:
+        secret_hash = hash_of(secret)
+    return ConsoleSession(
+        id=session_id or str(uuid.uuid4()),
+        token_hash=grant.token_hash,
+        server_id=grant.server_id,
+        project_id=grant.project_id,
+        user_id=grant.user_id,
+        console_type=grant.console_type,
+        client_address=client_address,
+        created_at=now,
+        expires=expires,
+        secret_hash=secret_hash,
+    )
+
+
+def alive_until(conf: cfg.ConfigOpts, session: ConsoleSession) -> int:
+    """When a new session lapses: at its expiry at the latest."""
+    until = session.created_at + int(conf.consoleauth.session_lapse)
+    return min(until, session.expires or until)
+
+
+def is_channel(session: ConsoleSession) -> bool:
+    """Whether a page opens several such sessions with one use of its token.
+
+    A SPICE page opens one for each channel.
+    """
+    return session.console_type == ConsoleType.SPICE_HTML5

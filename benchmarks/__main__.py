@@ -3,50 +3,136 @@
 """Measure the service, and compare it with other programs.
 
 Starts MariaDB, keystone, memcached and the service as they are deployed: uWSGI
-with two processes, keystone's tokens, and a warm cache. The rounds of all
-targets are interleaved, so that noise affects them alike. Prints medians.
+with two processes, keystone's tokens, and a warm cache. Without arguments, it
+measures all parts beside nova, websockify and a plain TCP relay, and prints a
+table of all goals in the end:
+
+gateway  opening consoles, by browsers and by native clients
+api      requests of the API
+relays   the console proxy with idle sessions, and with one that echoes
+fleet    100,000 sessions of 20 console proxies
 """
 
 import argparse
+import functools
 import pathlib
-import statistics
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import gateway, growth, load, nova, relays, targets
+from benchmarks import api, gateway, growth, relays, simulation, table, targets
+
+_Part = Callable[[], Sequence[table.Row]]
 
 
 def main() -> int:
-    """Run the benchmark that the command line selects."""
+    """Run the benchmarks that the command line selects."""
+    arguments = _arguments()
+    # The programs that were started end with an exit, not with a signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with targets.stage() as stage:
+        if arguments.growth:
+            rows = [int(number) for number in arguments.growth.split(',')]
+            growth.run(stage, rows, arguments.rounds, arguments.seconds)
+            return 0
+        found: list[table.Row] = []
+        try:
+            for name, part in _selected(stage, arguments).items():
+                print(f'\n{name}\n', flush=True)
+                found += part()
+        finally:
+            # Whatever fails: the parts before it took minutes.
+            text = table.goals(found)
+            print(f'\n{text}')
+            if arguments.rst:
+                arguments.rst.write_text(f'{text}\n')
+    return 0
+
+
+def _selected(
+    stage: targets.Stage, arguments: argparse.Namespace
+) -> Mapping[str, _Part]:
+    only = arguments.only
+    measure_api = functools.partial(
+        api.run,
+        stage,
+        arguments.rounds,
+        arguments.seconds,
+        with_nova=arguments.nova,
+        mysqlclient=arguments.mysqlclient,
+        against=arguments.against,
+    )
+    sizes = [int(number) for number in (arguments.relays or '1000').split(',')]
+    parts: Mapping[str, _Part] = {
+        'gateway': lambda: gateway.run(
+            stage, arguments.gateway or 100_000, 3 * arguments.seconds
+        ),
+        'api': measure_api,
+        'relays': lambda: relays.run(sizes),
+        'fleet': lambda: simulation.run(stage, arguments.fleet or 100_000),
+    }
+    if (
+        arguments.mysqlclient
+        or arguments.against
+        or (only and only not in parts)
+    ):
+        return {'api': functools.partial(measure_api, only=only)}
+    chosen = (
+        {only}
+        if only
+        else {
+            name
+            for name in ('gateway', 'relays', 'fleet')
+            if getattr(arguments, name)
+        }
+    )
+    return {
+        name: part
+        for name, part in parts.items()
+        if not chosen or name in chosen
+    }
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m benchmarks',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument(
-        '--seconds', type=int, default=5, help='duration of each round'
+        '--seconds', type=int, default=4, help='duration of each round'
+    )
+    parser.add_argument(
+        '--only',
+        metavar='NAME',
+        help='measure only this part; or only the requests of the API whose '
+        'name contains NAME: "look-up"',
+    )
+    parser.add_argument(
+        '--rst',
+        type=pathlib.Path,
+        metavar='FILE',
+        help='also write the table of goals to a file',
     )
     parser.add_argument(
         '--against',
         type=pathlib.Path,
         metavar='CHECKOUT',
-        help='also measure another checkout of the service',
-    )
-    parser.add_argument(
-        '--only',
-        metavar='NAME',
-        help='measure only requests whose name contains NAME: "look-up"',
+        help='measure only requests of the API, and also those of another '
+        'checkout of the service',
     )
     parser.add_argument(
         '--nova',
-        action='store_true',
-        help='also measure the same look-up in a real nova',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='measure the same look-up in a real nova',
     )
     parser.add_argument(
         '--mysqlclient',
         action='store_true',
-        help='also measure the service with this driver instead of PyMySQL',
+        help='measure only requests of the API, and also with this driver '
+        'instead of PyMySQL',
     )
     parser.add_argument(
         '--growth',
@@ -57,100 +143,24 @@ def main() -> int:
     parser.add_argument(
         '--relays',
         metavar='SESSIONS,...',
-        help='measure only the console proxy, with these numbers of idle '
-        'sessions, and compare it with websockify and a plain TCP relay',
+        help='measure only this part, with these numbers of idle sessions '
+        'instead of 1000',
     )
     parser.add_argument(
         '--gateway',
         metavar='CONSOLES',
         type=int,
-        help='measure only the gateway for native clients, compare it with a '
-        'direct connection and a plain TCP relay, and measure log-ins among '
-        'this number of consoles',
+        help='measure only this part, with log-ins among this number of '
+        'consoles instead of 100,000',
     )
-    arguments = parser.parse_args()
-    if arguments.relays:
-        relays.run([int(number) for number in arguments.relays.split(',')])
-        return 0
-    with targets.stage() as stage:
-        if arguments.gateway:
-            gateway.run(stage, arguments.gateway, arguments.seconds)
-        elif arguments.growth:
-            rows = [int(number) for number in arguments.growth.split(',')]
-            growth.run(stage, rows, arguments.rounds, arguments.seconds)
-        else:
-            _compare(stage, arguments)
-    return 0
-
-
-def _compare(stage: targets.Stage, arguments: argparse.Namespace) -> None:
-    found: list[targets.Target] = []
-    subject = targets.Subject(stage)
-    stage.use(subject)
-    subjects = {'': subject}
-    if arguments.mysqlclient:
-        subjects['mysqlclient: '] = targets.Subject(stage, driver='mysqldb')
-    if arguments.against:
-        subjects['before: '] = targets.Subject(stage, arguments.against)
-    for it in list(subjects.values())[1:]:
-        stage.use(it)
-    memory = {
-        name or 'now: ': it.server.memory() for name, it in subjects.items()
-    }
-    for prefix, it in subjects.items():
-        found += [
-            targets.Target(f'{prefix}{name}', it.server, request)
-            for name, request in it.requests().items()
-            if not arguments.only or arguments.only in name
-        ]
-    found += targets.floors(stage, subject)
-    if arguments.nova:
-        server, request = nova.target(stage, subject)
-        found.append(targets.Target('nova: token look-up', server, request))
-    for target in found:
-        load.wrk(target.request, 1, connections=1)
-    print('MiB (PSS) of a worker, at rest:')
-    for name, mib in memory.items():
-        print(f'  {name}{mib:.1f}')
-    rounds = {target.name: [] for target in found}
-    for number in range(arguments.rounds):
-        for target in _rotated(found, number):
-            rounds[target.name].append(
-                load.run(target.request, target.server, arguments.seconds)
-            )
-    _print(rounds)
-
-
-def _rotated(
-    found: Sequence[targets.Target], by: int
-) -> Sequence[targets.Target]:
-    """Rotate the order, so that no target always follows the same one."""
-    by %= len(found)
-    return [*found[by:], *found[:by]]
-
-
-def _print(rounds: dict[str, list[load.Sample]]) -> None:
-    """Print a table in reStructuredText."""
-    width = max(map(len, rounds))
-    line = f'{"=" * width}  =======  =======  =======  ========  ============='
-    print(line)
-    print(
-        f'{"":{width}}   ms CPU     +-%      p50       p99       1/s'.rstrip()
+    parser.add_argument(
+        '--fleet',
+        metavar='SESSIONS',
+        type=int,
+        help='measure only this part, with this number of sessions instead of '
+        '100,000',
     )
-    print(line)
-    for name, samples in rounds.items():
-        cpu = [sample.cpu for sample in samples]
-        middle = statistics.median(cpu)
-        noise = (max(cpu) - min(cpu)) / 2 / middle * 100
-        p50, p99, rate = (
-            statistics.median(getattr(sample, what) for sample in samples)
-            for what in ('p50', 'p99', 'rate')
-        )
-        print(
-            f'{name:{width}}  {middle:7.3f}  {noise:7.1f}  {p50:7.2f}  '
-            f'{p99:8.2f}  {rate:13.0f}'
-        )
-    print(line)
+    return parser.parse_args()
 
 
 if __name__ == '__main__':

@@ -8,6 +8,9 @@ import os
 import pathlib
 import subprocess
 from collections.abc import Mapping
+from concurrent import futures
+
+import requests
 
 from console_svc.tests.programs import process
 
@@ -61,9 +64,12 @@ class Server:
         ]
 
     def seconds(self) -> float:
-        """Return the CPU seconds of all processes, user and system."""
+        """Return the CPU seconds of all processes, user and system.
+
+        Those of children that have ended count, too.
+        """
         return sum(
-            sum(map(int, _stat(pid)[11:13])) for pid in self.processes()
+            sum(map(int, _stat(pid)[11:15])) for pid in self.processes()
         ) / float(_TICKS)
 
     def memory_of_all(self) -> float:
@@ -74,6 +80,25 @@ class Server:
         """Return the average memory (PSS) of a worker, in MiB."""
         workers = [pid for pid in self.processes() if pid != self._pid]
         return sum(map(_pss, workers)) / len(workers) / 1024
+
+
+def warm_up(request: Request) -> None:
+    """Send some requests at once, and wait for each as long as it takes.
+
+    A process loads much at its first request.
+    """
+
+    def send(_: int) -> None:
+        requests.request(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            data=request.body or None,
+            timeout=process.PATIENCE,
+        ).raise_for_status()
+
+    with futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, range(100)))
 
 
 def run(

@@ -2,25 +2,23 @@
 
 """Compare the console proxy with websockify and a plain TCP relay.
 
-All lead to the same echo server. Measure the CPU time of the relay while one
-session echoes, and its memory with many idle sessions.
+All lead to the same echo server. Measure the memory of each with many idle
+sessions, and its CPU time while one session echoes.
 """
 
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import pathlib
 import resource
-import ssl
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import fixtures as fixtures_
-from websockets.asyncio import client
 
+from benchmarks import routes, table
 from benchmarks.load import Server
 from console_svc.tests import fixtures
 from console_svc.tests.integration.service import Service
@@ -28,6 +26,7 @@ from console_svc.tests.programs import certificates, process
 from console_svc.tests.programs.proxy import Proxy
 
 _MIB = 2**20
+_ROUNDS = 3
 _ECHOED = 50 * _MIB
 _FRAME = 32 * 1024
 # Number of sessions whose set-up is timed.
@@ -40,25 +39,38 @@ _AT_ONCE = 50
 class Session:
     """The client side of a session."""
 
-    send: Callable[[bytes], object]
-    receive: Callable[[], object]
+    send: Callable[[bytes], Awaitable[object]]
+    receive: Callable[[], Awaitable[bytes]]
 
 
 @dataclasses.dataclass
 class Relay:
-    """A program to measure.
+    """A program to measure, and what was measured.
 
     :param sizes: numbers of idle sessions
+    :param memory: KiB of an idle session, by size
+    :param idle: per cent of a core for the idle sessions, by size
+    :param echoes: milliseconds of CPU time of a MiB, by round
+    :param set_up: milliseconds until a new session has echoed a byte
     """
 
     name: str
     server: Server
     url: str
     sizes: Sequence[int]
+    memory: list[float] = dataclasses.field(default_factory=list)
+    idle: list[float] = dataclasses.field(default_factory=list)
+    echoes: list[float] = dataclasses.field(default_factory=list)
+    set_up: float = 0
+
+    @property
+    def cpu(self) -> float:
+        """The median of the rounds, in milliseconds of a MiB."""
+        return statistics.median(self.echoes)
 
 
-def run(sizes: Sequence[int]) -> None:
-    """Measure, and print a table.
+def run(sizes: Sequence[int]) -> Sequence[table.Row]:
+    """Measure, and print what each program costs.
 
     :param sizes: numbers of idle sessions of the console proxy
     """
@@ -66,24 +78,57 @@ def run(sizes: Sequence[int]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with contextlib.ExitStack() as stack:
         relays = _relays(stack, sizes)
-        line = '  '.join('=' * width for width in (26, 8, 11, 10, 10, 9))
-        print(line)
-        print(
-            f'{"":26}  sessions  KiB/session  idle CPU %  ms CPU/MiB  '
-            'set-up ms'
+        asyncio.run(_measure(relays))
+    print(
+        table.render(
+            (
+                *('', 'sessions', 'KiB/session', 'idle CPU %'),
+                *('ms CPU/MiB', 'set-up ms'),
+            ),
+            [
+                (
+                    relay.name,
+                    str(size),
+                    f'{memory:.1f}',
+                    f'{idle:.1f}',
+                    f'{relay.cpu:.2f}',
+                    f'{relay.set_up:.1f}',
+                )
+                for relay in relays
+                for size, memory, idle in zip(
+                    relay.sizes, relay.memory, relay.idle, strict=True
+                )
+            ],
         )
-        print(line)
-        for relay in relays:
-            asyncio.run(_measure(relay))
-        print(line)
+    )
+    return _rows(relays)
+
+
+def _rows(relays: Sequence[Relay]) -> Sequence[table.Row]:
+    memory = {relay.name: relay.memory[0] for relay in relays}
+    cpu = {relay.name: relay.cpu for relay in relays}
+    _, _, plain, tls = cpu
+    return [
+        table.Row(
+            what,
+            values[name],
+            unit,
+            {peer: values[peer] for peer in list(values)[:2]},
+            goal,
+        )
+        for what, values, name, unit, goal in (
+            ('idle session', memory, plain, 'KiB', '≤ 1.5 times'),
+            ('idle session with TLS', memory, tls, 'KiB', '≤ 4 times'),
+            ('CPU of a MiB', cpu, plain, 'ms', ''),
+            ('CPU of a MiB with TLS', cpu, tls, 'ms', '≤ 1.5 times'),
+        )
+    ]
 
 
 def _relays(
     stack: contextlib.ExitStack, sizes: Sequence[int]
 ) -> Sequence[Relay]:
-    folder = pathlib.Path(
-        stack.enter_context(fixtures_.TempDir()).path  # type: ignore[attr-defined]
-    )
+    folder = pathlib.Path(stack.enter_context(fixtures_.TempDir()).path)
     echo = process.free_port()
 
     def start(name: str, *command: str) -> process.Program:
@@ -101,7 +146,7 @@ def _relays(
     tcp, ws = process.free_port(), process.free_port()
     found = [
         Relay(
-            'TCP relay',
+            'plain relay',
             listening('tcp', tcp, *ours, str(tcp), str(echo)),
             f'tcp://127.0.0.1:{tcp}',
             [1000],
@@ -156,36 +201,43 @@ def _relays(
     return found
 
 
-async def _measure(relay: Relay) -> None:
+async def _measure(relays: Sequence[Relay]) -> None:
+    # Memory first: a process keeps what it has freed.
+    for relay in relays:
+        await _rest(relay)
+    for _ in range(_ROUNDS):
+        for relay in relays:
+            async with _session(relay) as session:
+                await _echo(session, _FRAME)
+                before = relay.server.seconds()
+                await _echo(session, _ECHOED)
+                cpu = (relay.server.seconds() - before) * 1000
+                relay.echoes.append(cpu / (_ECHOED / _MIB))
+    for relay in relays:
+        set_ups = [await _set_up(relay) for _ in range(_SET_UPS)]
+        relay.set_up = statistics.median(set_ups) * 1000
+
+
+async def _rest(relay: Relay) -> None:
+    """Measure idle sessions."""
     async with _session(relay) as session:
         await _echo(session, _FRAME)
         empty = relay.server.memory_of_all()
-        before = relay.server.seconds()
-        await _echo(session, _ECHOED)
-        cpu = (relay.server.seconds() - before) * 1000 / (_ECHOED / _MIB)
-    set_ups = [await _set_up(relay) for _ in range(_SET_UPS)]
+    gate = asyncio.Semaphore(_AT_ONCE)
     for size in relay.sizes:
         async with contextlib.AsyncExitStack() as stack:
-            gate = asyncio.Semaphore(_AT_ONCE)
 
-            async def enter(
-                stack: contextlib.AsyncExitStack = stack,
-                gate: asyncio.Semaphore = gate,
-            ) -> None:
+            async def enter(stack: contextlib.AsyncExitStack = stack) -> None:
                 async with gate:
                     session = await stack.enter_async_context(_session(relay))
                     await _echo(session, 1)
 
             await asyncio.gather(*(enter() for _ in range(size)))
             await asyncio.sleep(5)
-            memory = (relay.server.memory_of_all() - empty) / size
+            relay.memory.append((relay.server.memory_of_all() - empty) / size)
             before = relay.server.seconds()
             await asyncio.sleep(10)
-            idle = (relay.server.seconds() - before) * 10
-        print(
-            f'{relay.name:26}  {size:8}  {memory:11.1f}  {idle:10.1f}  '
-            f'{cpu:10.2f}  {statistics.median(set_ups) * 1000:9.1f}'
-        )
+            relay.idle.append((relay.server.seconds() - before) * 10)
 
 
 async def _set_up(relay: Relay) -> float:
@@ -212,24 +264,8 @@ async def _session(relay: Relay) -> AsyncIterator[Session]:
         yield Session(send, lambda: reader.read(65536))
         writer.close()
         return
-    context = _unverified() if scheme == 'wss' else None
-    async with client.connect(
-        relay.url,
-        ssl=context,
-        subprotocols=['binary'],  # type: ignore[list-item]
-        compression=None,
-        ping_interval=None,
-        max_size=None,
-    ) as connection:
+    async with routes.websocket(relay.url) as connection:
         yield Session(connection.send, connection.recv)
-
-
-@functools.cache
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def _echo(session: Session, number: int) -> None:

@@ -96,6 +96,7 @@ class Subject(Service):
     """The service from a checkout.
 
     :param driver: the driver for MariaDB: pymysql, or mysqldb (mysqlclient)
+    :param url_of_database: None: a new database
     :param options: other options: group -> option -> value
     """
 
@@ -105,9 +106,10 @@ class Subject(Service):
         checkout: pathlib.Path = HERE,
         driver: str = 'pymysql',
         consoleauth: Mapping[str, object] | None = None,
+        url_of_database: str | None = None,
         **options: Any,
     ) -> None:
-        self.url_of_database = stage.mariadb.database()
+        self.url_of_database = url_of_database or stage.mariadb.database()
         self._stage = stage
 
         def server(port: int, file: pathlib.Path) -> list[str]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from oslo_context import context
 
-#: Rule -> the rules in force, and whether this rule allows the caller's
-#: requests that have no target.
-Decisions = dict[str, tuple[object, bool]]
+#: Rule and project of the target -> the rules in force, and whether this rule
+#: allows the caller's requests. The project is None, for requests that have
+#: no target, or the caller's own.
+Decisions = dict[tuple[str, str | None], tuple[object, bool]]
 
 
 class RequestContext(context.RequestContext):

@@ -7,6 +7,7 @@ Times are seconds of the UTC epoch.
 
 import dataclasses
 import enum
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 #: The expiry of a token that never expires.
@@ -231,3 +232,18 @@ class ConsoleSession:
     client_address: str | None
     created_at: int
     expires: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptProxy:
+    """What a process of a console proxy learns from its keep-alive.
+
+    :param kept: id -> expiry of the listed sessions that continue; None: they
+        do not expire
+    :param ended: ids of its sessions that have ended, until it closes them
+    :param count: the number of its sessions that continue
+    """
+
+    kept: Mapping[str, int | None]
+    ended: Sequence[str]
+    count: int

@@ -68,15 +68,16 @@ class Policy:
         Parameters are those of :meth:`authorize`.
         """
         enforcer = self._enforcer.get()
-        if project_id is not None:
+        if project_id not in (None, context.project_id):
             return _decide(enforcer, rule, context, project_id)
-        # Without a target, the decision depends on the caller and on the
-        # rules alone, which change with the enforcer. oslo.policy inspects
-        # signatures at each check, an eighth of a token look-up.
-        decided_by, decision = context.decisions.get(rule, (None, False))
+        # The decision depends on the caller and on the rules alone, which
+        # change with the enforcer. oslo.policy inspects signatures at each
+        # check, an eighth of a token look-up.
+        key = rule, project_id
+        decided_by, decision = context.decisions.get(key, (None, False))
         if decided_by is not enforcer:
-            decision = _decide(enforcer, rule, context, None)
-            context.decisions[rule] = enforcer, decision
+            decision = _decide(enforcer, rule, context, project_id)
+            context.decisions[key] = enforcer, decision
         return decision
 
     def authorize(

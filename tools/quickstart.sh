@@ -4,7 +4,7 @@
 #   tools/quickstart.sh           demonstrate, then serve until Ctrl-C
 #   tools/quickstart.sh --once    demonstrate, then exit
 #   tools/quickstart.sh --with-console [--once]
-#                                 start a guest and print the URL of its screen
+#                                 start a guest and print the URLs of its consoles
 #   tools/quickstart.sh --help    print this
 #
 # All files are in .quickstart: a virtual environment, a configuration with the
@@ -61,7 +61,7 @@ auth_strategy = noauth2
 [static]
 inventory = $home/servers.yaml
 [vnc]
-novncproxy_base_url = https://console.example.org/vnc_lite.html
+novncproxy_base_url = https://console.example.org/vnc.html
 END
 cp etc/console_svc/servers.yaml "$home/servers.yaml"
 

@@ -46,7 +46,10 @@ install_tools() {
 
 install_packages() {
     local missing
-    missing=$("$venv/bin/bindep" -b test) && return
+    missing=$("$venv/bin/bindep" -b test)
+    # Not in bindep.txt: other packages of nodejs than Debian's have npm inside.
+    command -v npm >/dev/null || missing+=" npm"
+    [ "$missing" ] || return 0
     echo "distribution packages: ${missing//$'\n'/ }"
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
         echo "Install them, please: $missing" >&2
@@ -60,7 +63,7 @@ install_packages() {
 
 # Installs what integration needs, while other parts run.
 prepare() {
-    install_packages && tox_run integration --notest
+    install_packages && tools/build-web.sh && tox_run integration --notest
 }
 
 # tox_run ENVIRONMENTS ARGUMENT...
@@ -120,6 +123,24 @@ start() {
     began[$part]=$SECONDS
     run "$part" >"$output/$part" 2>&1 </dev/null &
     running[$!]=$part
+}
+
+# Prints the tests of a part that have failed, each with the end of its
+# traceback. It comes last, as some CI systems keep only the end of a log.
+failures() {
+    "$venv/bin/stestr" --repo-url "$(results "$1")" last 2>/dev/null | awk '
+        /output below:$/ { on = 1; next }
+        !on { next }
+        /^-+$/ { n--; show(); name = previous }
+        /^Captured / { traceback = /traceback/; next }
+        /^Totals$/ { show(); exit }
+        traceback && NF && !/^[~=]+$/ { lines[++n] = $0 }
+        { previous = $0 }
+        function show(    i) {
+            if (name) print name
+            for (i = n > 6 ? n - 5 : 1; name && i <= n; i++) print "    " lines[i]
+            n = traceback = 0
+        }'
 }
 
 # Waits for one of the parts that run, and reports it.
@@ -190,7 +211,10 @@ fi
 say "seconds"
 for part in "${ended[@]}"; do printf '%-12s %5d\n' "$part" "${took[$part]}"; done
 printf '%-12s %5d\n' "in all" $SECONDS
-[ ${#broken[@]} -eq 0 ] || echo "broken: ${broken[*]}"
+if [ ${#broken[@]} -gt 0 ]; then
+    say "broken: ${broken[*]}"
+    for part in "${broken[@]}"; do failures "$part"; done
+fi
 echo
 if [ $skipped -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"

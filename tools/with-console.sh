@@ -3,10 +3,11 @@
 #
 # Starts a private libvirtd with a guest of 512 bytes (tools/guest.s), the
 # service with the driver libvirt, and the console proxy, all on 127.0.0.1.
-# Prints a URL that shows the guest in a browser, and a command that shows it in
-# a native VNC client. As root, it installs missing distribution packages. PORT
-# is the port of the proxy. The default is 6080, or a free port if it is in use.
-# With --once it stops when both ways work.
+# Prints URLs that show the guest's screen and its serial console in a browser,
+# and a command that shows the screen in a native VNC client. As root, it
+# installs missing distribution packages. PORT is the port of the proxy. The
+# default is 6080, or a free port if it is in use. With --once it stops when all
+# of them work.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/python.sh
@@ -15,12 +16,14 @@ once=
 [ "${1:-}" != --once ] || once=1
 
 packages=(binutils gcc libc6-dev libvirt-daemon libvirt-daemon-driver-qemu
-    libvirt-daemon-system libvirt-dev novnc pkg-config python3-dev
+    libvirt-daemon-system libvirt-dev nodejs pkg-config python3-dev
     qemu-system-x86 seabios)
 missing=()
 for package in "${packages[@]}"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
 done
+# Packages of nodejs other than Debian's have npm inside.
+command -v npm >/dev/null || missing+=(npm)
 if [ ${#missing[@]} -gt 0 ]; then
     echo "--- Distribution packages: ${missing[*]}"
     if [ "$(id -u)" -ne 0 ]; then
@@ -38,14 +41,17 @@ bin=$PWD/.quickstart/venv/bin
 rm -rf "$home"
 mkdir -p "$home"
 
+echo "--- Libraries of the console pages"
+tools/build-web.sh
+
 echo "--- Installing into .quickstart/venv"
 "$bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .quickstart/venv
 rm -rf build/lib
 "$bin/python" -m pip install -q --disable-pip-version-check '.[libvirt,proxy]'
 
 # The first is that of the proxy.
-ports=$("$bin/python" tools/port.py "${PORT:-default:6080}" 4)
-read -r proxy_port local_port api_port vnc_port <<<"$ports"
+ports=$("$bin/python" tools/port.py "${PORT:-default:6080}" 5)
+read -r proxy_port local_port api_port vnc_port serial_port <<<"$ports"
 
 # libvirtd in session mode, which root runs as the user nobody.
 lv=$(mktemp -d)
@@ -114,6 +120,10 @@ connection.createXML('''
     <controller type='usb' model='none'/><memballoon model='none'/>
     <video><model type='vga'/></video>
     <graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'/>
+    <serial type='tcp'>
+      <source mode='bind' host='127.0.0.1' service='$serial_port'/>
+      <protocol type='raw'/><target port='0'/>
+    </serial>
   </devices>
 </domain>''')
 END
@@ -131,7 +141,9 @@ driver = libvirt
 [libvirt]
 hosts = compute-1=$uri
 [vnc]
-novncproxy_base_url = http://127.0.0.1:$proxy_port/vnc_lite.html
+novncproxy_base_url = http://127.0.0.1:$proxy_port/vnc.html
+[serial_console]
+base_url = http://127.0.0.1:$proxy_port/serial.html
 [consoles]
 mode = gateway
 public_hostname = 127.0.0.1
@@ -168,20 +180,26 @@ answers() {
 answers "http://127.0.0.1:$api_port/healthcheck"
 answers "http://127.0.0.1:$local_port/healthcheck"
 
-request=(-X POST -H 'X-Auth-Token: joe:demo'
-    -H 'OpenStack-API-Version: compute 2.6' -H 'Content-Type: application/json'
-    -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}'
-    "http://127.0.0.1:$api_port/v2.1/servers/$id/remote-consoles")
-url=$(curl -fs -m 30 "${request[@]}" |
-    "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["remote_console"]["url"])')
+# url_of PROTOCOL TYPE: prints the URL of a new console token.
+url_of() {
+    curl -fs -m 30 -X POST -H 'X-Auth-Token: joe:demo' \
+        -H 'OpenStack-API-Version: compute 2.6' -H 'Content-Type: application/json' \
+        -d "{\"remote_console\": {\"protocol\": \"$1\", \"type\": \"$2\"}}" \
+        "http://127.0.0.1:$api_port/v2.1/servers/$id/remote-consoles" |
+        "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["remote_console"]["url"])'
+}
+url=$(url_of vnc novnc)
+serial_url=$(url_of serial serial)
 
 consoles=http://127.0.0.1:$api_port/v2.1/servers/$id/consoles
 curl -fs -m 30 -X POST -H 'X-Auth-Token: joe:demo' "$consoles"
 password=$(curl -fs -m 30 -H 'X-Auth-Token: joe:demo' "$consoles/1" |
     "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["console"]["password"])')
 
-echo "--- Checking the console in the browser page and in a VNC client"
-curl -fs -m 10 -o /dev/null "$url"
+echo "--- Checking the console in the browser pages and in a VNC client"
+for page in "$url" "$serial_url" "http://127.0.0.1:$proxy_port/console/vendor/novnc/core/rfb.js"; do
+    curl -fs -m 10 -o /dev/null "$page"
+done
 "$bin/python" - "$url" <<'END'
 import sys
 from urllib import parse
@@ -195,6 +213,18 @@ with client.connect(f'ws://{page.netloc}/{path}', subprotocols=['binary']) as it
     if banner != b'RFB 003.008\n':
         sys.exit(f'The console does not speak RFB: {banner}')
 END
+"$bin/python" - "$serial_url" <<'END'
+import sys
+from urllib import parse
+
+from websockets.sync import client
+
+page = parse.urlsplit(sys.argv[1])
+with client.connect(f'ws://{page.netloc}/?{page.query}', subprotocols=['binary']) as it:
+    it.send(b'x')
+    # The guest echoes it.
+    it.recv(30)
+END
 "$bin/python" - "$vnc_port" "$password" <<'END'
 import socket
 import sys
@@ -207,18 +237,20 @@ with socket.create_connection(('127.0.0.1', int(sys.argv[1])), 10) as stream:
 END
 
 if [ -n "$once" ]; then
-    echo "--- Both work. --once ends here and stops everything; without it, the console stays for a browser and a VNC client."
+    echo "--- All work. --once ends here and stops everything; without it, the console stays for a browser and a VNC client."
     exit 0
 fi
 
 cat <<END
 
-Open this URL in a browser on this machine. The keys 1, 2 and 4 change the
-colour of the screen.
+Open these URLs in a browser on this machine: the screen of the guest, on which
+the keys 1, 2 and 4 change the colour, and its serial console.
 
   $url
 
-The URL is valid for ten minutes. To get another one:
+  $serial_url
+
+The URLs are valid for ten minutes. To get another one for the screen:
 
   curl -s -X POST -H 'X-Auth-Token: joe:demo' -H 'OpenStack-API-Version: compute 2.6' \\
       -H 'Content-Type: application/json' -d '{"remote_console": {"protocol": "vnc", "type": "novnc"}}' \\

@@ -28,8 +28,8 @@ from console_svc.api.controllers.root import RootController
 from console_svc.api.middleware.auth_cache import AuthCache, CallerCache
 from console_svc.api.middleware.branch import (
     Branch,
-    has_no_body,
     is_public,
+    is_small,
 )
 from console_svc.api.middleware.context import Context
 from console_svc.api.middleware.faults import Faults
@@ -132,7 +132,8 @@ def _limit_bodies(
 ) -> WSGIApplication:
     """Middleware that refuses large request bodies."""
     limited = sizelimit.RequestBodySizeLimiter(app, conf)
-    return Branch(has_no_body, app, limited)
+    limit = conf.oslo_middleware.max_request_body_size
+    return Branch(partial(is_small, limit=limit), app, limited)
 
 
 def _authenticate(

@@ -6,8 +6,9 @@ Numbers and meanings are the compute API's. Only those that change something
 here have a name.
 """
 
+import functools
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import microversion_parse
@@ -40,17 +41,31 @@ SUPPORTED: Final[Mapping[str, Version]] = {
     for minor in range(MIN.minor, MAX.minor + 1)
 } | {'latest': MAX}
 
+# Where the environ has the headers.
+_KEYS: Final = tuple(
+    f'HTTP_{name.upper().replace("-", "_")}'
+    for name in (STANDARD_HEADER, LEGACY_HEADER)
+)
+
 _FORMAT = re.compile(r'[1-9][0-9]*\.(0|[1-9][0-9]*)')
 
 
-def requested(environ: MutableMapping[str, Any]) -> Version:
+def requested(environ: Mapping[str, Any]) -> Version:
     """The version that a request names; by default 2.1.
 
     :raises console_svc.exception.InvalidVersion: it is malformed
     :raises console_svc.exception.UnsupportedVersion: it is out of range
     """
+    standard, legacy = map(environ.get, _KEYS)
+    return _parse(standard, legacy)
+
+
+# Clients name few versions; a header may have 64 KiB.
+@functools.lru_cache(32)
+def _parse(standard: str | None, legacy: str | None) -> Version:
+    headers = dict(zip(_KEYS, (standard, legacy), strict=True))
     text = microversion_parse.get_version(
-        microversion_parse.headers_from_wsgi_environ(environ),
+        {key: value for key, value in headers.items() if value is not None},
         service_type=SERVICE_TYPE,
         legacy_headers=[LEGACY_HEADER],
     )

@@ -24,11 +24,13 @@ from console_svc.conf import (
     consoleauth,
     consoles,
     libvirt,
+    log_lines,
     metrics,
     nova,
     nova_notifications,
     paths,
     proxy,
+    rdp,
     reading,
     rfb,
     static,
@@ -52,6 +54,7 @@ MODULES = (
     proxy,
     rfb,
     vnc,
+    rdp,
     console_api,
 )
 
@@ -145,29 +148,12 @@ def load_from_environment(
     )
 
 
-class _Record(logging.LogRecord):
-    """A log record whose message is a single line of printable characters.
-
-    Values from outside could otherwise forge lines, or control the terminal
-    of the operator who reads the log.
-    """
-
-    def getMessage(self) -> str:
-        message = super().getMessage()
-        if message.isprintable():
-            return message
-        return ''.join(
-            it if it.isprintable() else it.encode('unicode_escape').decode()
-            for it in message
-        )
-
-
 def setup_logging(conf: cfg.ConfigOpts) -> None:
     """Set up logging as configured, by default to standard error.
 
     Standard output is for the results of commands.
     """
-    logging.setLogRecordFactory(_Record)
+    logging.setLogRecordFactory(log_lines.Record)
     if not (conf.log_file or conf.log_dir or conf.use_journal):
         conf.set_default('use_stderr', True)
     log.set_defaults(
@@ -184,3 +170,4 @@ def setup_logging(conf: cfg.ConfigOpts) -> None:
         ]
     )
     log.setup(conf, PROJECT, version.version_string())
+    log_lines.use_formatter()

@@ -26,7 +26,7 @@ GROUPS = {
         _base_url(
             'novncproxy_base_url',
             'http://127.0.0.1:6080/vnc_auto.html',
-            'the noVNC page (console type novnc)',
+            'the page for VNC, such as vnc.html (console type novnc)',
             where='inside its parameter "path"',
         ),
         _base_url(
@@ -39,7 +39,8 @@ GROUPS = {
         _base_url(
             'html5proxy_base_url',
             'http://127.0.0.1:6082/spice_auto.html',
-            'the SPICE HTML5 page (console type spice-html5)',
+            'the page for SPICE, such as spice.html (console type '
+            'spice-html5)',
         ),
         _base_url(
             'spice_direct_proxy_base_url',
@@ -51,14 +52,15 @@ GROUPS = {
         _base_url(
             'base_url',
             'ws://127.0.0.1:6083/',
-            'the serial console proxy (console type serial)',
+            'the page for serial consoles, serial.html, or of the websocket '
+            '(console type serial)',
         ),
     ],
     'rdp': [
         _base_url(
             'html5_proxy_base_url',
             'http://127.0.0.1:6083/',
-            'the RDP HTML5 proxy (console type rdp-html5)',
+            'the page for RDP, such as rdp.html (console type rdp-html5)',
         ),
     ],
     'mks': [

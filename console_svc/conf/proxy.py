@@ -11,6 +11,9 @@ from console_svc import origins
 
 GROUP = 'proxy'
 
+#: The element of [proxy] web that stands for the pages of this package.
+OWN_PAGES: Final = 'console-svc'
+
 
 class AllowedOrigin(types.ConfigType):
     """The origin of a page: a host, with or without scheme and port."""
@@ -58,8 +61,9 @@ class FrameAncestor(types.ConfigType):
         return str(value)
 
 
-# Both pages have scripts and styles inside, images as data, and (SPICE's)
-# handlers in attributes and video from a MediaSource.
+# The pages of noVNC and of the SPICE HTML5 client have scripts and styles
+# inside, images as data, and (SPICE's) handlers in attributes and video from a
+# MediaSource.
 _POLICY: Final = '; '.join(
     (
         "default-src 'self'",
@@ -96,11 +100,28 @@ OPTIONS = [
     ),
     cfg.ListOpt(
         'web',
-        default=['/usr/share/novnc', '/usr/share/spice-html5'],
-        help='Directories with the pages that browsers open: those of noVNC '
-        'and of the SPICE HTML5 client. They are searched in this order. The '
-        "proxy's own ticket.js replaces that of the SPICE client. If "
+        default=[OWN_PAGES, '/usr/share/novnc', '/usr/share/spice-html5'],
+        help='Directories with the pages that browsers open, searched in this '
+        f'order. "{OWN_PAGES}" stands for the pages of this package: '
+        'vnc.html, serial.html, spice.html and rdp.html. The others are those '
+        'of noVNC and of the SPICE HTML5 client as Debian has them. The '
+        "proxy's own ticket.js replaces that of the SPICE HTML5 client. If "
         'empty, the proxy serves no pages, and another web server must.',
+    ),
+    cfg.BoolOpt(
+        'clipboard_to_guest',
+        default=True,
+        help='Whether the pages of this package have buttons that send the '
+        "text of the browser's clipboard to the server, or type it. The "
+        'proxy does not inspect the data of consoles: other clients are not '
+        'affected.',
+    ),
+    cfg.BoolOpt(
+        'clipboard_from_guest',
+        default=True,
+        help='Whether the pages of this package show and copy the text of the '
+        "server's clipboard. The proxy does not inspect the data of consoles: "
+        'other clients are not affected.',
     ),
     cfg.StrOpt(
         'content_security_policy',
@@ -110,7 +131,8 @@ OPTIONS = [
         help='The header Content-Security-Policy of the pages, without its '
         'directive frame-ancestors. The default suits the pages of noVNC and '
         'of the SPICE HTML5 client, which contain scripts. Change it if other '
-        'pages need more, such as websockets to another host.',
+        'pages need more, such as websockets to another host. The pages of '
+        'this package have a stricter policy of their own instead.',
     ),
     cfg.ListOpt(
         'frame_ancestors',

@@ -9,7 +9,7 @@ clock is ahead.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from oslo_config import cfg
@@ -20,6 +20,7 @@ from console_svc.compute import Driver
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.context import admin_context
 from console_svc.db.database import Database
+from console_svc.objects import ConsoleSession
 
 LOG = logging.getLogger(__name__)
 
@@ -85,9 +86,14 @@ class Purge:
         now = int(self._clock())
 
         def delete_sessions() -> int:
-            lapsed = self._database.sessions.purge(now - self._lapse, batch)
-            self._audit.ends(self._context, lapsed, 'lapsed')
-            return len(lapsed)
+            return self._ended(
+                self._database.sessions.purge(now - self._lapse, batch)
+            )
+
+        def delete_proxies() -> int:
+            return self._ended(
+                self._database.proxies.purge(now - self._lapse, batch)
+            )
 
         def delete_closed_sessions() -> int:
             return self._database.closed_sessions.purge(
@@ -107,7 +113,8 @@ class Purge:
         self._forget_log_ins(now, batch, deadline)
         return Purged(
             _repeat(delete_tokens, batch, deadline),
-            _repeat(delete_sessions, batch, deadline),
+            _repeat(delete_sessions, batch, deadline)
+            + _repeat(delete_proxies, batch, deadline),
             self._close_consoles(batch, deadline),
         )
 
@@ -137,6 +144,11 @@ class Purge:
                 self._interval,
                 error,
             )
+
+    def _ended(self, lapsed: Sequence[ConsoleSession]) -> int:
+        """Audit the end of sessions that a purge has deleted; their number."""
+        self._audit.ends(self._context, lapsed, 'lapsed')
+        return len(lapsed)
 
     def _forget_log_ins(
         self, now: int, batch: int, deadline: float | None

@@ -27,6 +27,7 @@ from console_svc.objects import (
     ConsoleSession,
     ConsoleType,
     Grant,
+    KeptProxy,
     Server,
 )
 
@@ -171,6 +172,22 @@ class ConsoleSessions:
         # To write less, extend a session only after a third of its time.
         return self._database.sessions.keep(
             session_ids, now, now + lapse, now + lapse * 2 // 3
+        )
+
+    def keep_proxy(
+        self, proxy_id: str, session_ids: Sequence[str]
+    ) -> KeptProxy:
+        """Keep the sessions of a process of a proxy alive.
+
+        As with :meth:`keep`, they are revived if they have lapsed.
+
+        :param proxy_id: a UUID that the process has chosen
+        :param session_ids: those that the API may not know to be its own
+        """
+        now = int(self._clock())
+        lapse = self._conf.consoleauth.session_lapse
+        return self._database.proxies.keep(
+            proxy_id, session_ids, now, now + lapse, now + lapse * 2 // 3
         )
 
     def close(self, context: RequestContext, session_id: str) -> None:

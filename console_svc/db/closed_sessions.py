@@ -4,30 +4,21 @@
 
 A closed session is a row of ``console_sessions`` with the expiry CLOSED. The
 unique index on the id keeps a late request from opening the session again.
+Nothing but the id and the times is kept, except of SPICE channels; and the
+process of a session that has ended, until the process closes it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
 from console_svc.db import rows
 from console_svc.db.engine import Connections, retried
-from console_svc.db.sessions import CLOSED, open_session, to_session
+from console_svc.db.session_rows import BLANK, CLOSED, to_session
 from console_svc.db.tables import console_sessions
 from console_svc.objects import ConsoleSession, ConsoleType
-
-# Nothing but the id and the times is kept, except of SPICE channels.
-_BLANK: Final = {
-    'token_hash': '',
-    'server_id': '',
-    'project_id': '',
-    'user_id': None,
-    'console_type': '',
-    'client_address': None,
-    'expires': CLOSED,
-}
 
 
 class ClosedSessionQueries:
@@ -51,13 +42,13 @@ class ClosedSessionQueries:
         :returns: the session, if there was one
         """
         ended = self._close(session_id, now, channel_until)
-        if not ended:
+        if ended is None:
             try:
                 self._insert(session_id, now)
             except db_exception.DBDuplicateEntry:
-                # It was closed before, or opened since the first statement.
+                # It was opened or closed since the first statement.
                 ended = self._close(session_id, now, channel_until)
-        return ended
+        return ended or []
 
     @retried
     def purge(self, before: int, batch: int) -> int:
@@ -79,17 +70,34 @@ class ClosedSessionQueries:
     @retried
     def _close(
         self, session_id: str, now: int, channel_until: int | None
-    ) -> Sequence[ConsoleSession]:
-        wanted = open_session(session_id).with_for_update()
+    ) -> Sequence[ConsoleSession] | None:
+        """Close a session.
+
+        :returns: the session; nothing if it was closed before; None: its id
+            is unknown
+        """
+        wanted = (
+            sa.select(console_sessions)
+            .where(console_sessions.c.session_id == session_id)
+            .with_for_update()
+        )
         with self._connections.writing() as connection:
-            found = connection.execute(wanted).mappings().all()
-            if found:
+            row = connection.execute(wanted).mappings().first()
+            if row is None:
+                return None
+            was_open = row['expires'] != CLOSED
+            if was_open or row['proxy_id'] is not None:
                 connection.execute(
                     console_sessions.update()
-                    .where(console_sessions.c.id == found[0]['id'])
-                    .values(_closed(found[0], now, channel_until))
+                    .where(console_sessions.c.id == row['id'])
+                    .values(
+                        _closed(row, now, channel_until)
+                        if was_open
+                        # Its process does not need to know it any more.
+                        else {'proxy_id': None}
+                    )
                 )
-        return [to_session(row) for row in found]
+        return [to_session(row)] if was_open else []
 
     @retried
     def _insert(self, session_id: str, now: int) -> None:
@@ -99,7 +107,7 @@ class ClosedSessionQueries:
             connection.execute(
                 console_sessions.insert(),
                 {
-                    **_BLANK,
+                    **BLANK,
                     'session_id': session_id,
                     'created_at': now,
                     'alive_until': now,
@@ -111,7 +119,7 @@ def _closed(
     row: sa.RowMapping, now: int, channel_until: int | None
 ) -> Mapping[str, Any]:
     """The new values of a row whose session is closed."""
-    values = {**_BLANK, 'alive_until': now}
+    values = {**BLANK, 'alive_until': now, 'proxy_id': None}
     if (
         row['console_type'] == ConsoleType.SPICE_HTML5
         and channel_until is not None

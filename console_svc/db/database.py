@@ -16,6 +16,7 @@ from console_svc.db.engine import Connections, retried
 from console_svc.db.errors import ReadOnly, SchemaMismatch
 from console_svc.db.log_ins import LogInQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
+from console_svc.db.proxies import ProxyQueries
 from console_svc.db.server_locks import ServerLockQueries
 from console_svc.db.sessions import SessionQueries
 from console_svc.db.tables import NEEDED, consoles, leases
@@ -43,6 +44,7 @@ class Database(Connections):
         self.log_ins = LogInQueries(self)
         self.tokens = TokenQueries(self)
         self.sessions = SessionQueries(self)
+        self.proxies = ProxyQueries(self)
         self.closed_sessions = ClosedSessionQueries(self)
         self.server_locks = ServerLockQueries(self)
         self._has_schema = False

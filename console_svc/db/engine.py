@@ -16,6 +16,7 @@ from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 
 from console_svc.db import errors, plugins, sqlite, timeouts
+from console_svc.db.readers import Readers
 
 # Errors that oslo.db does not translate: a full disk or a missing table on
 # some engines, and an exhausted connection pool.
@@ -81,6 +82,9 @@ class Connections:
         # Made at first use, so that the start needs no database.
         self._lock = threading.Lock()
         self._engines: dict[bool, sa.Engine] = {}
+        self._readers = Readers(
+            lambda: self.reader, conf.database.connection_recycle_time
+        )
         self._next_question = 0.0
 
     @functools.cached_property
@@ -185,13 +189,13 @@ class Connections:
         # A copy: another thread may make the other engine meanwhile.
         for engine in [*self._engines.values()]:
             engine.dispose()
+        self._readers.close()
 
     def _read(
         self, query: sa.Select[Any], parameters: Mapping[str, Any] | None
     ) -> Sequence[sa.RowMapping]:
         try:
-            with self.reader.connect() as connection:
-                return connection.execute(query, parameters).mappings().all()
+            return self._readers.rows(query, parameters)
         except _UNTRANSLATED as error:
             raise db_exception.DBError(error) from error
 

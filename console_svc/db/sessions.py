@@ -3,25 +3,32 @@
 """Queries of console sessions."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
 from console_svc import exception
+from console_svc.db import proxies
 from console_svc.db.engine import Connections, retried
 from console_svc.db.server_locks import lock_server
-from console_svc.db.tables import console_auth_tokens, console_sessions
-from console_svc.objects import ConsoleSession
-
-#: The expiry of a closed session.
-CLOSED: Final = 0
-
-#: Whether a row is an open session: see closed_sessions.py for the others.
-IS_OPEN: Final = sa.or_(
-    console_sessions.c.expires.is_(None), console_sessions.c.expires != CLOSED
+from console_svc.db.session_rows import (
+    IS_OPEN,
+    delete_rows,
+    end_rows,
+    end_sessions,
+    is_alive,
+    is_lasting,
+    limited,
+    to_session,
 )
+from console_svc.db.tables import (
+    console_auth_tokens,
+    console_proxies,
+    console_sessions,
+)
+from console_svc.objects import ConsoleSession
 
 
 class SessionQueries:
@@ -118,31 +125,46 @@ class SessionQueries:
         :param due: sessions that lapse after this second are not extended yet
         :returns: id -> expiry of those that exist and have not expired
         """
-        columns = console_sessions.c
-        lasting = sa.or_(columns.expires.is_(None), columns.expires > now)
-        wanted = sa.select(
-            columns.session_id, columns.expires, columns.alive_until
-        ).where(columns.session_id.in_(session_ids), lasting)
-        kept = self._connections.read(wanted)
-        if len(kept) < len(session_ids) and self._connections.has_moved():
-            # Proxies end the sessions that are missing.
-            kept = self._connections.read(wanted)
+        kept = proxies.find_lasting(self._connections, session_ids, now)
         # Write only the rows that need it, and find them by their ids alone:
         # other conditions would lock other rows.
         to_extend = [
             row['session_id']
             for row in kept
-            if row['alive_until'] <= due
+            if row['proxy_id'] is None
+            and row['alive_until'] <= due
             and row['alive_until'] != row['expires']
         ]
         if to_extend:
             with self._connections.writing() as connection:
                 connection.execute(
                     console_sessions.update()
-                    .where(columns.session_id.in_(to_extend), lasting)
-                    .values(alive_until=_limited(alive_until))
+                    .where(
+                        console_sessions.c.session_id.in_(to_extend),
+                        is_lasting(now),
+                    )
+                    .values(alive_until=limited(alive_until))
                 )
+        proxy_ids = {row['proxy_id'] for row in kept} - {None}
+        if proxy_ids:
+            self._keep_proxies(proxy_ids, alive_until, due)
         return {row['session_id']: row['expires'] for row in kept}
+
+    def _keep_proxies(
+        self, proxy_ids: Set[str], alive_until: int, due: int
+    ) -> None:
+        """Extend processes whose sessions are kept alive one by one.
+
+        A keep-alive of them may have reached a host of the previous version.
+        """
+        columns = console_proxies.c
+        found = self._connections.read(
+            sa.select(console_proxies).where(columns.id.in_(proxy_ids))
+        )
+        recent = {row['id'] for row in found if row['alive_until'] > due}
+        for proxy_id in sorted(proxy_ids - recent):
+            with self._connections.writing() as connection:
+                proxies.extend(connection, proxy_id, alive_until)
 
     @retried
     def end(
@@ -163,6 +185,10 @@ class SessionQueries:
     def purge(self, now: int, batch: int) -> Sequence[ConsoleSession]:
         """Delete sessions that have lapsed, at most a batch of them.
 
+        Most of those with a process are deleted with it:
+        :meth:`.ProxyQueries.purge`. This deletes those that have expired, and
+        those that their process has not named for long.
+
         :param now: seconds of the UTC epoch
         :returns: the sessions deleted
         """
@@ -172,46 +198,11 @@ class SessionQueries:
             .where(columns.alive_until <= now, IS_OPEN)
             .order_by(columns.alive_until)
             .limit(batch)
+            .with_for_update()
         )
         with self._connections.writing() as connection:
-            return end_sessions(connection, lapsed)
-
-
-def end_sessions(
-    connection: sa.Connection, wanted: sa.Select[Any]
-) -> Sequence[ConsoleSession]:
-    """Delete the sessions that a query finds.
-
-    :returns: the sessions deleted
-    """
-    rows = connection.execute(wanted.with_for_update()).mappings().all()
-    return _delete(connection, rows)
-
-
-def _delete(
-    connection: sa.Connection, rows: Sequence[sa.RowMapping]
-) -> Sequence[ConsoleSession]:
-    if rows:
-        connection.execute(
-            console_sessions.delete().where(
-                console_sessions.c.id.in_([row['id'] for row in rows])
-            )
-        )
-    return [to_session(row) for row in rows]
-
-
-def to_session(row: sa.RowMapping) -> ConsoleSession:
-    return ConsoleSession(
-        id=row['session_id'],
-        token_hash=row['token_hash'],
-        server_id=row['server_id'],
-        project_id=row['project_id'],
-        user_id=row['user_id'],
-        console_type=row['console_type'],
-        client_address=row['client_address'],
-        created_at=row['created_at'],
-        expires=row['expires'],
-    )
+            found = connection.execute(lapsed).mappings().all()
+            return delete_rows(connection, found)
 
 
 def open_session(session_id: str) -> sa.Select[Any]:
@@ -226,7 +217,7 @@ def _of_server(server_id: str, now: int) -> sa.Select[Any]:
     columns = console_sessions.c
     return (
         sa.select(console_sessions)
-        .where(columns.server_id == server_id, columns.alive_until > now)
+        .where(columns.server_id == server_id, is_alive(now))
         .order_by(columns.id)
     )
 
@@ -242,16 +233,10 @@ def _has_other(session: ConsoleSession) -> sa.Exists:
         .where(
             columns.token_hash == session.token_hash,
             columns.client_address == session.client_address,
-            columns.alive_until > session.created_at,
+            is_alive(session.created_at),
         )
         .exists()
     )
-
-
-def _limited(alive_until: int) -> sa.ColumnElement[int]:
-    """When a session lapses: at its expiry at the latest."""
-    expires = console_sessions.c.expires
-    return sa.case((expires < alive_until, expires), else_=alive_until)
 
 
 def _make_room(
@@ -274,4 +259,4 @@ def _make_room(
     surplus = rows[: max(0, len(rows) - max_sessions + 1)]
     if surplus and not replace:
         raise exception.TooManySessions(server_id=session.server_id)
-    return _delete(connection, surplus)
+    return end_rows(connection, surplus)

@@ -6,9 +6,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-#: The oldest revision on which this version works. Later ones have added
-#: indexes.
-NEEDED: Final = '005'
+#: The oldest revision on which this version works.
+NEEDED: Final = '007'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -113,15 +112,34 @@ console_sessions = sa.Table(
     # When the proxy must end it; null: no limit; 0: it is closed, and its id
     # cannot be used again until the purge has deleted the row.
     sa.Column('expires', sa.BigInteger, nullable=True),
-    # When it lapses unless it is kept alive; of a closed one, when it was
-    # closed; of a closed SPICE channel, until when it can be opened again.
+    # When it lapses unless it is kept alive; of one with a process, some
+    # minutes ahead; of a closed one, when it was closed; of a closed SPICE
+    # channel, until when it can be opened again.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
+    # The process of a proxy with which it lives; null: it is kept alive by
+    # itself. Of a closed one: the process that does not know this yet.
+    sa.Column('proxy_id', _UUID, nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
+    # For the keep-alive of a process.
+    sa.Index(None, 'proxy_id', 'expires'),
     # For the purge.
     sa.Index(None, 'alive_until'),
     sqlite_autoincrement=True,
+    **_TEXT,
+)
+
+# Processes of console proxies.
+console_proxies = sa.Table(
+    'console_proxies',
+    metadata,
+    # A UUID that the process has chosen when it started.
+    sa.Column('id', _UUID, primary_key=True),
+    # When its sessions lapse unless it sends a keep-alive.
+    sa.Column('alive_until', sa.BigInteger, nullable=False),
+    # For the purge.
+    sa.Index(None, 'alive_until'),
     **_TEXT,
 )
 

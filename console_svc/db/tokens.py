@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
-from console_svc.db.sessions import IS_OPEN, end_sessions
+from console_svc.db.session_rows import IS_OPEN, end_sessions
 from console_svc.db.tables import (
     console_auth_tokens,
     console_sessions,

@@ -9,7 +9,7 @@ raises :class:`console_svc.proxy.errors.ApiUnavailable`.
 import dataclasses
 import http
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ LOG = logging.getLogger(__name__)
 
 # Console types whose protocol is RFB.
 _RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
+
+# The console type whose protocol is RDP.
+_RDP_TYPE: Final = 'rdp-html5'
 
 # The API's message of the only 403 that is about the token, and not about the
 # credential of the proxy.
@@ -84,6 +87,26 @@ class OpenedSession:
         """Whether the console's protocol is RFB."""
         return self.console_type in _RFB_TYPES
 
+    @property
+    def speaks_rdp(self) -> bool:
+        """Whether the console's protocol is RDP."""
+        return self.console_type == _RDP_TYPE
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptProcess:
+    """The sessions of this process, as the API knows them.
+
+    :param kept: of those that the request has named: id -> monotonic time at
+        which the session must end; None: never
+    :param ended: ids of sessions that have ended and are not closed
+    :param count: the number of sessions that continue
+    """
+
+    kept: Mapping[str, float | None]
+    ended: Sequence[str]
+    count: int
+
 
 def opened(response: Response) -> OpenedSession:
     """The session in the answer to a request that opens one.
@@ -130,6 +153,21 @@ def kept(response: Response) -> Mapping[str, float | None]:
         _member(session, 'id', str): _deadline(session, response)
         for session in _member(response.document, 'console_sessions', list)
     }
+
+
+def kept_process(response: Response) -> KeptProcess:
+    """The answer to the keep-alive request of a process.
+
+    :raises console_svc.proxy.errors.ApiUnavailable: the answer is unexpected
+    """
+    sessions = kept(response)
+    process = _member(response.document, 'console_proxy', dict)
+    ended = _member(process, 'ended_session_ids', list)
+    if not all(isinstance(it, str) for it in ended):
+        raise ApiUnavailable(
+            '"ended_session_ids" in its response has the wrong type'
+        )
+    return KeptProcess(sessions, ended, _member(process, 'session_count', int))
 
 
 def _deadline(session: Any, response: Response) -> float | None:

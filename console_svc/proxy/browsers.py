@@ -3,11 +3,12 @@
 """The front end for browsers: pages, and consoles over websockets."""
 
 import asyncio
+import contextlib
 import functools
 import http
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from oslo_config import cfg
@@ -15,6 +16,7 @@ from websockets.asyncio.connection import Connection as WebSocket
 from websockets.frames import CloseCode
 
 from console_svc import addresses, forwarded, origins
+from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     Ended,
@@ -32,9 +34,10 @@ from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
+from console_svc.proxy.rdp import RDPServers
 from console_svc.proxy.security_headers import SecurityHeaders
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import WebSocketStream
+from console_svc.proxy.streams import TCPStream, WebSocketStream
 from console_svc.proxy.tokens import token_of
 
 LOG = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class Browsers:
         api: ConsoleApi,
         sessions: Sessions,
         hypervisors: Hypervisors,
+        rdp_servers: RDPServers,
         metrics: Metrics,
     ) -> None:
         options = conf.proxy
@@ -65,8 +69,9 @@ class Browsers:
         self._api = api
         self._sessions = sessions
         self._hypervisors = hypervisors
+        self._rdp_servers = rdp_servers
         self._metrics = metrics
-        self._pages = Pages(options.web)
+        self._pages = Pages(conf)
         self._security_headers = SecurityHeaders(conf)
         # Those for pages; a websocket has a task instead.
         self._connections: set[Connection] = set()
@@ -219,27 +224,36 @@ class Browsers:
         if not token:
             raise Refused('There is no console token in the URL.')
         stream = WebSocketStream(websocket)
-        browser = Browser(stream, self._options.handshake_timeout)
         opening = functools.partial(self._api.open, token, address)
         async with (
             self._sessions.opened(opening) as session,
             pinged(websocket, self._options.ping_interval),
+            self._connected(session.opened, stream) as server,
         ):
-            speaks_rfb = session.opened.speaks_rfb
-            try:
-                async with self._hypervisors.connected(
-                    session.opened, browser
-                ) as server:
-                    if speaks_rfb:
-                        await browser.welcome()
-                    self._metrics.set_up(time.monotonic() - began)
-                    await session.relay(stream, server)
-            except Unreachable as error:
-                # noVNC shows the reason of a failed RFB handshake, but not
-                # that of the close frame.
-                if speaks_rfb:
-                    await browser.refuse(error.reason)
-                raise
+            self._metrics.set_up(time.monotonic() - began)
+            await session.relay(stream, server)
+
+    @contextlib.asynccontextmanager
+    async def _connected(
+        self, session: OpenedSession, stream: WebSocketStream
+    ) -> AsyncIterator[TCPStream]:
+        """A connection to a console, after the handshakes with both ends."""
+        if session.speaks_rdp:
+            async with self._rdp_servers.connected(session, stream) as server:
+                yield server
+            return
+        browser = Browser(stream, self._options.handshake_timeout)
+        try:
+            async with self._hypervisors.connected(session, browser) as server:
+                if session.speaks_rfb:
+                    await browser.welcome()
+                yield server
+        except Unreachable as error:
+            # noVNC shows the reason of a failed RFB handshake, but not that
+            # of the close frame.
+            if session.speaks_rfb:
+                await browser.refuse(error.reason)
+            raise
 
 
 async def _close(websocket: WebSocket, ending: Ended) -> None:

@@ -5,6 +5,7 @@
 import asyncio
 import http
 import logging
+import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 from urllib import parse
@@ -12,7 +13,11 @@ from urllib import parse
 from oslo_config import cfg
 
 from console_svc.proxy import admission, api_answers
-from console_svc.proxy.api_answers import OpenedSession, Response
+from console_svc.proxy.api_answers import (
+    KeptProcess,
+    OpenedSession,
+    Response,
+)
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
@@ -45,6 +50,8 @@ class ConsoleApi:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._client = HttpClient(conf)
+        # Of the process, to the API.
+        self._proxy_id = str(uuid.uuid4())
         # Each kind has its own limit: a flood of one kind must not delay the
         # others.
         self._opens = admission.Requests(conf, self._abandon)
@@ -116,7 +123,7 @@ class ConsoleApi:
         )
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
-        """Keep sessions alive, at most :data:`BATCH`.
+        """Keep sessions alive one by one, at most :data:`BATCH`.
 
         :returns: id -> monotonic time at which those that continue must end;
             None: never
@@ -126,6 +133,24 @@ class ConsoleApi:
             'PUT', _SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
         return api_answers.kept(response)
+
+    async def keep_process(self, ids: Sequence[str]) -> KeptProcess | None:
+        """Keep all sessions of this process alive.
+
+        :param ids: those that the API may not know to be of this process, at
+            most :data:`BATCH`
+        :returns: None: the API is of an older version, which only has
+            :meth:`keep`
+        :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
+        """
+        response = await self._client.request(
+            'PUT',
+            _SESSIONS,
+            {'console_sessions': {'ids': [*ids], 'proxy_id': self._proxy_id}},
+        )
+        if response.status == http.HTTPStatus.BAD_REQUEST:
+            return None
+        return api_answers.kept_process(response)
 
     async def close(self, session_id: str) -> None:
         """Close a session at the API. If the request fails, it lapses."""

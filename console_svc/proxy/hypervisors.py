@@ -83,7 +83,7 @@ class Hypervisors:
                 'This proxy does not serve consoles of the type '
                 f'{session.console_type}.'
             )
-        server = await self._connect(session)
+        server = await connect(session, self._timeout)
         try:
             if session.internal_access_path is not None:
                 await self._request_path(server, session)
@@ -92,24 +92,6 @@ class Hypervisors:
             yield server
         finally:
             server.abort()
-
-    async def _connect(self, session: OpenedSession) -> TCPStream:
-        host, port = session.host, session.port
-        try:
-            async with asyncio.timeout(self._timeout):
-                connection = await dialing.connect(host, port)
-                return TCPStream(
-                    *await asyncio.open_connection(sock=connection)
-                )
-        # ValueError: IDNA has no form of the name, for example.
-        except (OSError, TimeoutError, ValueError) as error:
-            LOG.warning(
-                'Cannot connect to the console at %s port %d: %s',
-                host,
-                port,
-                str(error) or 'timed out',
-            )
-            raise Unreachable(_NO_ANSWER) from None
 
     async def _request_path(
         self, server: TCPStream, session: OpenedSession
@@ -172,6 +154,28 @@ class Hypervisors:
             str(cause) or 'timed out',
         )
         raise Unreachable(reason)
+
+
+async def connect(session: OpenedSession, timeout: float) -> TCPStream:
+    """Connect to a session's console, without a handshake.
+
+    :param timeout: seconds
+    :raises console_svc.proxy.errors.Unreachable: it does not answer
+    """
+    host, port = session.host, session.port
+    try:
+        async with asyncio.timeout(timeout):
+            connection = await dialing.connect(host, port)
+            return TCPStream(*await asyncio.open_connection(sock=connection))
+    # ValueError: IDNA has no form of the name, for example.
+    except (OSError, TimeoutError, ValueError) as error:
+        LOG.warning(
+            'Cannot connect to the console at %s port %d: %s',
+            host,
+            port,
+            str(error) or 'timed out',
+        )
+        raise Unreachable(_NO_ANSWER) from None
 
 
 class _HypervisorAnswers(Answers):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The pages that browsers open: the files of noVNC and SPICE.
+"""The pages that browsers open: this package's, and those of noVNC and SPICE.
 
 Two faults of SPICE's HTML5 client are corrected here. Its module ticket.js is
 replaced by the one in the folder web, which says why. And its page moves the
@@ -11,24 +11,41 @@ The API does not do so, because its URLs remain those of nova.
 """
 
 import asyncio
+import dataclasses
 import http
+import json
 import logging
 import pathlib
 import re
-from collections.abc import Sequence
 from concurrent import futures
 from typing import Final
 from urllib import parse
 
+from oslo_config import cfg
+
+from console_svc.conf.proxy import OWN_PAGES
 from console_svc.proxy.http import messages
 from console_svc.proxy.http.files import Files
 from console_svc.proxy.http.messages import Request, Response
+from console_svc.proxy.security_headers import own_policy
 
 LOG = logging.getLogger(__name__)
 
 # Threads that read files: a slow file system must not occupy the threads that
 # look up the names of hypervisors.
 _THREADS: Final = 4
+
+# The pages of this package; their libraries are below it, in a built wheel.
+_OWN_FOLDER: Final = pathlib.Path(__file__).parents[1] / 'web'
+_LIBRARIES: Final = 'console/vendor'
+
+# What the operator allows on these pages, as JSON: a page without scripts
+# inside cannot have it in itself, and a URL could be forged.
+_OPTIONS_PATH: Final = '/console.json'
+_PAGE_OPTIONS: Final = ('clipboard_to_guest', 'clipboard_from_guest')
+
+# The only page with WebAssembly.
+_RDP_PAGE: Final = 'rdp.html'
 
 # Replaces the module of the same name.
 _TICKET: Final = pathlib.Path(__file__).parent / 'web/ticket.js'
@@ -47,13 +64,28 @@ _QUERY: Final = "%!$&'()*+,;=:@/?-._~"
 
 
 class Pages:
-    """The files below some folders.
+    """The files below the folders of ``[proxy] web``."""
 
-    :param folders: searched in this order
-    """
-
-    def __init__(self, folders: Sequence[str]) -> None:
-        self._folders = [pathlib.Path(folder).resolve() for folder in folders]
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        options = conf.proxy
+        own = _OWN_FOLDER.resolve()
+        self._folders = [
+            own if folder == OWN_PAGES else pathlib.Path(folder).resolve()
+            for folder in options.web
+        ]
+        self._own = own if own in self._folders else None
+        if self._own and not (self._own / _LIBRARIES).is_dir():
+            LOG.warning(
+                'The console pages lack their libraries, and do not work: '
+                'build the package after tools/build-web.sh, or remove %s '
+                'from [proxy] web',
+                OWN_PAGES,
+            )
+        self._policy = own_policy(conf)
+        self._rdp_policy = own_policy(conf, wasm=True)
+        self._options = json.dumps(
+            {name: options[name] for name in _PAGE_OPTIONS}
+        ).encode()
         self._threads = futures.ThreadPoolExecutor(_THREADS, 'pages')
         self._files = Files(self._threads)
 
@@ -67,6 +99,12 @@ class Pages:
     def response(self, request: Request) -> Response:
         """Respond to GET or HEAD; it blocks."""
         path, _, query = _without_host(request.target).partition('?')
+        if self._own and path == _OPTIONS_PATH:
+            return Response(
+                http.HTTPStatus.OK,
+                {'Content-Type': 'application/json'},
+                self._options,
+            )
         try:
             file = self._find(parse.unquote(path))
             if file is not None:
@@ -78,7 +116,18 @@ class Pages:
                         )
                 if file.name == _TICKET.name:
                     file = _TICKET
-                return self._files.response(file, request)
+                response = self._files.response(file, request)
+                if self._own and file.is_relative_to(self._own):
+                    return dataclasses.replace(
+                        response,
+                        headers={
+                            **response.headers,
+                            'Content-Security-Policy': self._rdp_policy
+                            if file.name == _RDP_PAGE
+                            else self._policy,
+                        },
+                    )
+                return response
         except OSError as error:
             # A name that is too long, for example, or a file that cannot be
             # read.

@@ -13,13 +13,14 @@ from oslo_config import cfg
 from websockets.frames import CloseCode
 
 from console_svc.proxy.api_answers import OpenedSession
-from console_svc.proxy.console_api import BATCH, ConsoleApi
+from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Ended,
     Refused,
     TryAgainLater,
 )
+from console_svc.proxy.keep_alives import KeepAlives
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.streams import Stream, TCPStream
 
@@ -155,6 +156,9 @@ class Sessions:
         self._api = api
         self._metrics = metrics
         self._sessions: dict[str, Session] = {}
+        self._keep_alives = KeepAlives(
+            api, self._sessions.keys(), self._continue, self._end
+        )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
         # Requests to close one.
@@ -177,11 +181,13 @@ class Sessions:
         """
         session = await self._open(opening)
         self._sessions[session.opened.id] = session
+        self._keep_alives.opened(session.opened.id)
         self._metrics.opened(session.opened.console_type)
         try:
             yield session
         finally:
             del self._sessions[session.opened.id]
+            self._keep_alives.closed(session.opened.id)
             self._count(session, time.monotonic())
             self._metrics.closed()
             closing = asyncio.create_task(self._close(session.opened.id))
@@ -230,29 +236,15 @@ class Sessions:
         While the API is unavailable, all continue.
         """
         self._metrics.tasks(len(asyncio.all_tasks()))
-        ids = list(self._sessions)
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            try:
-                kept = await self._api.keep(batch)
-            except ApiUnavailable as error:
-                LOG.warning(
-                    'The keep-alive request to the API failed; the sessions '
-                    'continue: %s',
-                    error,
-                )
-                self._metrics.api_failed()
-                return
-            for session_id in batch:
-                session = self._sessions.get(session_id)
-                if session is None:
-                    continue
-                if session_id in kept:
-                    session.deadline = kept[session_id]
-                else:
-                    # The API drops expired sessions, too: name the reason.
-                    self._check(session, time.monotonic())
-                    session.end(Refused('The session was ended.'))
+        try:
+            await self._keep_alives.send()
+        except ApiUnavailable as error:
+            LOG.warning(
+                'The keep-alive request to the API failed; the sessions '
+                'continue: %s',
+                error,
+            )
+            self._metrics.api_failed()
 
     async def drain(self, timeout: float) -> None:
         """Refuse new sessions, and end the others after a time-out."""
@@ -266,6 +258,15 @@ class Sessions:
                     CloseCode.GOING_AWAY, 'This console proxy is going down.'
                 )
             )
+
+    def _continue(self, session_id: str, deadline: float | None) -> None:
+        self._sessions[session_id].deadline = deadline
+
+    def _end(self, session_id: str) -> None:
+        session = self._sessions[session_id]
+        # The API drops expired sessions, too: name the reason.
+        self._check(session, time.monotonic())
+        session.end(Refused('The session was ended.'))
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))

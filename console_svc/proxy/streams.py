@@ -130,6 +130,16 @@ class TCPStream:
         except RuntimeError:
             raise PeerClosed from None
 
+    def peer_certificates(self) -> list[bytes]:
+        """The certificates of the peer in DER, its own first; after TLS began.
+
+        Before Python 3.13, it is its own alone.
+        """
+        connection = self._writer.get_extra_info('ssl_object')
+        if hasattr(connection, 'get_unverified_chain'):
+            return list(connection.get_unverified_chain())
+        return [connection.getpeercert(binary_form=True)]
+
     def _has_unread(self) -> bool:
         """Whether bytes or the end were received, but not read."""
         # Run the read up to its first wait; with data or the end, there is

@@ -61,14 +61,17 @@ class ServerTLS:
         _load_chain(context, *self._files)
 
 
-class HypervisorTLS:
-    """TLS towards hypervisors, by the options ``[vnc] vencrypt_*``.
+class ReloadableTLS:
+    """A TLS context towards consoles, whose files can be read again.
 
     :raises OSError: a file cannot be read
     """
 
+    #: The group of its options.
+    group: str
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._options = conf.vnc
+        self._options = conf[self.group]
         self.context = self._new_context()
 
     def reload(self) -> None:
@@ -80,18 +83,24 @@ class HypervisorTLS:
             self.context = self._new_context()
         except OSError as error:
             LOG.error(
-                'The files of [vnc] vencrypt_* cannot be reloaded, the old '
-                'ones stay in use: %s',
+                'The certificates of [%s] cannot be reloaded, the old ones '
+                'stay in use: %s',
+                self.group,
                 error,
             )
 
     def _new_context(self) -> ssl.SSLContext:
+        raise NotImplementedError
+
+
+class HypervisorTLS(ReloadableTLS):
+    """TLS towards hypervisors, by the options ``[vnc] vencrypt_*``."""
+
+    group = 'vnc'
+
+    def _new_context(self) -> ssl.SSLContext:
         options = self._options
-        authorities = options.vencrypt_ca_certs
-        try:
-            context = ssl.create_default_context(cafile=authorities)
-        except OSError as error:
-            raise OSError(f'{authorities}: {error}') from error
+        context = _client_context(options.vencrypt_ca_certs)
         context.check_hostname = options.vencrypt_check_host
         if options.vencrypt_client_cert:
             _load_chain(
@@ -99,6 +108,23 @@ class HypervisorTLS:
                 options.vencrypt_client_cert,
                 options.vencrypt_client_key,
             )
+        return context
+
+
+class RDPServerTLS(ReloadableTLS):
+    """TLS towards RDP servers, by the options ``[rdp] tls_*``."""
+
+    group = 'rdp'
+
+    def _new_context(self) -> ssl.SSLContext:
+        options = self._options
+        if not options.tls_verify:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        context = _client_context(options.tls_ca_certs)
+        context.check_hostname = options.tls_check_host
         return context
 
 
@@ -195,6 +221,17 @@ def hypervisors(conf: cfg.ConfigOpts) -> HypervisorTLS | None:
     if 'vencrypt' not in conf.vnc.auth_schemes:
         return None
     return HypervisorTLS(conf)
+
+
+def _client_context(authorities: str | None) -> ssl.SSLContext:
+    """A context that verifies servers; an exception names the file.
+
+    :param authorities: PEM file; None: the CAs of the operating system
+    """
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise OSError(f'{authorities}: {error}') from error
 
 
 def _load_chain(context: ssl.SSLContext, cert: str, key: str | None) -> None:

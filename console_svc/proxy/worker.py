@@ -24,6 +24,7 @@ from console_svc.proxy.listening import listening_sockets, native_addresses
 from console_svc.proxy.memory import INTERVAL, Memory
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.native_clients import NativeClients
+from console_svc.proxy.rdp import RDPServers
 from console_svc.proxy.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Worker(cotyledon.Service):
         self._browsers_tls = tls.browsers(conf)
         self._native_clients_tls = tls.native_clients(conf)
         self._hypervisors_tls = tls.hypervisors(conf)
+        self._rdp_servers_tls = tls.RDPServerTLS(conf)
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
         self._stopped = threading.Event()
@@ -74,6 +76,7 @@ class Worker(cotyledon.Service):
             self._browsers_tls,
             self._native_clients_tls,
             self._hypervisors_tls,
+            self._rdp_servers_tls,
         ):
             if reloadable is not None:
                 self._loop.call_soon_threadsafe(reloadable.reload)
@@ -85,7 +88,10 @@ class Worker(cotyledon.Service):
         _count_unhandled(metrics)
         sessions = Sessions(self._conf, api, metrics)
         hypervisors = Hypervisors(self._conf, self._hypervisors_tls)
-        browsers = Browsers(self._conf, api, sessions, hypervisors, metrics)
+        rdp_servers = RDPServers(self._conf, self._rdp_servers_tls)
+        browsers = Browsers(
+            self._conf, api, sessions, hypervisors, rdp_servers, metrics
+        )
         native_clients = NativeClients(
             self._conf,
             api,

@@ -26,6 +26,7 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
     ConsoleType,
+    KeptProxy,
 )
 
 # Sessions that one request keeps alive.
@@ -44,7 +45,15 @@ OPEN: Final = validator(
 #: PUT /console-sessions
 KEEP: Final = validator(
     record(
-        console_sessions=record(ids={**list_of(UUID), 'maxItems': _MAX_IDS})
+        console_sessions={
+            'type': 'object',
+            'properties': {
+                'ids': {**list_of(UUID), 'maxItems': _MAX_IDS},
+                'proxy_id': NEW_UUID,
+            },
+            'required': ['ids'],
+            'additionalProperties': False,
+        }
     )
 )
 
@@ -73,19 +82,17 @@ OPENED: Final = (
         )
     ),
 )
-KEPT: Final = (
-    Form(
-        record(
-            console_sessions=list_of(
-                record(
-                    id=UUID,
-                    expires=TIME_OR_NULL,
-                    expires_in=_SECONDS_OR_NULL,
-                )
-            )
-        )
+_KEPT: Final = record(
+    console_sessions=list_of(
+        record(id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL)
+    ),
+    console_proxy=record(
+        session_count={'type': 'integer', 'minimum': 0},
+        ended_session_ids=list_of(UUID),
     ),
 )
+# The process is in the answer if it is in the request.
+KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
 LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
 
 
@@ -123,6 +130,20 @@ def kept(sessions: Mapping[str, int | None], now: float) -> dict[str, Any]:
             }
             for session_id, expires in sessions.items()
         ]
+    }
+
+
+def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
+    """A process of a console proxy, and those sessions that it has listed.
+
+    :param now: seconds of the UTC epoch
+    """
+    return {
+        **kept(proxy.kept, now),
+        'console_proxy': {
+            'session_count': proxy.count,
+            'ended_session_ids': [*proxy.ended],
+        },
     }
 
 

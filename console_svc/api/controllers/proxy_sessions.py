@@ -49,7 +49,10 @@ class ProxySessionsController(Resource):
         document = req.document()
         schema.validate(bodies.KEEP, document)
         self.services.policy.authorize(req.caller, policies.UPDATE)
-        return bodies.kept(
-            self.services.sessions.keep(document['console_sessions']['ids']),
-            self.services.clock(),
-        )
+        sessions, now = self.services.sessions, self.services.clock()
+        wanted = document['console_sessions']
+        if 'proxy_id' in wanted:
+            return bodies.kept_proxy(
+                sessions.keep_proxy(wanted['proxy_id'], wanted['ids']), now
+            )
+        return bodies.kept(sessions.keep(wanted['ids']), now)

@@ -41,8 +41,14 @@ def is_public(environ: WSGIEnvironment) -> bool:
     return environ.get('PATH_INFO', '') in PUBLIC_PATHS
 
 
-def has_no_body(environ: WSGIEnvironment) -> bool:
-    """Whether a request certainly has no body."""
+def is_small(environ: WSGIEnvironment, limit: int) -> bool:
+    """Whether a request certainly has no body, or a small one.
+
+    :param limit: bytes
+    """
+    length = environ.get('CONTENT_LENGTH')
+    if length:
+        # int() refuses thousands of digits.
+        return length.isdecimal() and len(length) < 20 and int(length) <= limit
     # A chunked body has no Content-Length: check GET and HEAD alone.
-    without = environ['REQUEST_METHOD'] in ('GET', 'HEAD')
-    return without and not environ.get('CONTENT_LENGTH')
+    return environ['REQUEST_METHOD'] in ('GET', 'HEAD')

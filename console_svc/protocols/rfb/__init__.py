@@ -37,13 +37,11 @@ from console_svc.protocols.rfb.wire import (
     X509_VNC,
     XVP,
     Handshake,
-    Read,
     Respond,
     RFBError,
-    StartTLS,
-    Write,
     response,
 )
+from console_svc.protocols.steps import Read, StartTLS, Write
 
 __all__ = [
     'CHALLENGE',

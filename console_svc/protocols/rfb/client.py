@@ -15,15 +15,13 @@ from console_svc.protocols.rfb.wire import (
     X509_NONE,
     X509_VNC,
     Handshake,
-    Read,
     Respond,
     RFBError,
-    StartTLS,
-    Write,
     read_number,
     read_reason,
     read_version,
 )
+from console_svc.protocols.steps import Read, StartTLS, Write
 
 
 def security_types() -> Handshake[tuple[int, frozenset[int]]]:

@@ -17,13 +17,11 @@ from console_svc.protocols.rfb.wire import (
     X509_PLAIN,
     XVP,
     Handshake,
-    Read,
     RFBError,
-    StartTLS,
-    Write,
     read_version,
     response,
 )
+from console_svc.protocols.steps import Read, StartTLS, Write
 
 # Most bytes of a user name or a password.
 _LONGEST_NAME: Final = 255

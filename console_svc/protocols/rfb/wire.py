@@ -11,6 +11,8 @@ from typing import Final, TypeVar
 from cryptography.hazmat.decrepit.ciphers import algorithms
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
+from console_svc.protocols.steps import Read, StartTLS, Write
+
 VERSION: Final = b'RFB 003.%03d\n'
 #: The newest minor version of RFB 3.
 NEWEST: Final = 8
@@ -50,29 +52,6 @@ class RFBError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(_printable(message)[:_LONGEST_MESSAGE])
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Read:
-    """Read a number of bytes, and send them to the handshake.
-
-    :param typed: whether a user may have to type them first
-    """
-
-    number: int
-    typed: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Write:
-    """Write these bytes."""
-
-    data: bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class StartTLS:
-    """Switch the connection to TLS, in the same role as in RFB."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from console_svc.tests import fixtures
 from console_svc.tests.functional import api_ref
 from console_svc.tests.functional.api_ref import SERVER, TOKENS, ReadyApi
 
+#: As in the sample of the request.
+PROXY = '1d8f3c52-7a90-4e6b-8c14-5f2e9b7a3d60'
+
 
 class SamplesTest(testtools.TestCase):
     """UPDATE_SAMPLES=1 rewrites the samples of responses first."""
@@ -134,7 +137,12 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
             '/v2.1/console-sessions',
             token=fixtures.SERVICE,
             body=json.dumps(
-                {'console_sessions': {'ids': [api.ids['session_id']]}}
+                {
+                    'console_sessions': {
+                        'proxy_id': PROXY,
+                        'ids': [api.ids['session_id']],
+                    }
+                }
             ),
         ),
     )

@@ -9,6 +9,7 @@ its arguments. The process prints ``ready``, executes the action when it reads
 the next line, and then prints ``done`` or the name of the exception.
 """
 
+import contextlib
 import json
 import logging
 import pathlib
@@ -16,11 +17,13 @@ import secrets
 import sys
 import time
 import traceback
+import uuid
 from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from console_svc import conf as configuration
+from console_svc import exception
 from console_svc.compute.static import StaticDriver
 from console_svc.consoles.tokens import hash_of
 from console_svc.context import RequestContext, admin_context
@@ -99,6 +102,34 @@ class Racer:
     def revoke(self) -> None:
         """Revoke all tokens of the server."""
         self._services.tokens.revoke_server(self._context, fixtures.SERVER)
+
+    def keep(self, number: int) -> None:
+        """Open sessions, and keep them alive with a process.
+
+        :raises ValueError: the process does not learn which have ended
+        """
+        proxy_id = str(uuid.uuid4())
+        names: set[str] = set()
+        for _ in range(number):
+            token = self._issue(ttl=600)
+            with contextlib.suppress(
+                exception.TokenNotFound, exception.TokenUsedUp
+            ):
+                session, _ = self._services.sessions.open_by_token(
+                    self._context, token, None
+                )
+                names.add(session.id)
+            kept = self._services.sessions.keep_proxy(proxy_id, [*names])
+            last = self._services.sessions.keep_proxy(proxy_id, [])
+            # Those that have ended before were not kept.
+            named = kept.kept.keys() | {*last.ended}
+            if len(named) != last.count + len(last.ended):
+                raise ValueError(kept, last)
+            names &= named
+            for session_id in last.ended:
+                with contextlib.suppress(exception.SessionNotFound):
+                    self._services.sessions.close(self._context, session_id)
+                names.remove(session_id)
 
     def lease(self, now: int) -> None:
         """Take the lease of the purge for a minute."""

@@ -53,6 +53,7 @@ class Stub(fixtures.Fixture):
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         #: Their bodies.
         self.bodies: list[bytes] = []
+        self.lock = threading.Lock()
         #: The number of connections.
         self.connections = 0
 
@@ -68,10 +69,13 @@ class Stub(fixtures.Fixture):
 
             def do_any(self) -> None:
                 length = int(self.headers.get('Content-Length', 0))
-                stub.bodies.append(self.rfile.read(length))
-                stub.requests.append(
-                    (self.command, self.path, dict(self.headers))
-                )
+                received = self.rfile.read(length)
+                # In the same order, though requests are concurrent.
+                with stub.lock:
+                    stub.bodies.append(received)
+                    stub.requests.append(
+                        (self.command, self.path, dict(self.headers))
+                    )
                 answer = stub.answer(self.command, self.path)
                 time.sleep(answer.delay)
                 if answer.is_lost:

@@ -11,51 +11,25 @@ import html
 import http.server
 import os
 import pathlib
-import subprocess
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import fixtures as fixtures_
-from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
+from playwright.sync_api import Page, WebSocket
 
 from console_svc.tests import fixtures
-from console_svc.tests.integration import libvirtd
-from console_svc.tests.integration.base import KeystoneTest
-from console_svc.tests.integration.keystone import PASSWORD
-from console_svc.tests.integration.libvirtd import Libvirtd
-from console_svc.tests.integration.service import Service, console_api
-from console_svc.tests.programs import process
-from console_svc.tests.programs.proxy import Proxy
-
-SCREENSHOTS = pathlib.Path(__file__).parents[3] / '.test/screenshots'
-SESSIONS = f'/v2.1/servers/{fixtures.SERVER}/console-sessions'
+from console_svc.tests.integration.chromium import (
+    COLOURS,
+    LIT,
+    PIXEL,
+    SCREENSHOTS,
+    SESSIONS,
+    BrowserTest,
+)
 
 # How many SPICE pages are opened in a row.
 SPICE_PAGES = int(os.environ.get('CONSOLE_SVC_SPICE_PAGES', '3'))
-
-# Keys, and the screen colours that tools/guest.s sets for them.
-COLOURS = {'1': [0, 0, 168], '2': [0, 168, 0], '4': [168, 0, 0]}
-
-#: Returns a pixel of a canvas, outside the text.
-_PIXEL = """selector => {
-    const canvas = document.querySelector(selector);
-    if (!canvas || canvas.width < 720) return null;
-    const context = canvas.getContext("2d");
-    return [...context.getImageData(600, 200, 1, 1).data.slice(0, 3)];
-}"""
-
-#: Returns the number of pixels that are not black.
-_LIT = """selector => {
-    const canvas = document.querySelector(selector);
-    if (!canvas || canvas.width < 720) return 0;
-    const data = canvas.getContext("2d").getImageData(0, 0, 720, 400).data;
-    let lit = 0;
-    for (let at = 0; at < data.length; at += 4)
-        if (data[at] + data[at + 1] + data[at + 2]) lit++;
-    return lit;
-}"""
 
 #: Opens a websocket; returns [code, reason] of its close.
 _CLOSED = """url => new Promise(resolve => {
@@ -122,189 +96,13 @@ class Channel:
         return int.from_bytes(result, 'little') if len(result) == 4 else None
 
 
-class BrowserTest(KeystoneTest):
-    proxy_: ClassVar[Proxy]
-    guest: ClassVar[Libvirtd]
-    chromium: ClassVar[Browser]
-
-    @classmethod
-    def start(cls) -> Service:  # type: ignore[override]
-        libvirtd.quiet()
-        cls.guest = Libvirtd()
-        cls.guest.setUp()
-        cls.addClassCleanup(cls.guest.cleanUp)
-        cls.guest.domain(
-            fixtures.SERVER,
-            'instance-00000001',
-            cls.keystone.projects['demo'],
-            password='',
-            spice=True,
-            serial_port=process.free_port(),
-            guest=True,
-        )
-        port = process.free_port()
-        cls.OPTIONS = {
-            'compute': {'driver': 'libvirt'},
-            'libvirt': {
-                'hosts': f'compute-1={cls.guest.uri}',
-                'timeout': 20,
-            },
-            'consoleauth': {'session_lapse': 5},
-            'vnc': {
-                'novncproxy_base_url': f'http://127.0.0.1:{port}/vnc_lite.html'
-            },
-            'spice': {
-                'html5proxy_base_url': f'http://127.0.0.1:{port}'
-                '/spice_auto.html'
-            },
-            'serial_console': {'base_url': f'ws://127.0.0.1:{port}/'},
-            **cls.MORE,
-        }
-        service = super().start()
-        cls.proxy_ = Proxy(
-            service,
-            console_api(cls.keystone),
-            port=port,
-            keep_interval=1,
-            workers=2,
-        )
-        # The proxy finds the API in the catalogue, like any client.
-        cls.addClassCleanup(cls.keystone.add_compute(service.url))
-        cls.proxy_.setUp()
-        cls.addClassCleanup(cls.proxy_.cleanUp)
-        cls.addClassCleanup(cls.read_proxy_log)
-        playwright = sync_playwright().start()
-        cls.addClassCleanup(playwright.stop)
-        cls.chromium = playwright.chromium.launch(
-            executable_path=process.program('chromium')
-        )
-        cls.addClassCleanup(cls.chromium.close)
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        return service
-
-    MORE: ClassVar[dict[str, Any]] = {}
-
-    @classmethod
-    def read_proxy_log(cls) -> None:
-        log = cls.proxy_.log.read_text()
-        for secret in (*cls.service.secrets, PASSWORD, 'Traceback'):
-            assert secret not in log, f'{secret} is in the log'
-
-    def url(self, option: str) -> str:
-        """Return a console's URL from ``openstack console url show``."""
-        answer = subprocess.run(
-            [
-                process.program('openstack'),
-                *('console', 'url', 'show', option, fixtures.SERVER),
-                *('-f', 'value', '-c', 'url'),
-            ],
-            env={
-                **os.environ,
-                'OS_AUTH_URL': self.keystone.url,
-                'OS_USERNAME': 'member',
-                'OS_PASSWORD': PASSWORD,
-                'OS_PROJECT_NAME': 'demo',
-                'OS_USER_DOMAIN_ID': 'default',
-                'OS_PROJECT_DOMAIN_ID': 'default',
-                'OS_REGION_NAME': 'RegionOne',
-            },
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        url = answer.stdout.strip()
-        token = url.rpartition('token')[2].removeprefix('%3D').lstrip('=')
-        self.service.secrets.add(token)
-        return url
-
-    def page(self, url: str = '', **options: Any) -> Page:
-        """Open a page in a context of its own.
-
-        :param options: of the context
-        """
-        context = self.chromium.new_context(
-            viewport={'width': 900, 'height': 560}, **options
-        )
-        self.addCleanup(context.close)
-        page = context.new_page()
-        self.messages: list[str] = []
-        page.on('console', lambda message: self.messages.append(message.text))
-        page.on('pageerror', lambda error: self.messages.append(str(error)))
-        self.addCleanup(self.check_policy, self.messages)
-        page.set_default_timeout(process.PATIENCE * 1000)
-        if url:
-            page.goto(url)
-        return page
-
-    def check_policy(self, messages: Sequence[str]) -> None:
-        """Check that the content security policy has blocked nothing."""
-        self.assertEqual(
-            [], [it for it in messages if 'Content Security Policy' in it]
-        )
-
-    def wait(
-        self,
-        page: Page,
-        condition: Any,
-        what: str,
-        patience: float = process.PATIENCE,
-    ) -> None:
-        # Playwright handles events only in its own wait functions.
-        deadline = time.monotonic() + patience
-        while not condition():
-            if time.monotonic() > deadline:
-                page.screenshot(path=SCREENSHOTS / 'timed-out.png')
-                logs = self.proxy_.log, self.service.log
-                ends = (log.read_text()[-6000:] for log in logs)
-                self.fail(
-                    '\n'.join((f'timed out: {what}', *self.messages, *ends))
-                )
-            page.wait_for_timeout(100)
-
-    def wait_for_status(self, page: Page, text: str) -> None:
-        """Wait until the status line of noVNC's page has a text."""
-        self.wait(
-            page,
-            lambda: text in (page.text_content('#status') or ''),
-            text,
-        )
-
-    def check_keys(self, page: Page, canvas: str) -> None:
-        """Type keys, and check the colour of the guest's screen."""
-        for key in ('2', '4', '1'):
-            self.assertNotEqual(COLOURS[key], page.evaluate(_PIXEL, canvas))
-            self.press(page, key, canvas)
-
-    def press(self, page: Page, key: str, canvas: str) -> None:
-        """Press a key until the screen has its colour."""
-
-        def painted() -> bool:
-            if page.evaluate(_PIXEL, canvas) == COLOURS[key]:
-                return True
-            # Repeat the key: SPICE shows the screen before it accepts keys.
-            page.keyboard.press(key)
-            return False
-
-        self.wait(page, painted, f'key {key}')
-
-    def sessions(self) -> list[dict[str, Any]]:
-        answer = self.service.request('GET', SESSIONS, self.member)
-        found: list[dict[str, Any]] = answer.json()['console_sessions']
-        return found
-
-    def websocket(self, url: str) -> str:
-        """Return the URL of the websocket for the URL of noVNC's page."""
-        token = url.rpartition('%3D')[2]
-        return f'{self.proxy_.url}?token={token}'
-
-
 class ScreenTest(BrowserTest):
     MORE: ClassVar = {'consoleauth': {'session_lapse': 5, 'max_uses': 1}}
 
     def test_novnc_until_the_session_is_ended(self) -> None:
         url = self.url('--novnc')
         page = self.page(url)
-        self.wait(page, lambda: page.evaluate(_LIT, 'canvas') > 200, 'text')
+        self.wait(page, lambda: page.evaluate(LIT, 'canvas') > 200, 'text')
         page.screenshot(path=SCREENSHOTS / 'novnc-ready.png')
         page.locator('canvas').click()
         self.check_keys(page, 'canvas')
@@ -346,10 +144,12 @@ class ScreenTest(BrowserTest):
 class PolicyTest(BrowserTest):
     """The pages of noVNC and SPICE with the content security policy."""
 
+    PROXY: ClassVar = {'web': '/usr/share/novnc, /usr/share/spice-html5'}
+
     def test_page_with_all_controls(self) -> None:
         url = self.url('--novnc').replace('vnc_lite', 'vnc')
         page = self.page(f'{url}&autoconnect=true')
-        self.wait(page, lambda: page.evaluate(_LIT, 'canvas') > 200, 'text')
+        self.wait(page, lambda: page.evaluate(LIT, 'canvas') > 200, 'text')
 
     def test_page_of_spice_without_a_token(self) -> None:
         page = self.page(f'http://127.0.0.1:{self.proxy_.port}/spice.html')
@@ -394,7 +194,7 @@ class SpiceTest(BrowserTest):
         channels: list[Channel] = []
         page.on('websocket', lambda it: channels.append(Channel(it)))
         page.goto(url)
-        self.wait(page, lambda: page.evaluate(_LIT, SCREEN) > 0, 'text')
+        self.wait(page, lambda: page.evaluate(LIT, SCREEN) > 0, 'text')
         self.wait(
             page,
             lambda: None not in [channel.result for channel in channels],
@@ -404,21 +204,6 @@ class SpiceTest(BrowserTest):
         self.assertEqual([0] * 4, [channel.result for channel in channels])
         page.locator(SCREEN).click()
         return channels
-
-    def issue(self) -> str:
-        """Return a console's URL from the API, faster than :meth:`url`."""
-        answer = self.service.request(
-            'POST',
-            f'/v2.1/servers/{fixtures.SERVER}/remote-consoles',
-            self.member,
-            '2.99',
-            json={
-                'remote_console': {'protocol': 'spice', 'type': 'spice-html5'}
-            },
-        )
-        url: str = answer.json()['remote_console']['url']
-        self.service.secrets.add(url.rpartition('=')[2])
-        return url
 
     def test_channels_of_a_page(self) -> None:
         url = self.url('--spice')
@@ -445,14 +230,14 @@ class SpiceTest(BrowserTest):
                 content_type='text/javascript', body=_SHORT_TICKETS
             ),
         )
-        self.open(page, self.issue())
+        self.open(page, self.issue('spice', 'spice-html5'))
         self.check_keys(page, SCREEN)
 
     def test_pages_in_a_row(self) -> None:
         for _ in range(SPICE_PAGES):
             page = self.page()
-            self.open(page, self.issue())
-            is_blue = page.evaluate(_PIXEL, SCREEN) == COLOURS['1']
+            self.open(page, self.issue('spice', 'spice-html5'))
+            is_blue = page.evaluate(PIXEL, SCREEN) == COLOURS['1']
             self.press(page, '4' if is_blue else '1', SCREEN)
             page.context.close()
 

@@ -24,6 +24,7 @@ from console_svc.tests.functional.db import (
     test_migrations,
     test_native_consoles,
     test_plans,
+    test_proxies,
     test_sessions,
     test_tokens,
 )
@@ -104,6 +105,10 @@ class MariaDBTokens(OnMariaDB, test_tokens.Tokens, testtools.TestCase):
     pass
 
 
+class MariaDBProxies(OnMariaDB, test_proxies.Proxies, testtools.TestCase):
+    pass
+
+
 class MariaDBSessions(OnMariaDB, Sessions, testtools.TestCase):
     pass
 
@@ -162,6 +167,12 @@ class PostgreSQLDatabase(
 
 
 class PostgreSQLTokens(OnPostgreSQL, test_tokens.Tokens, testtools.TestCase):
+    pass
+
+
+class PostgreSQLProxies(
+    OnPostgreSQL, test_proxies.Proxies, testtools.TestCase
+):
     pass
 
 

@@ -87,6 +87,20 @@ class HungDatabase(OnDatabase):
             self.create(f'{attempt}')
         self.assertEqual([], self.log.output.splitlines())
 
+    def test_all_lost_connections_of_readers_are_replaced(self) -> None:
+        def read(*arguments: object) -> None:
+            self.look_up()
+
+        # A read during another one has its own connection.
+        sa.event.listen(
+            self.database.reader, 'before_cursor_execute', read, once=True
+        )
+        self.look_up()
+        self.assertEqual(2, self.database.reader.pool.checkedout())
+        self.kill()
+        self.look_up()
+        self.assertEqual([], self.log.output.splitlines())
+
     def test_a_connection_lost_in_a_transaction_is_replaced(self) -> None:
         self.create()
         killed = []

@@ -3,7 +3,7 @@
 """The console proxy as a program."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fixtures as fixtures_
@@ -19,10 +19,12 @@ class Proxy(fixtures_.Fixture):
 
     :param console_api: options of [console_api]; None: those for the service
     :param vnc: options of [vnc]
+    :param rdp: options of [rdp]
     :param rfb: options of [rfb]; None: no native clients
     :param port_range: [consoles] port_range
     :param port: where browsers connect; None: a free port
     :param environment: variables in addition to those of the tests
+    :param command: the program, without its configuration
     :param options: other options of [proxy]
     """
 
@@ -31,13 +33,16 @@ class Proxy(fixtures_.Fixture):
         service: BaseService,
         console_api: dict[str, Any] | None = None,
         vnc: dict[str, Any] | None = None,
+        rdp: dict[str, Any] | None = None,
         port: int | None = None,
         rfb: dict[str, Any] | None = None,
         port_range: str | None = None,
         environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = ('console-svc-proxy',),
         **options: Any,
     ) -> None:
         self._environment = environment
+        self._command = command
         self.port = port or process.free_port()
         self.local_port = process.free_port()
         self.is_tls = 'cert' in options
@@ -54,6 +59,7 @@ class Proxy(fixtures_.Fixture):
                 'endpoint': f'{service.url}/v2.1',
             },
             'vnc': vnc or {},
+            'rdp': rdp or {},
         }
         if rfb is not None:
             self._groups['rfb'] = {'enabled': True, **rfb}
@@ -73,7 +79,7 @@ class Proxy(fixtures_.Fixture):
         self.log = folder / 'proxy.log'
         self.process = self.useFixture(
             process.Program(
-                ['console-svc-proxy', '--config-file', str(file)],
+                [*self._command, '--config-file', str(file)],
                 self.log,
                 self._environment,
             )

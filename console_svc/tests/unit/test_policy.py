@@ -31,7 +31,7 @@ class Counted(oslo_policy.Check):
 
 
 class RememberedDecisionsTest(testtools.TestCase):
-    """A caller's decision without a target is evaluated once."""
+    """A caller's decision without another's project is evaluated once."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -76,8 +76,15 @@ class RememberedDecisionsTest(testtools.TestCase):
         self.write('denied')
         self.assertFalse(self.can_show(copy.copy(caller)))
 
-    def test_each_time_with_a_target(self) -> None:
-        caller = RequestContext(user_id='ann')
-        for project_id in ('one', 'two'):
-            self.assertTrue(self.can_show(caller, project_id))
+    def test_once_for_the_own_project(self) -> None:
+        caller = RequestContext(user_id='ann', project_id='one')
+        for project_id in ('one', None, 'one', None):
+            self.assertTrue(self.can_show(copy.copy(caller), project_id))
         self.assertEqual(['ann', 'ann'], Counted.callers)
+
+    def test_each_time_for_another_project(self) -> None:
+        caller = RequestContext(user_id='ann', project_id='one')
+        for _ in range(2):
+            self.assertTrue(self.can_show(caller, 'two'))
+        self.assertEqual(['ann', 'ann'], Counted.callers)
+        self.assertEqual({}, caller.decisions)

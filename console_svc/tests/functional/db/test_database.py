@@ -27,10 +27,10 @@ class Database(Queries):
         self.assertRaises(errors.SchemaMismatch, self.database.check)
 
     def test_check_fails_with_a_schema_that_is_too_old(self) -> None:
-        self.execute("UPDATE alembic_version SET version_num = '004'")
+        self.execute("UPDATE alembic_version SET version_num = '006'")
         error = self.assertRaises(errors.SchemaMismatch, self.database.check)
-        self.assertIn('The schema is 004', str(error))
-        self.execute("UPDATE alembic_version SET version_num = '005'")
+        self.assertIn('The schema is 006', str(error))
+        self.execute("UPDATE alembic_version SET version_num = '007'")
         self.database.check()
 
     def test_check_accepts_the_schema_of_a_newer_version(self) -> None:

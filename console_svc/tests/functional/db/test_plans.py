@@ -77,9 +77,15 @@ class Plans(Queries):
                     ),
                     'session_id': name,
                     'alive_until': time,
+                    # The later ones live with a process.
+                    'proxy_id': name if time >= NOW + 2500 else None,
                 }
                 for server, name, time in names
             ],
+        )
+        self.insert(
+            tables.console_proxies,
+            [{'id': name, 'alive_until': time} for _, name, time in names],
         )
         self.insert(
             tables.log_in_failures,
@@ -118,7 +124,11 @@ class Plans(Queries):
 
     def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
         """Insert the members of dictionaries that are columns."""
-        names = {column.name for column in table.c} - {'id'}
+        names = {
+            column.name
+            for column in table.c
+            if column is not table.autoincrement_column
+        }
         created = {'created_at': NOW} if 'created_at' in names else {}
         with self.database.engine.begin() as connection:
             connection.execute(
@@ -252,6 +262,44 @@ class Plans(Queries):
             ['ix_console_sessions_alive_until', 'pk_console_sessions'],
         )
 
+    def test_queries_of_proxies_use_the_intended_indexes(self) -> None:
+        queries = self.database.proxies
+        of_process = 'ix_console_sessions_proxy_id_expires'
+
+        def keep(*session_ids: str) -> None:
+            queries.keep('server-507-4', session_ids, NOW, NOW + 9, NOW + 9)
+
+        self.database.sessions.end('server-507-4')
+        for index in ('pk_console_proxies', of_process):
+            self.check('a keep-alive', keep, [index, of_process])
+        self.check(
+            'a keep-alive that names sessions',
+            lambda: keep('server-7-3', 'server-7-4'),
+            [
+                of_process,
+                *['uq_console_sessions_session_id'] * 2,
+                of_process,
+                of_process,
+            ],
+        )
+        self.check(
+            'keeping a session with a process',
+            lambda: self.database.sessions.keep(
+                ['server-508-4'], NOW, NOW + 9000, NOW
+            ),
+            ['uq_console_sessions_session_id', 'pk_console_proxies'],
+        )
+        self.check(
+            'the purge of processes',
+            lambda: queries.purge(NOW, 1),
+            [
+                'ix_console_proxies_alive_until',
+                'pk_console_proxies',
+                of_process,
+                'pk_console_proxies',
+            ],
+        )
+
     def test_queries_of_native_consoles_use_the_intended_indexes(
         self,
     ) -> None:
@@ -296,22 +344,23 @@ class Plans(Queries):
             token_hash='server-7-0',
             expires=NOW,
         )
-        self.check(
-            'counting a failure',
-            lambda: queries.count_failure(
-                attempt,
-                NOW,
-                max_failures=3,
-                max_failures_per_console=5,
-                lock_time=60,
-            ),
-            ['pk_log_in_failures'] * 3,
-        )
-        self.check(
-            'resetting failures',
-            lambda: queries.reset_failures(attempt),
-            ['pk_log_in_failures'] * 2,
-        )
+        for what, challenge, is_right, updates in (
+            ('counting a failure', 'new', False, 2),
+            ('resetting failures', 'newer', True, 2),
+            ('a log-in', 'newest', True, 0),
+        ):
+            self.check(
+                what,
+                lambda challenge=challenge, is_right=is_right: queries.record(
+                    dataclasses.replace(attempt, challenge_hash=challenge),
+                    NOW,
+                    is_right=is_right,
+                    max_failures=3,
+                    max_failures_per_console=5,
+                    lock_time=60,
+                ),
+                ['pk_log_in_failures'] * (1 + updates),
+            )
         self.check(
             'the purge of failures',
             lambda: queries.purge_failures(NOW + 5, 1000),

@@ -117,14 +117,18 @@ class ProxyTest(testtools.TestCase):
         self.place(port, path, kind)
 
     def place(
-        self, port: int, path: str | None = None, kind: str = 'serial'
+        self,
+        port: int,
+        path: str | None = None,
+        kind: str = 'serial',
+        host: str = '127.0.0.1',
     ) -> None:
-        """Have new tokens lead to a port of 127.0.0.1."""
+        """Have new tokens lead to a port of this host."""
         document = fixtures.inventory()
         document['servers'][0]['consoles'] = [
             {
                 'type': kind,
-                'host': '127.0.0.1',
+                'host': host,
                 'port': port,
                 **({} if path is None else {'internal_access_path': path}),
             }
@@ -158,6 +162,11 @@ class ProxyTest(testtools.TestCase):
 
     def token(self, protocol: str = 'serial', kind: str = 'serial') -> str:
         """A new console token."""
+        url = self.url(protocol, kind)
+        return url.replace('%3D', '=').rpartition('=')[2]
+
+    def url(self, protocol: str, kind: str) -> str:
+        """The URL of a new console token."""
         answer = self.service.request(
             'POST',
             f'{SERVER}/remote-consoles',
@@ -166,7 +175,7 @@ class ProxyTest(testtools.TestCase):
             json={'remote_console': {'protocol': protocol, 'type': kind}},
         )
         url: str = answer.json()['remote_console']['url']
-        return url.replace('%3D', '=').rpartition('=')[2]
+        return url
 
     def check_echo(
         self, connection: ClientConnection, data: bytes = b'hi'

@@ -25,13 +25,10 @@ class ConsoleTest(ProxyTest):
         self.wait_for_no_session()
 
     def test_console_type_that_browsers_cannot_use(self) -> None:
-        self.console(kind='rdp-html5')
+        self.console(kind='webmks')
         self.assertEqual(
-            (
-                1008,
-                'This proxy does not serve consoles of the type rdp-html5.',
-            ),
-            self.refused(f'?token={self.token("rdp", "rdp-html5")}'),
+            (1008, 'This proxy does not serve consoles of the type webmks.'),
+            self.refused(f'?token={self.token("mks", "webmks")}'),
         )
         self.wait_for_no_session()
 

@@ -2,8 +2,14 @@
 
 """Sessions: relayed, kept alive, ended and limited."""
 
+import io
+import signal
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 import sqlalchemy as sa
 from websockets.exceptions import ConnectionClosed
+from websockets.sync import client
 from websockets.sync.client import ClientConnection
 
 from console_svc.db import tables
@@ -14,6 +20,8 @@ from console_svc.tests.functional.proxy.base import (
     ProxyTest,
 )
 from console_svc.tests.programs import process
+from console_svc.tests.programs.proxy import Proxy
+from console_svc.tests.programs.service import Service
 
 ENDED = (1008, 'The session was ended.')
 
@@ -140,12 +148,12 @@ class KeepAliveTest(ProxyTest):
     CONSOLEAUTH = {'session_lapse': LAPSE}
 
     def alive_until(self) -> int:
-        """When the only session lapses, unless it is kept alive."""
+        """When the process of the proxy lapses, unless it is kept alive."""
         with self.service.database.engine.connect() as connection:
-            found: int = connection.execute(
-                sa.select(sa.func.max(tables.console_sessions.c.alive_until))
+            found: int | None = connection.execute(
+                sa.select(sa.func.max(tables.console_proxies.c.alive_until))
             ).scalar_one()
-        return found
+        return found or 0
 
     def test_session_is_listed_and_kept_alive(self) -> None:
         self.console()
@@ -182,6 +190,99 @@ class KeepAliveTest(ProxyTest):
         process.wait_for(lambda: self.sessions() == before, 'the session')
         self.check_echo(connection)
 
+    def test_sessions_of_a_killed_proxy_lapse(self) -> None:
+        self.console()
+        living = self.connect()
+        self.check_echo(living)
+        before = self.sessions()
+        other = self.useFixture(Proxy(self.service, keep_interval=1))
+        connection = self.connect_to(other)
+        first = self.alive_until()
+        process.wait_for(
+            lambda: self.alive_until() > first + 1, 'keep-alive requests'
+        )
+        self.assertEqual(2, len(self.sessions()))
+        other.process.signal_all(signal.SIGKILL)
+        self.assertRaises(ConnectionClosed, connection.recv, process.PATIENCE)
+        process.wait_for(
+            lambda: self.sessions() == before, 'the session to lapse'
+        )
+        self.check_echo(living)
+
+    def connect_to(self, proxy: Proxy) -> ClientConnection:
+        """A websocket of another proxy."""
+        connection = client.connect(
+            f'{proxy.url}?token={self.token()}', subprotocols=['binary']
+        )
+        self.addCleanup(connection.close)
+        self.check_echo(connection)
+        return connection
+
+    def test_session_that_is_deleted_ends(self) -> None:
+        """Hosts of the previous version delete its row."""
+        self.console()
+        connection, other = self.connect(), self.connect()
+        self.check_echo(connection)
+        first = self.alive_until()
+        process.wait_for(
+            lambda: self.alive_until() > first, 'keep-alive requests'
+        )
+        oldest, _ = self.sessions()
+        with self.service.database.writing() as transaction:
+            columns = tables.console_sessions.c
+            transaction.execute(
+                tables.console_sessions.delete().where(
+                    columns.session_id == oldest['id']
+                )
+            )
+        self.assertEqual(ENDED, self.closed(connection))
+        self.check_echo(other)
+
     def failures(self) -> float:
         metrics = self.proxy.metrics()
         return metrics['console_svc_proxy_api_failures_total']
+
+
+class OlderService(Service):
+    """An API of the previous version, which does not know processes."""
+
+    def wrapped(self, application: WSGIApplication) -> WSGIApplication:
+        def older(
+            environ: WSGIEnvironment, start_response: StartResponse
+        ) -> Iterable[bytes]:
+            body = environ['wsgi.input'].read(
+                int(environ.get('CONTENT_LENGTH') or 0)
+            )
+            # A schema that the body does not match.
+            body = body.replace(b'proxy_id', b'unknown')
+            environ['wsgi.input'] = io.BytesIO(body)
+            environ['CONTENT_LENGTH'] = str(len(body))
+            return application(environ, start_response)
+
+        return older
+
+
+class OlderApiTest(ProxyTest):
+    SERVICE = OlderService
+    CONSOLEAUTH = {'session_lapse': LAPSE}
+
+    def alive_until(self) -> int:
+        """When the only session lapses, unless it is kept alive."""
+        with self.service.database.engine.connect() as connection:
+            found: int = connection.execute(
+                sa.select(sa.func.max(tables.console_sessions.c.alive_until))
+            ).scalar_one()
+        return found
+
+    def test_each_session_is_kept_alive(self) -> None:
+        self.console()
+        connection = self.connect()
+        self.check_echo(connection)
+        (session,) = self.sessions()
+        first = self.alive_until()
+        process.wait_for(
+            lambda: self.alive_until() > first + LAPSE, 'keep-alive requests'
+        )
+        self.assertEqual([session], self.sessions())
+        self.end(session)
+        self.assertEqual(ENDED, self.closed(connection))

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from console_svc import exception
 from console_svc.consoles.sessions import REOPENING
 from console_svc.db import tables
-from console_svc.objects import ConsoleSession
+from console_svc.objects import ConsoleSession, KeptProxy
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes
 from console_svc.tests.unit.consoles.fakes import CONTEXT, RecordingDriver
@@ -28,6 +28,7 @@ START = 1_800_000_000
 TTL = 600
 LAPSE = 30
 ID = 'c4a6f0d2-83b1-4f7e-9d25-6b0e1a7f5c38'
+PROXY = '1d8f3c52-7a90-4e6b-8c14-5f2e9b7a3d60'
 
 
 class Service:
@@ -65,6 +66,11 @@ class Service:
 
     def keep(self, *session_ids: str) -> dict[str, int | None]:
         return dict(self.sessions.keep(session_ids))
+
+    def keep_proxy(
+        self, *session_ids: str, proxy_id: str = PROXY
+    ) -> KeptProxy:
+        return self.sessions.keep_proxy(proxy_id, session_ids)
 
 
 class SessionsTest(testtools.TestCase):
@@ -128,6 +134,48 @@ class SessionsTest(testtools.TestCase):
         self.assertEqual({session.id: START + TTL}, service.keep(session.id))
         service.now += 1
         self.assertEqual({}, service.keep(session.id))
+
+    def test_lapses_with_its_process(self) -> None:
+        service = self.service()
+        session = service.open(service.issue())
+        kept = service.keep_proxy(session.id)
+        self.assertEqual(KeptProxy({session.id: None}, [], 1), kept)
+        for _ in range(3):
+            service.now += LAPSE - 1
+            self.assertEqual([session.id], service.ids())
+            self.assertEqual(KeptProxy({}, [], 1), service.keep_proxy())
+        service.now += LAPSE
+        self.assertEqual([], service.ids())
+        # After an outage.
+        service.now += LAPSE - 1
+        self.assertEqual((0, 0, 0), service.purge.run())
+        self.assertEqual(KeptProxy({}, [], 1), service.keep_proxy())
+        self.assertEqual([session.id], service.ids())
+
+    def test_is_purged_with_its_process(self) -> None:
+        logger = self.useFixture(fixtures_.FakeLogger('console_svc.audit'))
+        service = self.service()
+        session = service.open(service.issue())
+        service.keep_proxy(session.id)
+        service.now += 2 * LAPSE
+        self.assertEqual((0, 1, 0), service.purge.run())
+        self.assertEqual(1, logger.output.count('"reason": "lapsed"'))
+        kept = service.keep_proxy(session.id)
+        self.assertEqual(KeptProxy({}, [], 0), kept)
+
+    def test_process_is_extended_after_a_third_of_its_time(self) -> None:
+        service = self.service()
+        session = service.open(service.issue())
+        service.keep_proxy(session.id)
+        service.now += LAPSE // 3 - 1
+        service.keep_proxy()
+        service.now += LAPSE * 2 // 3 + 1
+        self.assertEqual([], service.ids())
+        service.keep_proxy()
+        service.now += LAPSE // 3
+        service.keep_proxy()
+        service.now += LAPSE - 1
+        self.assertEqual([session.id], service.ids())
 
     def test_outlives_its_token(self) -> None:
         service = self.service()
@@ -359,8 +407,15 @@ class SessionMachine(RuleBasedStateMachine):
         self.service.tokens.revoke_server(CONTEXT, fixtures.SERVER)
         self.valid: dict[str, int] = {}
         self.alive: dict[str, tuple[str, int]] = {}
-        # When a session was closed, whether it was open or not.
+        # When a session was closed, whether it was open or not. One that has
+        # ended is purged as if it had been closed after its last keep-alive.
         self.closed: dict[str, int] = {}
+        # The processes of sessions, and when these have lapsed.
+        self.proxies = [str(uuid.uuid4()) for _ in range(2)]
+        self.process: dict[str, str] = {}
+        self.lapsing: dict[str, int] = {}
+        self.named: dict[str, int] = {}
+        self.ended: dict[str, str] = {}
 
     @rule(target=tokens)
     def issue(self) -> str:
@@ -408,22 +463,70 @@ class SessionMachine(RuleBasedStateMachine):
         kept = self.service.keep(session_id)
         # A session that has lapsed comes back, unless it was purged.
         assert set(kept) == {session_id} & self.alive.keys()
-        token, until = self.alive.get(session_id, ('', 0))
+        if not kept:
+            return
+        if session_id in self.process:
+            self._extend(self.process[session_id])
+            return
+        token, until = self.alive[session_id]
         # A session is extended once a third of its lapse time has passed.
-        if kept and until <= self.service.now + LAPSE * 2 // 3:
+        if until <= self.service.now + LAPSE * 2 // 3:
             self.alive[session_id] = (token, self.service.now + LAPSE)
+
+    @rule(session_id=sessions, number=st.integers(0, 1))
+    def keep_proxy(self, session_id: str, number: int) -> None:
+        proxy_id = self.proxies[number]
+        answer = self.service.keep_proxy(session_id, proxy_id=proxy_id)
+        self._extend(proxy_id)
+        assert set(answer.kept) == {session_id} & self.alive.keys()
+        now = self.service.now
+        if answer.kept and (
+            self.process.get(session_id) != proxy_id
+            or self.named[session_id] <= now - 200
+        ):
+            self.named[session_id] = now
+            self.process[session_id] = proxy_id
+        self._check(answer, proxy_id)
+
+    @rule(number=st.integers(0, 1))
+    def keep_only_proxy(self, number: int) -> None:
+        proxy_id = self.proxies[number]
+        answer = self.service.keep_proxy(proxy_id=proxy_id)
+        self._extend(proxy_id)
+        assert answer.kept == {}
+        self._check(answer, proxy_id)
+
+    def _extend(self, proxy_id: str) -> None:
+        now = self.service.now
+        if self.lapsing.get(proxy_id, 0) <= now + LAPSE * 2 // 3:
+            self.lapsing[proxy_id] = now + LAPSE
+
+    def _check(self, answer: KeptProxy, proxy_id: str) -> None:
+        """The process learns what has happened to its sessions."""
+        assert set(answer.ended) == {
+            it for it, process in self.ended.items() if process == proxy_id
+        }
+        assert answer.count == sum(
+            self.process.get(it) == proxy_id for it in self.alive
+        )
 
     @rule(session_id=sessions)
     def close(self, session_id: str) -> None:
         # A lapsed session can still be closed.
         assert self.service.close(session_id) == (session_id in self.alive)
         self.alive.pop(session_id, None)
+        self.process.pop(session_id, None)
+        self.ended.pop(session_id, None)
         self.closed.setdefault(session_id, self.service.now)
 
     @rule(token=tokens)
     def revoke(self, token: str) -> None:
         self.service.tokens.revoke(CONTEXT, token)
         self.valid.pop(token, None)
+        for session_id, (owner, _) in self.alive.items():
+            if owner == token and session_id in self.process:
+                self.ended[session_id] = self.process.pop(session_id)
+                self.closed[session_id] = self.named[session_id] + 600
         self.alive = {
             session_id: (owner, until)
             for session_id, (owner, until) in self.alive.items()
@@ -440,6 +543,18 @@ class SessionMachine(RuleBasedStateMachine):
         self.alive = {
             session_id: (token, until)
             for session_id, (token, until) in self.alive.items()
+            if min(
+                self._until(session_id),
+                self.named[session_id] + 600
+                if session_id in self.process
+                else until,
+            )
+            + LAPSE
+            > self.service.now
+        }
+        self.lapsing = {
+            proxy_id: until
+            for proxy_id, until in self.lapsing.items()
             if until + LAPSE > self.service.now
         }
         self.closed = {
@@ -447,6 +562,10 @@ class SessionMachine(RuleBasedStateMachine):
             for session_id, at in self.closed.items()
             if at + 600 > self.service.now
         }
+        for lost in self.process.keys() - self.alive.keys():
+            del self.process[lost]
+        for lost in self.ended.keys() - self.closed.keys():
+            del self.ended[lost]
 
     @invariant()
     def the_list_is_right(self) -> None:
@@ -455,9 +574,15 @@ class SessionMachine(RuleBasedStateMachine):
     def _alive(self) -> set[str]:
         return {
             session_id
-            for session_id, (_, until) in self.alive.items()
-            if until > self.service.now
+            for session_id in self.alive
+            if self._until(session_id) > self.service.now
         }
+
+    def _until(self, session_id: str) -> int:
+        """When a session lapses."""
+        if session_id in self.process:
+            return self.lapsing[self.process[session_id]]
+        return self.alive[session_id][1]
 
 
 class SessionMachineTest(testtools.TestCase):

@@ -2,12 +2,13 @@
 
 """The proxy's client of the API, with an API and a keystone that are odd."""
 
+import json
 import time
 from typing import Any
 
 from console_svc import exception
 from console_svc.proxy import api_answers
-from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.api_answers import KeptProcess, OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import ApiUnavailable, Refused, TryAgainLater
 from console_svc.tests.integration.stub import Answer
@@ -92,6 +93,59 @@ class ConsoleApiTest(ApiTest):
             self.answer = Answer(200, odd)
             error = self.assertRaises(ApiUnavailable, self.keep)
             self.assertNotEqual('', str(error))
+
+    def test_odd_answers_to_the_keep_alive_of_a_process(self) -> None:
+        process = {'session_count': 1, 'ended_session_ids': [KEPT['id']]}
+        kept = {'console_sessions': [KEPT], 'console_proxy': process}
+        for odd in (
+            *ODD,
+            {'console_sessions': [KEPT]},
+            {**kept, 'console_sessions': None},
+            {**kept, 'console_proxy': []},
+            *(
+                {**kept, 'console_proxy': {**process, name: value}}
+                for name, value in (
+                    ('session_count', None),
+                    ('session_count', True),
+                    ('session_count', '1'),
+                    ('ended_session_ids', None),
+                    ('ended_session_ids', {}),
+                    ('ended_session_ids', [17]),
+                    ('ended_session_ids', [[]]),
+                )
+            ),
+        ):
+            self.answer = Answer(200, odd)
+            error = self.assertRaises(
+                ApiUnavailable, self.run_, self.api.keep_process([])
+            )
+            self.assertNotEqual('', str(error))
+        self.answer = Answer(200, kept)
+        self.assertEqual(
+            KeptProcess({KEPT['id']: None}, [KEPT['id']], 1),
+            self.run_(self.api.keep_process([KEPT['id']])),
+        )
+
+    def test_older_api_does_not_know_processes(self) -> None:
+        fault = {'code': 400, 'message': 'Additional properties'}
+        self.answer = Answer(400, {'badRequest': fault})
+        self.assertIsNone(self.run_(self.api.keep_process([])))
+
+    def test_each_process_has_its_own_id(self) -> None:
+        for api in (self.api, self.api, self.client()):
+            self.answer = Answer(400, {'badRequest': {'code': 400}})
+            self.run_(api.keep_process([KEPT['id']]))
+        bodies = [
+            json.loads(body)['console_sessions']
+            for (_, path, _), body in zip(
+                self.stub.requests, self.stub.bodies, strict=True
+            )
+            if not path.startswith('/v3')
+        ]
+        self.assertEqual([[KEPT['id']]] * 3, [it['ids'] for it in bodies])
+        first, second, other = (it['proxy_id'] for it in bodies)
+        self.assertEqual(first, second)
+        self.assertNotEqual(first, other)
 
     def test_odd_answers_to_an_open(self) -> None:
         for odd in (*ODD, *({'session': it} for it in ODD[:4])):

@@ -152,6 +152,27 @@ class FloodTest(ApiTest):
         self.released.set()
         await asyncio.gather(*flood)
 
+    def test_a_flood_of_opens_delays_neither_closes_nor_keep_alives(
+        self,
+    ) -> None:
+        self.run_(self.check_other_requests())
+
+    async def check_other_requests(self) -> None:
+        self.held = f'{"x" * 30}/sessions'
+        flood = [
+            asyncio.create_task(
+                self.api.open(f'{number:013}{"x" * 30}', f'192.0.2.{number}')
+            )
+            for number in range(16)
+        ]
+        while len(self.sent('POST')) < 16:
+            await asyncio.sleep(0.01)
+        await self.api.close(OPENED['id'])
+        await self.api.keep([OPENED['id']])
+        self.assertFalse(any(it.done() for it in flood))
+        self.released.set()
+        await asyncio.gather(*flood, return_exceptions=True)
+
     def test_clients_that_leave_get_no_further_turns(self) -> None:
         self.run_(self.check_turns())
 

@@ -2,7 +2,6 @@
 
 """Connections to the API: kept, lost, slow, and with TLS."""
 
-import asyncio
 import pathlib
 import ssl
 from typing import Any
@@ -128,26 +127,6 @@ class HttpClientTest(ApiTest):
         api = self.client(endpoint_override=f'{stub.url}/v2.1')
         self.keep(api)
         self.assertEqual(1, len(stub.requests))
-
-    def test_closes_and_keep_alives_pass_a_flood_of_opens(self) -> None:
-        """Covered for opens and log-ins by test_floods."""
-        self.answers(*[Answer(404, delay=1)] * 16, KEPT_ALIVE)
-
-        async def run() -> None:
-            flood = [
-                asyncio.create_task(
-                    self.api.open(f'{number:043}', f'192.0.2.{number}')
-                )
-                for number in range(16)
-            ]
-            while len(self.sent('POST')) < 16:
-                await asyncio.sleep(0.01)
-            await self.api.close(OPENED['id'])
-            await self.api.keep([KEPT['id']])
-            self.assertFalse(any(it.done() for it in flood))
-            await asyncio.gather(*flood, return_exceptions=True)
-
-        self.run_(run())
 
 
 class TLSTest(ApiTest):

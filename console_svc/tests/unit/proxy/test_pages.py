@@ -1,28 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import json
 import pathlib
+from unittest import mock
 from urllib import parse
 
 import fixtures as fixtures_
 import testtools
 from websockets.datastructures import Headers
 
+from console_svc.proxy import pages
 from console_svc.proxy.http.messages import Request, Response
 from console_svc.proxy.pages import Pages
+from console_svc.tests import fixtures
 
 
-class SpicePageTest(testtools.TestCase):
+class PagesCase(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+
+    def new_pages(self, **options: object) -> Pages:
+        """Return the pages with options of [proxy]."""
+        configured = self.useFixture(fixtures.Configuration(proxy=options))
+        return Pages(configured.conf)
+
+    def response(self, of: Pages, target: str) -> Response:
+        request = Request('GET', target, '1.1', Headers(), '192.0.2.7', False)
+        return of.response(request)
+
+
+class OwnPagesTest(PagesCase):
+    """The pages of this package."""
+
+    def test_pages_are_served_by_default(self) -> None:
+        own = self.new_pages()
+        for name in ('vnc', 'serial', 'spice', 'rdp'):
+            response = self.response(own, f'/{name}.html?token=x')
+            assert isinstance(response.body, bytes)
+            self.assertIn(f'console/{name}.js'.encode(), response.body)
+            module = self.response(own, f'/console/{name}.js')
+            self.assertEqual('text/javascript', module.headers['Content-Type'])
+
+    def test_policy_allows_no_scripts_inside(self) -> None:
+        own = self.new_pages(frame_ancestors='self')
+        policy = self.response(own, '/vnc.html').headers[
+            'Content-Security-Policy'
+        ]
+        self.assertIn("script-src 'self';", policy)
+        self.assertIn("style-src 'self';", policy)
+        self.assertNotIn('unsafe', policy)
+        self.assertTrue(policy.endswith("frame-ancestors 'self'"), policy)
+
+    def test_policy_of_rdp_alone_allows_webassembly(self) -> None:
+        own = self.new_pages()
+        policy = self.response(own, '/rdp.html?token=x').headers[
+            'Content-Security-Policy'
+        ]
+        self.assertIn("script-src 'self' 'wasm-unsafe-eval';", policy)
+        self.assertEqual(
+            self.response(own, '/vnc.html').headers['Content-Security-Policy'],
+            policy.replace(" 'wasm-unsafe-eval'", ''),
+        )
+
+    def test_other_pages_have_the_policy_of_the_operator(self) -> None:
+        (self.folder / 'vnc_lite.html').write_text('packaged')
+        both = self.new_pages(web=f'console-svc,{self.folder}')
+        response = self.response(both, '/vnc_lite.html')
+        self.assertEqual(200, response.status)
+        self.assertNotIn('Content-Security-Policy', response.headers)
+
+    def test_folders_are_searched_in_their_order(self) -> None:
+        (self.folder / 'vnc.html').write_text('packaged')
+        both = self.new_pages(web=f'{self.folder},console-svc')
+        self.assertEqual(b'packaged', self.response(both, '/vnc.html').body)
+        self.assertEqual(200, self.response(both, '/serial.html').status)
+
+    def test_pages_that_are_not_configured_are_not_served(self) -> None:
+        for web in ('', self.folder):
+            other = self.new_pages(web=web)
+            for path in ('/vnc.html', '/console/vnc.js', '/console.json'):
+                self.assertEqual(404, self.response(other, path).status, path)
+
+    def test_options_of_the_operator(self) -> None:
+        for options, expected in (
+            ({}, (True, True)),
+            ({'clipboard_to_guest': False}, (False, True)),
+            ({'clipboard_from_guest': False}, (True, False)),
+        ):
+            own = self.new_pages(**options)
+            response = self.response(own, '/console.json?clipboard=1')
+            self.assertEqual(
+                'application/json', response.headers['Content-Type']
+            )
+            assert isinstance(response.body, bytes)
+            self.assertEqual(
+                dict(
+                    zip(
+                        ('clipboard_to_guest', 'clipboard_from_guest'),
+                        expected,
+                        strict=True,
+                    )
+                ),
+                json.loads(response.body),
+            )
+
+    def test_missing_libraries_are_logged(self) -> None:
+        log = self.useFixture(fixtures_.FakeLogger(level='WARNING'))
+        with mock.patch.object(pages, '_OWN_FOLDER', self.folder):
+            self.new_pages()
+            self.assertIn('tools/build-web.sh', log.output)
+            log.reset_output()
+            (self.folder / 'console/vendor').mkdir(parents=True)
+            self.new_pages()
+            self.assertEqual('', log.output)
+
+
+class SpicePageTest(PagesCase):
     """What is changed about SPICE's HTML5 client."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         for name in ('spice_auto.html', 'vnc_lite.html', 'ticket.js'):
             (self.folder / name).write_text('packaged')
         # npm's package has its modules in a folder.
         (self.folder / 'src').mkdir()
         (self.folder / 'src/ticket.js').write_text('packaged')
-        self.pages = Pages([str(self.folder)])
+        self.pages = self.new_pages(web=self.folder)
 
     def moved(self, query: str, page: str = '/spice_auto.html') -> str | None:
         """Return the query to which a page is redirected, if it is."""
@@ -32,9 +136,8 @@ class SpicePageTest(testtools.TestCase):
         self.assertEqual(302, response.status)
         return response.headers['Location'].removeprefix('?')
 
-    def get(self, target: str, pages: Pages | None = None) -> Response:
-        request = Request('GET', target, '1.1', Headers(), '192.0.2.7', False)
-        return (pages or self.pages).response(request)
+    def get(self, target: str) -> Response:
+        return self.response(self.pages, target)
 
     def test_ticket_module_is_replaced(self) -> None:
         for path in ('/ticket.js', '/src/ticket.js?x=1'):
@@ -48,7 +151,8 @@ class SpicePageTest(testtools.TestCase):
 
     def test_ticket_module_replaces_an_existing_one_only(self) -> None:
         self.assertEqual(404, self.get('/x/ticket.js').status)
-        self.assertEqual(404, self.get('/ticket.js', Pages([])).status)
+        none = self.new_pages(web='')
+        self.assertEqual(404, self.response(none, '/ticket.js').status)
 
     def test_token_is_moved_into_the_path(self) -> None:
         for query, moved in (

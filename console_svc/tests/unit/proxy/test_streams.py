@@ -11,6 +11,7 @@ import uvloop
 
 from console_svc.proxy.errors import PeerClosed
 from console_svc.proxy.streams import TCPStream
+from console_svc.tests.programs.process import PATIENCE
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +81,7 @@ class StartTLSTest(testtools.TestCase):
             await asyncio.sleep(0.05)
             with testtools.ExpectedException(PeerClosed):
                 # Without the check, the handshake would never end.
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(PATIENCE):
                     await accepted.start_tls(
                         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                     )

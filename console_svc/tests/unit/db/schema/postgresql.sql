@@ -22,6 +22,14 @@ CREATE INDEX ix_console_auth_tokens_expires ON console_auth_tokens (expires);
 
 CREATE INDEX ix_console_auth_tokens_server_id_user_id_id ON console_auth_tokens (server_id, user_id, id);
 
+CREATE TABLE console_proxies (
+    id VARCHAR(36) NOT NULL,
+    alive_until BIGINT NOT NULL,
+    CONSTRAINT pk_console_proxies PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_console_proxies_alive_until ON console_proxies (alive_until);
+
 CREATE TABLE console_sessions (
     id BIGSERIAL NOT NULL,
     session_id VARCHAR(36) NOT NULL,
@@ -34,11 +42,14 @@ CREATE TABLE console_sessions (
     created_at BIGINT NOT NULL,
     expires BIGINT,
     alive_until BIGINT NOT NULL,
+    proxy_id VARCHAR(36),
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 );
 
 CREATE INDEX ix_console_sessions_alive_until ON console_sessions (alive_until);
+
+CREATE INDEX ix_console_sessions_proxy_id_expires ON console_sessions (proxy_id, expires);
 
 CREATE INDEX ix_console_sessions_server_id ON console_sessions (server_id);
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Rows of sessions: conditions on them, and how they end.
+
+A session lives by itself, until its ``alive_until``, or with a process of a
+console proxy, until that of the process. If it ends, a process must get to
+know it: the row stays as a closed one that has the id of the process.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from console_svc.db.tables import console_proxies, console_sessions
+from console_svc.objects import ConsoleSession
+
+#: The expiry of a closed session.
+CLOSED: Final = 0
+
+#: What remains of a closed session beside its id and the times.
+BLANK: Final = {
+    'token_hash': '',
+    'server_id': '',
+    'project_id': '',
+    'user_id': None,
+    'console_type': '',
+    'client_address': None,
+    'expires': CLOSED,
+}
+
+#: Whether a row is an open session: see closed_sessions.py for the others.
+IS_OPEN: Final = sa.or_(
+    console_sessions.c.expires.is_(None), console_sessions.c.expires != CLOSED
+)
+
+
+def is_lasting(now: Any) -> sa.ColumnElement[bool]:
+    """Whether a session is open and has not expired."""
+    expires = console_sessions.c.expires
+    return sa.or_(expires.is_(None), expires > now)
+
+
+def is_alive(now: int) -> sa.ColumnElement[bool]:
+    """Whether a session has not lapsed.
+
+    A closed SPICE channel is alive as long as it can be opened again.
+    """
+    sessions, proxies = console_sessions.c, console_proxies.c
+    return sa.or_(
+        sa.and_(sessions.proxy_id.is_(None), sessions.alive_until > now),
+        sa.and_(
+            is_lasting(now),
+            sa.exists().where(
+                proxies.id == sessions.proxy_id, proxies.alive_until > now
+            ),
+        ),
+    )
+
+
+def limited(alive_until: int) -> sa.ColumnElement[int]:
+    """When a session lapses: at its expiry at the latest."""
+    expires = console_sessions.c.expires
+    return sa.case((expires < alive_until, expires), else_=alive_until)
+
+
+def end_sessions(
+    connection: sa.Connection, wanted: sa.Select[Any]
+) -> Sequence[ConsoleSession]:
+    """End the open sessions that a query finds.
+
+    :returns: the sessions
+    """
+    found = connection.execute(wanted.with_for_update()).mappings().all()
+    return end_rows(connection, found)
+
+
+def end_rows(
+    connection: sa.Connection, found: Sequence[sa.RowMapping]
+) -> Sequence[ConsoleSession]:
+    """End open sessions: delete them, or close those with a process."""
+    attached = [row['id'] for row in found if row['proxy_id'] is not None]
+    if attached:
+        connection.execute(
+            console_sessions.update()
+            .where(console_sessions.c.id.in_(attached))
+            # The others keep the time at which the purge can delete the row.
+            .values(BLANK)
+        )
+    delete_rows(connection, [row for row in found if row['proxy_id'] is None])
+    return [to_session(row) for row in found]
+
+
+def delete_rows(
+    connection: sa.Connection, found: Sequence[sa.RowMapping]
+) -> Sequence[ConsoleSession]:
+    """Delete sessions, although a process may still have them."""
+    if found:
+        connection.execute(
+            console_sessions.delete().where(
+                console_sessions.c.id.in_([row['id'] for row in found])
+            )
+        )
+    return [to_session(row) for row in found]
+
+
+def to_session(row: sa.RowMapping) -> ConsoleSession:
+    return ConsoleSession(
+        id=row['session_id'],
+        token_hash=row['token_hash'],
+        server_id=row['server_id'],
+        project_id=row['project_id'],
+        user_id=row['user_id'],
+        console_type=row['console_type'],
+        client_address=row['client_address'],
+        created_at=row['created_at'],
+        expires=row['expires'],
+    )

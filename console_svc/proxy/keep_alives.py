@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The keep-alive requests of a process: which sessions they name, and when.
+
+To the API, the sessions live with the process: most requests name only those
+that were opened since the last one, and the answers those that have ended. All
+are named if the API counts fewer than there are, and once a minute.
+"""
+
+import time
+from collections.abc import Callable, KeysView, Mapping, Sequence
+from typing import Final
+
+from console_svc.proxy.console_api import BATCH, ConsoleApi
+
+# Seconds between two requests that name all sessions; also until an older API
+# is asked again whether it knows processes.
+_INTERVAL: Final = 60
+
+
+class KeepAlives:
+    """Keeps the sessions of this process alive.
+
+    :param ids: of the sessions; a live view
+    :param kept: called with the id of a session that continues, and the
+        monotonic time at which it must end; None: never
+    :param ended: called with the id of a session that has ended
+    :param clock: monotonic, in seconds
+    """
+
+    def __init__(
+        self,
+        api: ConsoleApi,
+        ids: KeysView[str],
+        kept: Callable[[str, float | None], None],
+        ended: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._ids = ids
+        self._kept = kept
+        self._ended = ended
+        self._clock = clock
+        # Those that the API does not count as this process's.
+        self._uncounted: set[str] = set()
+        # Whether an API has known processes; if not, when to ask again.
+        self._is_known = False
+        self._next_attempt = 0.0
+        # When to name all sessions.
+        self._next_complete = 0.0
+
+    def opened(self, session_id: str) -> None:
+        """A session was opened; the next keep-alive names it."""
+        self._uncounted.add(session_id)
+
+    def closed(self, session_id: str) -> None:
+        """A session is closed at the API."""
+        self._uncounted.discard(session_id)
+
+    async def send(self) -> None:
+        """Keep the sessions alive, as long as there are any.
+
+        :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
+        """
+        if not self._ids:
+            return
+        now = self._clock()
+        if now >= self._next_attempt:
+            if await self._keep_process(now):
+                return
+            # An older API, or an older one of its hosts.
+            if not self._is_known:
+                self._next_attempt = now + _INTERVAL
+        ids = [*self._ids]
+        self._uncounted.update(ids)
+        for batch in _batches(ids):
+            self._apply(batch, await self._api.keep(batch))
+
+    async def _keep_process(self, now: float) -> bool:
+        """Keep the process alive.
+
+        :returns: whether the API knows processes
+        """
+        is_complete = now >= self._next_complete
+        count = await self._name(
+            [*(self._ids if is_complete else self._uncounted)]
+        )
+        if count is None:
+            return False
+        self._is_known = True
+        if not is_complete and count < len(self._ids) - len(self._uncounted):
+            is_complete = True
+            if await self._name([*self._ids]) is None:
+                return False
+        if is_complete:
+            self._next_complete = now + _INTERVAL
+        return True
+
+    async def _name(self, ids: Sequence[str]) -> int | None:
+        """Name sessions to the API, and hear of all.
+
+        :returns: the number of those that continue; None: it does not know
+            processes
+        """
+        count = None
+        for batch in _batches(ids) or [[]]:
+            answer = await self._api.keep_process(batch)
+            if answer is None:
+                return None
+            count = answer.count
+            self._uncounted.difference_update(batch)
+            self._apply(batch, answer.kept)
+            for session_id in answer.ended:
+                self._end(session_id)
+        return count
+
+    def _apply(
+        self, ids: Sequence[str], kept: Mapping[str, float | None]
+    ) -> None:
+        for session_id in ids:
+            if session_id not in kept:
+                self._end(session_id)
+            elif session_id in self._ids:
+                self._kept(session_id, kept[session_id])
+
+    def _end(self, session_id: str) -> None:
+        # It may have been closed meanwhile.
+        if session_id in self._ids:
+            self._uncounted.add(session_id)
+            self._ended(session_id)
+
+
+def _batches(ids: Sequence[str]) -> Sequence[Sequence[str]]:
+    return [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)]

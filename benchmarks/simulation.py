@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Measure the keep-alives of a fleet of proxies, and what a loss does to it.
+"""Measure the keep-alive requests of a fleet of proxies, and what a loss does to it.
 
 An API host and a proxy are killed halfway. Sessions end through the API before
 and after that.
@@ -96,7 +96,7 @@ def _steady(fleet: Fleet, what: str, proxies: int) -> Cores:
     """Measure while nothing ends, and print it.
 
     :param proxies: number of proxies that live
-    :returns: what is used if no round of keep-alives is late
+    :returns: what is used if no round of keep-alive requests is late
     """
     began = time.time()
     cores = fleet.cores(_WINDOW)
@@ -111,7 +111,7 @@ def _steady(fleet: Fleet, what: str, proxies: int) -> Cores:
     print(
         f'{what}: {cores.api:.2f} cores of the API, {cores.database:.2f} of '
         f'the database, {cores.proxies:.2f} of the proxies; {rate:.1f} rounds '
-        f'of keep-alives a second ({due:.1f} are due), each took '
+        f'of keep-alive requests a second ({due:.1f} are due), each took '
         f'{statistics.median(rounds):.2f} s (median), {max(rounds):.2f} s at '
         'most',
         flush=True,

@@ -33,13 +33,14 @@ async def pinged(
         yield
         return
     body = asyncio.timeout(None)
+    pings = _Pings(connection, interval, body)
     try:
         async with body:
-            pinging = asyncio.create_task(_ping(connection, interval, body))
+            pings.schedule()
             try:
                 yield
             finally:
-                pinging.cancel()
+                pings.stop()
     except TimeoutError:
         if not body.expired():
             raise
@@ -48,26 +49,57 @@ async def pinged(
         ) from None
 
 
-async def _ping(
-    connection: Connection, interval: float, body: asyncio.Timeout
-) -> None:
-    """Ping until the browser does not answer, then end the body."""
-    # OSError: the socket is closed.
-    with contextlib.suppress(ConnectionClosed, OSError):
-        while True:
-            await asyncio.sleep(interval)
-            before = _Progress.of(connection)
-            pong = asyncio.create_task(_pong(connection))
+class _Pings:
+    """Pings a browser until it does not answer, and then ends the body.
+
+    Between two pings there is a timer, and no task: it takes less memory.
+    """
+
+    __slots__ = ('_body', '_connection', '_interval', '_task', '_timer')
+
+    def __init__(
+        self, connection: Connection, interval: float, body: asyncio.Timeout
+    ) -> None:
+        self._connection = connection
+        self._interval = interval
+        self._body = body
+        self._timer: asyncio.TimerHandle
+        self._task: asyncio.Task[None] | None = None
+
+    def schedule(self) -> None:
+        """Ping after the interval, and so on."""
+        self._timer = asyncio.get_running_loop().call_later(
+            self._interval, self._start
+        )
+
+    def stop(self) -> None:
+        """Send no more pings."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._ping())
+
+    async def _ping(self) -> None:
+        # OSError: the socket is closed.
+        with contextlib.suppress(ConnectionClosed, OSError):
+            before = _Progress.of(self._connection)
+            pong = asyncio.create_task(_pong(self._connection))
             try:
-                while not (await asyncio.wait([pong], timeout=interval))[0]:
-                    now = _Progress.of(connection)
+                while not (await asyncio.wait([pong], timeout=self._interval))[
+                    0
+                ]:
+                    now = _Progress.of(self._connection)
                     if not now.is_alive(before):
-                        body.reschedule(0)
+                        self._body.reschedule(0)
                         return
                     before = now
                 pong.result()
             finally:
                 pong.cancel()
+            self._task = None
+            self.schedule()
 
 
 async def _pong(connection: Connection) -> None:

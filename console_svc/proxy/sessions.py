@@ -95,9 +95,7 @@ class Session:
             asyncio.ensure_future(self._to_client(client, server)),
         ]
         try:
-            await asyncio.wait(
-                [*pumps, self.ended], return_when=asyncio.FIRST_COMPLETED
-            )
+            await _first_of(*pumps, self.ended)
         finally:
             for pump in pumps:
                 pump.cancel()
@@ -136,6 +134,19 @@ class Session:
             async with asyncio.timeout(_LAST_INPUT_TIMEOUT):
                 while await server.read():
                     pass
+
+
+async def _first_of(*futures: asyncio.Future[None]) -> None:
+    """Wait until one is done. asyncio.wait() would take more memory."""
+    first = asyncio.get_running_loop().create_future()
+
+    def done(_: asyncio.Future[None]) -> None:
+        if not first.done():
+            first.set_result(None)
+
+    for future in futures:
+        future.add_done_callback(done)
+    await first
 
 
 class Sessions:

@@ -113,6 +113,25 @@ class PingTest(BadInputTest):
         process.wait_for(self.sessions, 'the session')
         self.wait_for_no_session()
 
+    def test_client_that_no_longer_answers_pings_times_out(self) -> None:
+        self.console()
+        stream = self.upgraded()
+        head, length = self.read_exactly(stream, 2)
+        self.assertEqual(0x80 | Opcode.PING, head)
+        pong = Frame(Opcode.PONG, self.read_exactly(stream, length))
+        stream.sendall(pong.serialize(mask=True))
+        head, length = self.read_exactly(stream, 2)
+        self.assertEqual(0x80 | Opcode.PING, head)
+        self.wait_for_no_session()
+
+    def read_exactly(self, stream: socket.socket, number: int) -> bytes:
+        data = b''
+        while len(data) < number:
+            more = stream.recv(number - len(data))
+            self.assertTrue(more, 'the end')
+            data += more
+        return data
+
     def test_client_that_reads_nothing_of_a_flood_times_out(self) -> None:
         self.console(flood)
         self.upgraded()

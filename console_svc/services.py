@@ -10,6 +10,7 @@ from oslo_config import cfg
 
 from console_svc import audit_notifications, background, compute
 from console_svc.audit import Audit, Counter
+from console_svc.consoles.joining import SessionJoins
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
 from console_svc.consoles.purge import Purge
@@ -108,6 +109,10 @@ class Services:
         return ConsoleSessions(
             self.conf, self.database, self.tokens, self.audit, self.clock
         )
+
+    @functools.cached_property
+    def session_joins(self) -> SessionJoins:
+        return SessionJoins(self.database, self.tokens, self.audit, self.clock)
 
     @functools.cached_property
     def native_consoles(self) -> NativeConsoles:

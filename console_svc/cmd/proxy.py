@@ -17,11 +17,12 @@ from console_svc.cmd import start
 LOG = logging.getLogger(__name__)
 
 # The option groups that workers read.
-_GROUPS = ('proxy', 'rfb', 'vnc', 'consoles', 'console_api')
+_GROUPS = ('proxy', 'rfb', 'vnc', 'spice', 'consoles', 'console_api')
 
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C."""
+    _use_malloc()
     conf = start.load()
     _raise_descriptor_limit()
     with tempfile.TemporaryDirectory(prefix='console-svc-proxy-') as folder:
@@ -33,7 +34,14 @@ def main() -> int:
 
 def _run(conf: cfg.ConfigOpts) -> int:
     from console_svc import prometheus
-    from console_svc.proxy import console_api, listening, tls, worker
+    from console_svc.proxy import (
+        activity,
+        connection_files,
+        console_api,
+        listening,
+        tls,
+        worker,
+    )
 
     # Check the configuration here, once: cotyledon restarts a worker that
     # fails, for ever.
@@ -45,6 +53,9 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.browsers(conf)
         tls.native_clients(conf)
         tls.hypervisors(conf)
+        tls.spice_clients(conf)
+        tls.spice_servers(conf)
+        connection_files.connection_files(conf)
         for address in listening.addresses(conf):
             for listener in listening.listening_sockets(*address):
                 listener.close()
@@ -62,9 +73,30 @@ def _run(conf: cfg.ConfigOpts) -> int:
     manager.register_hooks(
         on_dead_worker=lambda *_: prometheus.drop_dead_workers()
     )
-    manager.add(worker.Worker, workers=conf.proxy.workers, args=(conf,))
+    # Only native SPICE clients have connections in several workers.
+    shares = conf.spice.direct_enabled and conf.proxy.idle_timeout
+    manager.add(
+        worker.Worker,
+        workers=conf.proxy.workers,
+        args=(conf, activity.Activity() if shares else None),
+    )
     manager.run()
     return 0
+
+
+def _use_malloc() -> None:
+    """Use the C library's malloc, which Python reads when it starts.
+
+    Python's own allocator returns memory in arenas of 1 MiB. A single object
+    that outlives a burst of connections keeps one: some are kept for reuse, in
+    the free lists of the event loop. malloc returns memory by the page.
+    """
+    if 'PYTHONMALLOC' in os.environ:
+        return
+    os.environ['PYTHONMALLOC'] = 'malloc'
+    # The process id stays the same.
+    arguments = [sys.executable, *sys.orig_argv[1:]]
+    os.execv(sys.executable, arguments)  # noqa: S606 (this program again)
 
 
 def _raise_descriptor_limit() -> None:

@@ -33,6 +33,7 @@ from console_svc.conf import (
     rdp,
     reading,
     rfb,
+    spice,
     static,
     vnc,
 )
@@ -54,6 +55,7 @@ MODULES = (
     proxy,
     rfb,
     vnc,
+    spice,
     rdp,
     console_api,
 )

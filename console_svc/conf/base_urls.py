@@ -45,7 +45,8 @@ GROUPS = {
         _base_url(
             'spice_direct_proxy_base_url',
             'http://127.0.0.1:13002/nova',
-            'the SPICE proxy for native clients (console type spice-direct)',
+            'the connection files for native SPICE clients (console type '
+            'spice-direct), on a port of [proxy] ports',
         ),
     ],
     'serial_console': [

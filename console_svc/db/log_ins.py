@@ -27,26 +27,29 @@ class LogInQueries:
         self._connections = connections
 
     @retried
-    def count_failure(
+    def record(
         self,
         attempt: LogInAttempt,
         now: int,
         *,
+        is_right: bool,
         max_failures: int,
         max_failures_per_console: int,
         lock_time: int,
     ) -> tuple[bool, FailedLogIns]:
-        """Use a challenge up, and count its log-in as failed.
+        """Use a challenge up, and count its log-in.
 
-        The log-in is counted for the console and the address, and for the
-        console; not if one of them is locked.
+        A failure counts for the console and the address, and for the console;
+        a success resets both. Neither does anything if one of them is locked.
+        Concurrent log-ins to a console wait for each other.
 
         :param now: seconds of the UTC epoch
+        :param is_right: whether the log-in succeeds unless it is locked
         :param max_failures: this many lock the console for the address
         :param max_failures_per_console: this many lock the console
         :param lock_time: seconds of a lock; it resets the count
-        :returns: whether it was counted, and the failures from the address
-            now; its lock is that of the console if that ends later
+        :returns: whether nothing was locked, and the failures from the
+            address now; its lock is that of the console if that ends later
         :raises oslo_db.exception.DBDuplicateEntry: the challenge was used
             before
         """
@@ -64,16 +67,20 @@ class LogInQueries:
                     'expires': attempt.expires or expires,
                 },
             )
-            found = _lock(connection, sorted(limits), expires)
-            is_counted = all(it.locked_until <= now for it in found.values())
-            if is_counted:
-                found = {
-                    subject: _one_more(
-                        found[subject].failures, limit, now + lock_time
+            before = _lock(connection, sorted(limits), expires)
+            is_open = all(it.locked_until <= now for it in before.values())
+            after = before
+            if is_open:
+                after = {
+                    subject: FailedLogIns(0, 0)
+                    if is_right
+                    else _one_more(
+                        before[subject].failures, limit, now + lock_time
                     )
                     for subject, limit in limits.items()
                 }
-                for subject, failed in found.items():
+            for subject, failed in after.items():
+                if failed != before[subject]:
                     connection.execute(
                         _COUNT,
                         {
@@ -82,24 +89,10 @@ class LogInQueries:
                             'until': failed.locked_until,
                         },
                     )
-        return is_counted, FailedLogIns(
-            found[attempt.client_hash].failures,
-            max(it.locked_until for it in found.values()),
+        return is_open, FailedLogIns(
+            after[attempt.client_hash].failures,
+            max(it.locked_until for it in after.values()),
         )
-
-    @retried
-    def reset_failures(self, attempt: LogInAttempt) -> None:
-        """Forget the failures of a console after a successful log-in.
-
-        Those from other addresses stay in their own counts.
-        """
-        # One by one: PostgreSQL would lock the rows that one statement finds
-        # in another order than count_failure(), and the two would deadlock.
-        with self._connections.writing() as connection:
-            for subject in sorted([attempt.client_hash, attempt.target_hash]):
-                connection.execute(
-                    _COUNT, {'key': subject, 'number': 0, 'until': 0}
-                )
 
     @retried
     def purge_failures(self, now: int, batch: int) -> int:

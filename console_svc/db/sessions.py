@@ -109,6 +109,28 @@ class SessionQueries:
         rows = self._connections.read(open_session(session_id))
         return to_session(rows[0]) if rows else None
 
+    def find(
+        self, token_hash: str, client_address: str | None, now: int
+    ) -> ConsoleSession | None:
+        """The newest current session of a token and a client address.
+
+        :param now: seconds of the UTC epoch
+        """
+        columns = console_sessions.c
+        wanted = sa.select(console_sessions).where(
+            columns.token_hash == token_hash,
+            columns.client_address == client_address,
+            is_alive(now),
+            IS_OPEN,
+        )
+        rows = self._connections.read(wanted)
+        if not rows and self._connections.has_moved():
+            rows = self._connections.read(wanted)
+        if not rows:
+            return None
+        # Not in SQL: for a limit of 1, MySQL would walk through all ids.
+        return to_session(max(rows, key=lambda row: row['id']))
+
     def list(self, server_id: str, now: int) -> Sequence[ConsoleSession]:
         """The current sessions of a server, the oldest first."""
         rows = self._connections.read(_of_server(server_id, now))

@@ -227,6 +227,32 @@ def browsers(
     )
 
 
+def spice_clients(
+    conf: cfg.ConfigOpts, metrics: Metrics, tls: ssl.SSLContext | None
+) -> tuple[Acceptor, Acceptor]:
+    """Accept connections of native SPICE clients, without and with TLS.
+
+    :param tls: None: there is no port for it
+    """
+    places = Places(
+        conf.proxy.max_sessions + _RESERVED,
+        conf.spice.direct_max_connections_per_address,
+        _RESERVED,
+    )
+    plain, encrypted = (
+        Acceptor(
+            'native SPICE clients',
+            places,
+            functools.partial(metrics.spice_client, 'crowded'),
+            metrics,
+            context,
+            conf.proxy.handshake_timeout,
+        )
+        for context in (None, tls)
+    )
+    return plain, encrypted
+
+
 def native_clients(conf: cfg.ConfigOpts, metrics: Metrics) -> Acceptor:
     """Accepts connections of native clients, which start TLS later."""
     return Acceptor(

@@ -18,8 +18,8 @@ from console_svc import addresses
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import InvalidToken, Refused, TryAgainLater
 
-# The API issues 32 random bytes in Base64.
-_TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{43}')
+#: The API issues 32 random bytes in Base64.
+TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{43}')
 
 # Tokens that the API has refused are refused without a request for this many
 # seconds, and this many tokens. It is short, because a server that is starting
@@ -138,7 +138,7 @@ class RefusedTokens:
 
         :raises console_svc.proxy.errors.InvalidToken: it is not
         """
-        if not _TOKEN.fullmatch(token) or _hash(token) in self._refused:
+        if not TOKEN.fullmatch(token) or _hash(token) in self._refused:
             raise InvalidToken
 
     def add(self, token: str) -> None:

@@ -20,6 +20,11 @@ LOG = logging.getLogger(__name__)
 # Console types whose protocol is RFB.
 _RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
 
+#: The console type of native SPICE clients.
+SPICE_DIRECT: Final = 'spice-direct'
+
+# Console types whose protocol is SPICE.
+_SPICE_TYPES: Final = frozenset({'spice-html5', SPICE_DIRECT})
 # The console type whose protocol is RDP.
 _RDP_TYPE: Final = 'rdp-html5'
 
@@ -81,11 +86,17 @@ class OpenedSession:
     port: int
     internal_access_path: str | None
     deadline: float | None
+    tls_port: int | None = None
 
     @property
     def speaks_rfb(self) -> bool:
         """Whether the console's protocol is RFB."""
         return self.console_type in _RFB_TYPES
+
+    @property
+    def speaks_spice(self) -> bool:
+        """Whether the console's protocol is SPICE."""
+        return self.console_type in _SPICE_TYPES
 
     @property
     def speaks_rdp(self) -> bool:
@@ -125,9 +136,7 @@ def opened(response: Response) -> OpenedSession:
     if status != http.HTTPStatus.CREATED:
         raise response.unexpected
     session = _member(response.document, 'session', dict)
-    port = _member(session, 'port', int)
-    if not 0 < port <= _MAX_PORT:
-        raise ApiUnavailable('"port" in its response is not a port')
+    port = _port(session, 'port', int)
     return OpenedSession(
         id=_member(session, 'id', str),
         server_id=_member(session, 'instance_uuid', str),
@@ -138,6 +147,7 @@ def opened(response: Response) -> OpenedSession:
             session, 'internal_access_path', str, NoneType
         ),
         deadline=_deadline(session, response),
+        tls_port=_port(session, 'tls_port', int, NoneType),
     )
 
 
@@ -190,6 +200,13 @@ def _seconds(session: Any, name: str) -> float | None:
     value: int | None = _member(session, name, int, NoneType)
     if value is not None and abs(value) > _MAX_TIME:
         raise ApiUnavailable(f'"{name}" in its response is too large')
+    return value
+
+
+def _port(session: Any, name: str, *types: type) -> Any:
+    value = _member(session, name, *types)
+    if value is not None and not 0 < value <= _MAX_PORT:
+        raise ApiUnavailable(f'"{name}" in its response is not a port')
     return value
 
 

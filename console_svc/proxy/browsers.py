@@ -17,6 +17,7 @@ from websockets.frames import CloseCode
 
 from console_svc import addresses, forwarded, origins
 from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.connection_files import ConnectionFiles
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     Ended,
@@ -53,6 +54,8 @@ class Browsers:
     """Serves pages, and relays websockets that have a console token.
 
     It is the :class:`~console_svc.proxy.http.application.Application`.
+
+    :param connection_files: for native SPICE clients; None: there are none
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Browsers:
         hypervisors: Hypervisors,
         rdp_servers: RDPServers,
         metrics: Metrics,
+        connection_files: ConnectionFiles | None = None,
     ) -> None:
         options = conf.proxy
         self._options = options
@@ -72,6 +76,7 @@ class Browsers:
         self._rdp_servers = rdp_servers
         self._metrics = metrics
         self._pages = Pages(conf)
+        self._connection_files = connection_files
         self._security_headers = SecurityHeaders(conf)
         # Those for pages; a websocket has a task instead.
         self._connections: set[Connection] = set()
@@ -124,6 +129,10 @@ class Browsers:
     async def respond(self, request: Request) -> Response:
         """Respond with a page."""
         if request.method in _METHODS:
+            if self._connection_files is not None:
+                found = self._connection_files.response(request)
+                if found is not None:
+                    return found
             return await self._pages.get(request)
         if request.method == 'OPTIONS':
             return Response(http.HTTPStatus.NO_CONTENT, _ALLOW)

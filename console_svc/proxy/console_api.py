@@ -56,6 +56,8 @@ class ConsoleApi:
         # others.
         self._opens = admission.Requests(conf, self._abandon)
         self._log_ins = admission.Requests(conf, self._abandon)
+        # These open nothing that would have to be closed.
+        self._joins = admission.Requests(conf, lambda _: None)
         self._slots = asyncio.Semaphore(_CLOSES)
         self._closes: set[asyncio.Task[None]] = set()
         self._refused = admission.RefusedTokens()
@@ -87,7 +89,30 @@ class ConsoleApi:
                 self._opens,
                 client_address,
                 lambda session_id: self._open(
-                    session_id, token, client_address
+                    token, {'client_address': client_address, 'id': session_id}
+                ),
+            )
+        except InvalidToken:
+            self._refused.add(token)
+            raise
+
+    async def join(self, token: str, client_address: str) -> OpenedSession:
+        """Find the session that a further connection of a client belongs to.
+
+        It may be of another worker, or of another proxy.
+
+        :raises console_svc.proxy.errors.Refused: the token is not accepted,
+            or it has no open session from this address
+        :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
+            or the address opens too many sessions at once
+        """
+        self._refused.check(token)
+        try:
+            return await self._opened(
+                self._joins,
+                client_address,
+                lambda _: self._open(
+                    token, {'client_address': client_address, 'join': True}
                 ),
             )
         except InvalidToken:
@@ -161,6 +186,7 @@ class ConsoleApi:
         while running := [
             *self._opens.running,
             *self._log_ins.running,
+            *self._joins.running,
             *self._closes,
         ]:
             await asyncio.wait(running)
@@ -181,11 +207,11 @@ class ConsoleApi:
         )
 
     async def _open(
-        self, session_id: str, token: str, client_address: str
+        self, token: str, session: Mapping[str, Any]
     ) -> OpenedSession:
         response = await self._request_session(
             f'/os-console-auth-tokens/{parse.quote(token, safe="")}/sessions',
-            {'session': {'client_address': client_address, 'id': session_id}},
+            {'session': session},
         )
         if response.status == http.HTTPStatus.NOT_FOUND:
             raise InvalidToken

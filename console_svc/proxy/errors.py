@@ -57,11 +57,40 @@ class TryAgainLater(Ended):
         super().__init__(CloseCode.TRY_AGAIN_LATER, reason)
 
 
+class GoingDown(Ended):
+    """The proxy is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CloseCode.GOING_AWAY, 'This console proxy is going down.'
+        )
+
+
+class Disconnected(Ended):
+    """The first connection of the session was closed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CloseCode.NORMAL_CLOSURE, 'The main channel was closed.'
+        )
+
+
 class Unreachable(Ended):
     """The hypervisor is unreachable, or failed the handshake."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(CloseCode.BAD_GATEWAY, reason)
+
+
+class LinkRefused(Unreachable):
+    """The hypervisor's SPICE server refuses a channel.
+
+    :param link_code: SPICE's code
+    """
+
+    def __init__(self, reason: str, link_code: int) -> None:
+        super().__init__(reason)
+        self.link_code = link_code
 
 
 class ClientFailed(Ended):

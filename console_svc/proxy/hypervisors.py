@@ -18,7 +18,7 @@ from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
 from console_svc.proxy.handshakes import Answers, Client, perform
 from console_svc.proxy.streams import TCPStream
-from console_svc.proxy.tls import HypervisorTLS
+from console_svc.proxy.tls import HypervisorTLS, SpiceServerTLS
 
 LOG = logging.getLogger(__name__)
 
@@ -41,18 +41,25 @@ _PATH: Final = re.compile(r'[!-~]+')
 _LONGEST_RESPONSE: Final = 4096
 _CONNECTED: Final = re.compile(rb'HTTP/1\.[01] 200(?: [^\r\n]*)?\r\n')
 
-_NO_ANSWER: Final = 'The hypervisor does not answer.'
+#: The reason if nothing comes back in time.
+NO_ANSWER: Final = 'The hypervisor does not answer.'
 
 
 class Hypervisors:
     """Connects to consoles.
 
-    :param tls: towards hypervisors; None: without TLS
+    :param tls: towards VNC servers; None: without TLS
+    :param spice_tls: towards SPICE servers; None: without TLS
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, tls: HypervisorTLS | None
+        self,
+        conf: cfg.ConfigOpts,
+        tls: HypervisorTLS | None,
+        spice_tls: SpiceServerTLS | None = None,
     ) -> None:
+        self._spice_tls = spice_tls
+        self._requires_spice_tls: bool = conf.spice.require_secure
         self._timeout: int = conf.proxy.handshake_timeout
         self._security_types = [
             _SECURITY_TYPES[name] for name in conf.vnc.auth_schemes
@@ -83,15 +90,68 @@ class Hypervisors:
                 'This proxy does not serve consoles of the type '
                 f'{session.console_type}.'
             )
-        server = await connect(session, self._timeout)
-        try:
-            if session.internal_access_path is not None:
-                await self._request_path(server, session)
+        async with self.dialed(session) as server:
             if session.speaks_rfb:
                 await self._log_in(server, client, session.host)
             yield server
+
+    @contextlib.asynccontextmanager
+    async def dialed(self, session: OpenedSession) -> AsyncIterator[TCPStream]:
+        """A connection to a session's console, without its handshake.
+
+        To a SPICE console it has TLS, by the options.
+
+        :raises console_svc.proxy.errors.Unreachable: the hypervisor does not
+            answer, or is not trusted
+        """
+        tls = self._tls_of(session)
+        server = await connect(
+            session, self._timeout, None if tls is None else session.tls_port
+        )
+        try:
+            if tls is not None:
+                await self._start_tls(server, tls, session.host)
+            if session.internal_access_path is not None:
+                await self._request_path(server, session)
+            yield server
         finally:
             server.abort()
+
+    def _tls_of(self, session: OpenedSession) -> ssl.SSLContext | None:
+        """TLS for a console from the first byte; None: without."""
+        if not session.speaks_spice:
+            return None
+        if self._spice_tls is not None and session.tls_port is not None:
+            return self._spice_tls.context
+        if self._requires_spice_tls:
+            LOG.warning(
+                'The SPICE console at %s port %d is refused: it has no port '
+                'for TLS, which [spice] require_secure requires',
+                session.host,
+                session.port,
+            )
+            raise Unreachable('The hypervisor has no TLS for this console.')
+        return None
+
+    async def _start_tls(
+        self, server: TCPStream, context: ssl.SSLContext, host: str
+    ) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await server.start_tls(context, host)
+            return
+        except ssl.SSLError as error:
+            cause: Exception = error
+            reason = 'The hypervisor is not trusted, or rejects the proxy.'
+        except (PeerClosed, OSError, TimeoutError) as error:
+            cause = error
+            reason = NO_ANSWER
+        LOG.warning(
+            'The TLS handshake with the SPICE server at %s failed: %s',
+            host,
+            str(cause) or 'timed out',
+        )
+        raise Unreachable(reason)
 
     async def _request_path(
         self, server: TCPStream, session: OpenedSession
@@ -116,7 +176,7 @@ class Hypervisors:
                     # Byte by byte: what follows belongs to the console.
                     response += await server.read_exactly(1)
         except (PeerClosed, OSError, TimeoutError):
-            raise Unreachable(_NO_ANSWER) from None
+            raise Unreachable(NO_ANSWER) from None
         if not _CONNECTED.match(response):
             raise Unreachable('The hypervisor does not know this console.')
 
@@ -147,7 +207,7 @@ class Hypervisors:
             reason = 'The hypervisor is not trusted, or rejects the proxy.'
         except (PeerClosed, OSError, TimeoutError) as error:
             cause = error
-            reason = _NO_ANSWER
+            reason = NO_ANSWER
         LOG.warning(
             'The RFB handshake with the hypervisor at %s failed: %s',
             host,
@@ -156,13 +216,16 @@ class Hypervisors:
         raise Unreachable(reason)
 
 
-async def connect(session: OpenedSession, timeout: float) -> TCPStream:
+async def connect(
+    session: OpenedSession, timeout: float, port: int | None = None
+) -> TCPStream:
     """Connect to a session's console, without a handshake.
 
     :param timeout: seconds
+    :param port: None: the console's port
     :raises console_svc.proxy.errors.Unreachable: it does not answer
     """
-    host, port = session.host, session.port
+    host, port = session.host, port or session.port
     try:
         async with asyncio.timeout(timeout):
             connection = await dialing.connect(host, port)
@@ -175,7 +238,7 @@ async def connect(session: OpenedSession, timeout: float) -> TCPStream:
             port,
             str(error) or 'timed out',
         )
-        raise Unreachable(_NO_ANSWER) from None
+        raise Unreachable(NO_ANSWER) from None
 
 
 class _HypervisorAnswers(Answers):

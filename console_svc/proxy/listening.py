@@ -26,6 +26,15 @@ def native_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     return [(conf.rfb.host, port) for port in sorted(ports)]
 
 
+def spice_addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int, bool]]:
+    """Host, port and TLS of each socket for native SPICE clients."""
+    options = conf.spice
+    if not options.direct_enabled:
+        return []
+    ports = (options.direct_port, False), (options.direct_tls_port, True)
+    return [(options.direct_host, port, tls) for port, tls in ports if port]
+
+
 def addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     """Host and port of every socket.
 
@@ -37,13 +46,15 @@ def addresses(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     if proxy.local_port:
         every.append((proxy.local_host, proxy.local_port))
     every += native_addresses(conf)
+    every += [(host, port) for host, port, _ in spice_addresses(conf)]
     hosts: dict[int, set[str]] = {}
     for host, port in every:
         others = hosts.setdefault(port, set())
         if others and (host in others or _ANY_ADDRESS & {host, *others}):
             raise cfg.Error(
                 f'Port {port} is configured twice: [proxy] ports, local_port, '
-                '[rfb] listen_port and [consoles] port_range must not overlap'
+                '[rfb] listen_port, [consoles] port_range and [spice] '
+                'direct_port and direct_tls_port must not overlap'
             )
         others.add(host)
     return every

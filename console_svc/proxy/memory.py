@@ -19,7 +19,8 @@ class Memory:
 
     glibc keeps freed memory that lies below any in use: some 40 KiB for each
     TLS connection of a burst. Cyclic garbage, such as the websocket library's,
-    prevents its return, and CPython collects it late.
+    prevents its return, and CPython collects it late. Python must use malloc:
+    see :mod:`console_svc.cmd.proxy`.
 
     :param ended: the number of connections that have ended
     """
@@ -27,17 +28,19 @@ class Memory:
     def __init__(self, ended: Callable[[], int]) -> None:
         self._ended = ended
         self._before = 0
-        self._enough = _ENOUGH
+        self._again = False
 
     async def trim(self) -> None:
-        """Return memory, if enough connections have ended since last time."""
+        """Return memory, if enough connections have ended since last time.
+
+        Once more next time: the last of a burst may still be closing.
+        """
         ended = self._ended()
-        if ended - self._before < self._enough:
-            self._enough = _ENOUGH
+        is_burst = ended - self._before >= _ENOUGH
+        if not is_burst and not self._again:
             return
         self._before = ended
-        # Next time also the last few of a burst.
-        self._enough = 1
+        self._again = is_burst
         gc.collect()
         # Other C libraries do not have it: malloc_trim(3).
         malloc_trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)

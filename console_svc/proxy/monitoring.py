@@ -52,6 +52,15 @@ class Metrics:
             ['outcome'],
             registry=registry,
         )
+        self._spice_clients = prometheus_client.Counter(
+            'console_svc_proxy_spice_clients',
+            'Channels of native SPICE clients, by outcome: accepted, refused '
+            '(no session, a channel that is not allowed, or the hypervisor is '
+            'unreachable), broken (handshake failed), crowded (too many '
+            'connections).',
+            ['outcome'],
+            registry=registry,
+        )
         self._browsers_crowded = prometheus_client.Counter(
             'console_svc_proxy_browsers_crowded',
             'Connections of browsers that were reset when they were accepted '
@@ -72,7 +81,8 @@ class Metrics:
         self._unexpected = prometheus_client.Counter(
             'console_svc_proxy_unexpected_errors',
             'Exceptions that nothing expects, logged with a traceback, by '
-            'where they were caught: browser, native_client, accept (new '
+            'where they were caught: browser, native_client, spice_client, '
+            'accept (new '
             'connections), close (requests that close sessions), check, '
             'keep and memory (background tasks), event_loop, local '
             '(/healthcheck and /metrics).',
@@ -107,6 +117,10 @@ class Metrics:
     def native_client(self, outcome: str) -> None:
         """Count the outcome of a native client's connection."""
         self._native_clients.labels(outcome).inc()
+
+    def spice_client(self, outcome: str) -> None:
+        """Count the outcome of a channel of a native SPICE client."""
+        self._spice_clients.labels(outcome).inc()
 
     def browser_crowded(self) -> None:
         """Count a browser's connection that got no place."""

@@ -7,17 +7,14 @@ It has no passwords: the API checks a client's response to its challenge.
 
 import asyncio
 import contextlib
-import functools
 import logging
 import secrets
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
 
 from oslo_config import cfg
 
-from console_svc import addresses
 from console_svc.protocols import rfb
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
@@ -33,10 +30,9 @@ from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import TCPStream
+from console_svc.proxy.tcp_connections import TCPConnections, unless_closed
 
 LOG = logging.getLogger(__name__)
-
-_T = TypeVar('_T')
 
 
 class NativeClients:
@@ -61,52 +57,23 @@ class NativeClients:
         self._hypervisors = hypervisors
         self._metrics = metrics
         self._tls = tls
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections = TCPConnections(
+            'native_client', self._log_in_and_relay, metrics
+        )
 
     def protocol(self, port: int) -> asyncio.StreamReaderProtocol:
         """The protocol of a new connection.
 
         :param port: to which the client has connected
         """
-        return asyncio.StreamReaderProtocol(
-            asyncio.StreamReader(), functools.partial(self._connected, port)
-        )
+        return self._connections.protocol(port)
 
     async def stop(self) -> None:
         """Close all connections."""
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    def _connected(
-        self,
-        port: int,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        """Start a connection's task."""
-        peer = writer.get_extra_info('peername')
-        address = addresses.canonical(peer[0]) if peer else ''
-        connection = asyncio.create_task(
-            self._serve(TCPStream(reader, writer), port, address)
-        )
-        self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
-
-    async def _serve(self, stream: TCPStream, port: int, address: str) -> None:
-        """Serve a connection until it ends."""
-        try:
-            await self._log_in_and_relay(stream, port, address)
-        except Exception:
-            LOG.exception(
-                'Native client %s on port %d: unexpected error', address, port
-            )
-            self._metrics.unexpected('native_client')
-        finally:
-            await stream.close()
+        await self._connections.stop()
 
     async def _log_in_and_relay(
-        self, stream: TCPStream, port: int, address: str
+        self, stream: TCPStream, address: str, port: int
     ) -> None:
         challenge = secrets.token_bytes(rfb.CHALLENGE)
         try:
@@ -129,7 +96,7 @@ class NativeClients:
             await self._relay(
                 stream,
                 NativeClient(stream, self._timeout, login.minor),
-                lambda: _unless_closed(
+                lambda: unless_closed(
                     stream,
                     self._api.log_in(
                         console, challenge, login.response, address
@@ -191,7 +158,7 @@ class NativeClients:
         if isinstance(error, LoginFailed):
             self._metrics.native_client('locked' if error.locked else 'failed')
             # The wait grows with each wrong password in a row.
-            await _unless_closed(stream, asyncio.sleep(error.wait))
+            await unless_closed(stream, asyncio.sleep(error.wait))
         else:
             self._metrics.native_client('refused')
         # A client that failed in welcome() may already have received success.
@@ -210,28 +177,6 @@ class NativeClients:
         if self._options.require_tls:
             return [rfb.VENCRYPT]
         return [plain, rfb.VENCRYPT] if by_name else [rfb.VENCRYPT, plain]
-
-
-async def _unless_closed(
-    stream: TCPStream, waiting: Coroutine[Any, Any, _T]
-) -> _T:
-    """Wait for something, but only as long as the client waits, too.
-
-    :raises console_svc.proxy.errors.ClientFailed: it closed the connection
-    """
-    tasks = (
-        asyncio.create_task(waiting),
-        asyncio.create_task(stream.peer_closed()),
-    )
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if tasks[0].done():
-            return tasks[0].result()
-        raise ClientFailed('The client closed the connection.')
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _ClientTLS(Answers):

@@ -98,7 +98,7 @@ class Pages:
 
     def response(self, request: Request) -> Response:
         """Respond to GET or HEAD; it blocks."""
-        path, _, query = _without_host(request.target).partition('?')
+        path, _, query = without_host(request.target).partition('?')
         if self._own and path == _OPTIONS_PATH:
             return Response(
                 http.HTTPStatus.OK,
@@ -147,7 +147,7 @@ class Pages:
         return None
 
 
-def _without_host(target: str) -> str:
+def without_host(target: str) -> str:
     """A target without scheme and host (RFC 9112, section 3.2.2)."""
     return _AUTHORITY.sub('', target, count=1)
 

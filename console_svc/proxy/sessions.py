@@ -10,16 +10,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from oslo_config import cfg
-from websockets.frames import CloseCode
 
+from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
+    Disconnected,
     Ended,
+    GoingDown,
     Refused,
     TryAgainLater,
 )
+from console_svc.proxy.joined import Joined
 from console_svc.proxy.keep_alives import KeepAlives
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.streams import Stream, TCPStream
@@ -136,17 +139,26 @@ class Session:
 
 
 class Sessions:
-    """The sessions of this process."""
+    """The sessions of this process.
+
+    :param activity: of those with connections in several processes; None:
+        there are none
+    """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, api: ConsoleApi, metrics: Metrics
+        self,
+        conf: cfg.ConfigOpts,
+        api: ConsoleApi,
+        metrics: Metrics,
+        activity: Activity | None = None,
     ) -> None:
         self._options = conf.proxy
         self._api = api
         self._metrics = metrics
         self._sessions: dict[str, Session] = {}
+        self._joined = Joined(api, self._sessions, activity)
         self._keep_alives = KeepAlives(
-            api, self._sessions.keys(), self._continue, self._end
+            api, self._sessions.keys(), self._joined.extend, self._end
         )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
@@ -155,7 +167,7 @@ class Sessions:
         self._draining = False
 
     def __len__(self) -> int:
-        return len(self._sessions) + self._opening
+        return len(self._sessions) + len(self._joined) + self._opening
 
     @contextlib.asynccontextmanager
     async def opened(
@@ -177,11 +189,29 @@ class Sessions:
         finally:
             del self._sessions[session.opened.id]
             self._keep_alives.closed(session.opened.id)
+            self._joined.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
             closing = asyncio.create_task(self._close(session.opened.id))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+    @contextlib.asynccontextmanager
+    async def joined(
+        self, joining: Callable[[], Awaitable[OpenedSession]]
+    ) -> AsyncIterator[Session]:
+        """A further connection of an open session, which it ends with.
+
+        :param joining: finds the session at the API
+        :raises console_svc.proxy.errors.Ended: there is none
+        """
+        session = await self._open(joining)
+        self._joined.add(session)
+        try:
+            yield session
+        finally:
+            self._joined.remove(session)
+            self._count(session, time.monotonic())
 
     async def _open(
         self, opening: Callable[[], Awaitable[OpenedSession]]
@@ -215,9 +245,13 @@ class Sessions:
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""
         now = time.monotonic()
-        for session in self._sessions.values():
-            self._count(session, now)
-            self._check(session, now)
+        for session_id in self._joined:
+            connections = self._joined.of(session_id)
+            for session in connections:
+                self._count(session, now)
+            self._joined.share_activity(session_id)
+            for session in connections:
+                self._check(session, now)
 
     async def keep(self) -> None:
         """Keep sessions alive at the API, and end those that it does not know.
@@ -227,6 +261,8 @@ class Sessions:
         self._metrics.tasks(len(asyncio.all_tasks()))
         try:
             await self._keep_alives.send()
+            for session_id in await self._joined.check_others():
+                self._end(session_id)
         except ApiUnavailable as error:
             LOG.warning(
                 'The keep-alive request to the API failed; the sessions '
@@ -241,21 +277,14 @@ class Sessions:
         deadline = time.monotonic() + timeout
         while len(self) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-        for session in self._sessions.values():
-            session.end(
-                Ended(
-                    CloseCode.GOING_AWAY, 'This console proxy is going down.'
-                )
-            )
-
-    def _continue(self, session_id: str, deadline: float | None) -> None:
-        self._sessions[session_id].deadline = deadline
+        for session_id in self._joined:
+            self._joined.end(session_id, GoingDown())
 
     def _end(self, session_id: str) -> None:
-        session = self._sessions[session_id]
-        # The API drops expired sessions, too: name the reason.
-        self._check(session, time.monotonic())
-        session.end(Refused('The session was ended.'))
+        for session in self._joined.of(session_id):
+            # The API drops expired sessions, too: name the reason.
+            self._check(session, time.monotonic())
+            session.end(Refused('The session was ended.'))
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))

@@ -111,6 +111,20 @@ class HypervisorTLS(ReloadableTLS):
         return context
 
 
+class SpiceServerTLS(ReloadableTLS):
+    """TLS towards SPICE servers, by options of ``[spice]``."""
+
+    group = 'spice'
+
+    def _new_context(self) -> ssl.SSLContext:
+        options = self._options
+        context = _client_context(options.ca_certs)
+        context.check_hostname = options.check_host
+        if options.client_cert:
+            _load_chain(context, options.client_cert, options.client_key)
+        return context
+
+
 class RDPServerTLS(ReloadableTLS):
     """TLS towards RDP servers, by the options ``[rdp] tls_*``."""
 
@@ -214,13 +228,44 @@ def native_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
 
 
 def hypervisors(conf: cfg.ConfigOpts) -> HypervisorTLS | None:
-    """TLS towards hypervisors; None if ``[vnc] auth_schemes`` has none.
+    """TLS towards VNC servers; None if ``[vnc] auth_schemes`` has none.
 
     :raises OSError: a file cannot be read
     """
     if 'vencrypt' not in conf.vnc.auth_schemes:
         return None
     return HypervisorTLS(conf)
+
+
+def spice_clients(conf: cfg.ConfigOpts) -> ServerTLS | None:
+    """TLS towards native SPICE clients; None: there is no port for it.
+
+    :raises oslo_config.cfg.Error: they are accepted, but there is no port, or
+        no certificate
+    """
+    options = conf.spice
+    if not options.direct_enabled:
+        return None
+    if options.direct_tls_port:
+        if not options.direct_cert:
+            raise cfg.RequiredOptError('direct_cert', cfg.OptGroup('spice'))
+        return ServerTLS(conf, options.direct_cert, options.direct_key)
+    if not options.direct_port:
+        raise cfg.RequiredOptError('direct_tls_port', cfg.OptGroup('spice'))
+    return None
+
+
+def spice_servers(conf: cfg.ConfigOpts) -> SpiceServerTLS | None:
+    """TLS towards the SPICE servers of hypervisors; None without CAs.
+
+    :raises oslo_config.cfg.Error: TLS is required, but there are no CAs
+    :raises OSError: a file cannot be read
+    """
+    if conf.spice.ca_certs:
+        return SpiceServerTLS(conf)
+    if conf.spice.require_secure:
+        raise cfg.RequiredOptError('ca_certs', cfg.OptGroup('spice'))
+    return None
 
 
 def _client_context(authorities: str | None) -> ssl.SSLContext:

@@ -37,7 +37,11 @@ OPEN: Final = validator(
     record(
         session={
             'type': 'object',
-            'properties': {'client_address': ADDRESS, 'id': NEW_UUID},
+            'properties': {
+                'client_address': ADDRESS,
+                'id': NEW_UUID,
+                'join': {'type': 'boolean'},
+            },
             'additionalProperties': False,
         }
     )

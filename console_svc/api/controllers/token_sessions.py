@@ -14,6 +14,7 @@ from console_svc.api.bodies import sessions as bodies
 from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
+from console_svc.consoles.joining import NothingToJoin
 from console_svc.policies import sessions as policies
 
 
@@ -35,6 +36,7 @@ class TokenSessionsController(Resource):
             exception.SessionIdUsed,
             exception.TokenUsedUp,
             exception.TooManySessions,
+            NothingToJoin,
         ),
         links={
             'proxy_session_delete': {
@@ -48,10 +50,14 @@ class TokenSessionsController(Resource):
             document = {'session': {}}
         schema.validate(bodies.OPEN, document)
         self.services.policy.authorize(req.caller, policies.CREATE)
-        session, info = self.services.sessions.open_by_token(
-            req.caller,
-            self.console_token,
-            addresses.find(document['session'].get('client_address')),
-            document['session'].get('id'),
-        )
+        wanted = document['session']
+        address = addresses.find(wanted.get('client_address'))
+        if wanted.get('join', False):
+            session, info = self.services.session_joins.join(
+                req.caller, self.console_token, address
+            )
+        else:
+            session, info = self.services.sessions.open_by_token(
+                req.caller, self.console_token, address, wanted.get('id')
+            )
         return bodies.opened(session, info, self.services.clock())

@@ -199,12 +199,13 @@ class Login:
             token_hash=answered.token_hash if answered else None,
             expires=answered.expires if answered else None,
         )
-        # Count before checking, so that concurrent guesses cannot exceed the
-        # limit.
+        # Count before answering, so that concurrent guesses cannot exceed the
+        # limit. A locked console does the same for a right response.
         try:
-            is_counted, failed = queries.count_failure(
+            is_open, failed = queries.record(
                 attempt,
                 now,
+                is_right=matches and console is not None,
                 max_failures=options.max_failures,
                 max_failures_per_console=options.max_failures_per_console,
                 lock_time=options.lock_time,
@@ -221,8 +222,7 @@ class Login:
                 client_address,
             )
             raise exception.AuthenticationFailed(_delay(1)) from None
-        if is_counted and matches and console is not None:
-            queries.reset_failures(attempt)
+        if is_open and matches and console is not None:
             return console
         if failed.locked_until > now:
             raise exception.ConsoleLocked(failed.locked_until - now)

@@ -57,6 +57,9 @@ class DeadlockTest(testtools.TestCase):
             server_id = server[operation.method == 'POST']
             # Microversion 2.6 replaces the actions.
             version = '2.5' if operation.path.endswith('/action') else '2.99'
+            if operation.path.endswith('/authentications'):
+                # The log-in then resets this failure.
+                self.fail_to_log_in(api, operation)
             with Deadlocks() as deadlocks:
                 answer = api.send(
                     operation, server_id=server_id, version=version
@@ -74,12 +77,22 @@ class DeadlockTest(testtools.TestCase):
                 ('INSERT', 'console_sessions'),
                 ('UPDATE', 'console_sessions'),
                 ('DELETE', 'console_sessions'),
+                ('INSERT', 'console_proxies'),
                 ('INSERT', 'used_challenges'),
                 ('INSERT', 'log_in_failures'),
                 ('UPDATE', 'log_in_failures'),
             },
             lost,
         )
+
+    def fail_to_log_in(
+        self, api: api_ref.ReadyApi, operation: api_ref.Operation
+    ) -> None:
+        """Log in with a wrong password."""
+        body = api_ref.document(operation.request.samples[0])
+        body['authentication']['response'] = '00' * 16
+        answer = api.send(operation, body=json.dumps(body))
+        self.assertEqual(403, answer.status_int)
 
     def test_repeated_write_is_written_once(self) -> None:
         api = self.useFixture(fixtures.Api())

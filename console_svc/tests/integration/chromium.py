@@ -64,6 +64,9 @@ class BrowserTest(KeystoneTest):
     #: More options of the API: group -> option -> value.
     MORE: ClassVar[dict[str, Any]] = {}
 
+    #: More options of [proxy].
+    PROXY: ClassVar[dict[str, Any]] = {}
+
     @classmethod
     def start(cls) -> Service:  # type: ignore[override]
         libvirtd.quiet()
@@ -99,6 +102,7 @@ class BrowserTest(KeystoneTest):
             port=port,
             keep_interval=1,
             workers=2,
+            **cls.PROXY,
         )
         # The proxy finds the API in the catalogue, like any client.
         cls.addClassCleanup(cls.keystone.add_compute(service.url))

@@ -52,10 +52,17 @@ class Display(fixtures.Fixture):
             for at in range(start, len(data) - 3, 4)
         )
 
-    def press(self, key: str) -> None:
-        """Press a key in the viewer; no window manager gives it the focus."""
-        self._do('search', '--name', 'TigerVNC', 'windowfocus')
+    def press(self, key: str, window: str = 'TigerVNC') -> None:
+        """Press a key in a window; no window manager gives it the focus.
+
+        :param window: a part of its title
+        """
+        self._do('search', '--name', window, 'windowfocus')
         self._do('key', key)
+
+    def has_window(self, title: str) -> bool:
+        """Whether there is a window with this in its title."""
+        return self._do('search', '--name', title, check=False) == 0
 
     def keep(self, name: str) -> None:
         """Keep a screenshot as an artefact of the tests."""

@@ -144,6 +144,8 @@ class ScreenTest(BrowserTest):
 class PolicyTest(BrowserTest):
     """The pages of noVNC and SPICE with the content security policy."""
 
+    PROXY: ClassVar = {'web': '/usr/share/novnc, /usr/share/spice-html5'}
+
     def test_page_with_all_controls(self) -> None:
         url = self.url('--novnc').replace('vnc_lite', 'vnc')
         page = self.page(f'{url}&autoconnect=true')

@@ -247,6 +247,54 @@ class ConsolePagesTest(BrowserTest):
         self.wait(receiver, received, 'the text')
         sender.context.close()
 
+    def test_copying_in_a_terminal(self) -> None:
+        for allowed in (True, False):
+            self.assertEqual(allowed, self.copies({'allowed': allowed}))
+
+    def copies(self, options: dict[str, bool]) -> bool:
+        """Whether the text of a terminal can be copied."""
+        page = self.page()
+        page.context.grant_permissions(['clipboard-read', 'clipboard-write'])
+        page.route(
+            '**/console.json',
+            lambda route: route.fulfill(
+                json={
+                    'clipboard_to_guest': True,
+                    'clipboard_from_guest': options['allowed'],
+                }
+            ),
+        )
+        page.goto(self.new_url('serial'))
+        self.wait_for_state(page, 'connected')
+        page.keyboard.type('text')
+        self.wait_for_text(page, 'text')
+        page.evaluate('navigator.clipboard.writeText("before")')
+        page.locator('.xterm-screen').dblclick(position={'x': 9, 'y': 9})
+        page.evaluate('document.execCommand("copy")')
+        copied = page.evaluate('navigator.clipboard.readText()')
+        page.context.close()
+        self.assertIn(copied, ('text', 'before'))
+        return bool(copied == 'text')
+
+    def test_viewers(self) -> None:
+        serial = self.open('serial')
+        viewer = self.page()
+        viewer.goto(f'{self.new_url("vnc")}&view_only=1')
+        self.wait_for_state(viewer, 'connected')
+        self.assertTrue(viewer.url.endswith('/vnc.html?view_only=1'))
+        buttons = viewer.get_by_role('button').all()
+        self.assertEqual(
+            ['Full screen'],
+            [it.text_content() for it in buttons if it.is_visible()],
+        )
+        viewer.locator(CANVAS).click()
+        viewer.keyboard.type('x')
+        user = self.open('vnc')
+        user.keyboard.type('y')
+        # The guest writes what is typed to its serial port.
+        self.wait_for_text(serial, 'y')
+        self.assertNotIn('x', serial.evaluate(_TERMINAL))
+
     def test_guest_that_restarts(self) -> None:
         page = self.open('vnc')
         with self.guest.connected() as connection:

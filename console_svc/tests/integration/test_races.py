@@ -207,10 +207,26 @@ class Races(OnDatabase):
         for _ in range(self.ROUNDS):
             self.clear(configured)
             password = self.open(configured)
-            # Fewer than max_failures, because each log-in counts as a failure
-            # until it succeeds.
-            outcomes = self.race(configured, *[['log_in', password]] * 4)
-            self.assertEqual({'done': 1, 'ConsoleUsedUp': 3}, outcomes)
+            # More than max_failures: a right password is not a failure.
+            outcomes = self.race(configured, *[['log_in', password]] * RACERS)
+            self.assertEqual(
+                {'done': 1, 'ConsoleUsedUp': RACERS - 1}, outcomes
+            )
+
+    def test_right_passwords_beside_guesses_open_sessions(self) -> None:
+        configured = self.gateway()
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            password = self.open(configured)
+            outcomes = self.race(
+                configured,
+                *[['log_in', 'guess']] * 4,
+                *[['log_in', password]] * (RACERS - 4),
+            )
+            # max_failures is one more.
+            self.assertEqual(
+                {'AuthenticationFailed': 4, 'done': RACERS - 4}, outcomes
+            )
 
     def test_a_single_use_token_is_used_once(self) -> None:
         configured = self.configuration(max_uses=1)

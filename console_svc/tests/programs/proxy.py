@@ -21,6 +21,7 @@ class Proxy(fixtures_.Fixture):
     :param vnc: options of [vnc]
     :param rdp: options of [rdp]
     :param rfb: options of [rfb]; None: no native clients
+    :param spice: options of [spice]; None: no native SPICE clients
     :param port_range: [consoles] port_range
     :param port: where browsers connect; None: a free port
     :param environment: variables in addition to those of the tests
@@ -36,6 +37,7 @@ class Proxy(fixtures_.Fixture):
         rdp: dict[str, Any] | None = None,
         port: int | None = None,
         rfb: dict[str, Any] | None = None,
+        spice: dict[str, Any] | None = None,
         port_range: str | None = None,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = ('console-svc-proxy',),
@@ -63,6 +65,8 @@ class Proxy(fixtures_.Fixture):
         }
         if rfb is not None:
             self._groups['rfb'] = {'enabled': True, **rfb}
+        if spice is not None:
+            self._groups['spice'] = {'direct_enabled': True, **spice}
         if port_range is not None:
             self._groups['consoles'] = {'port_range': port_range}
 

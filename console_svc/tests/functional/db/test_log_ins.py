@@ -27,13 +27,18 @@ class LogIns(Queries):
         self.number = 0
 
     def count(
-        self, client: str = 'b', now: int = NOW, challenge: str | None = None
+        self,
+        client: str = 'b',
+        now: int = NOW,
+        challenge: str | None = None,
+        is_right: bool = False,
     ) -> tuple[bool, FailedLogIns]:
-        """Count a failure; 3 lock the client, and 5 the console."""
+        """Count a log-in; 3 failures lock the client, and 5 the console."""
         self.number += 1
-        return self.queries.count_failure(
+        return self.queries.record(
             attempt(challenge or f'{self.number}', client),
             now,
+            is_right=is_right,
             max_failures=3,
             max_failures_per_console=5,
             lock_time=60,
@@ -64,8 +69,44 @@ class LogIns(Queries):
         self.check(True, 0, NOW + 60, now=NOW)
         self.check(False, 0, NOW + 60, now=NOW + 59)
         self.check(True, 1, 0, now=NOW + 60)
-        self.queries.reset_failures(attempt('x', 'b'))
+        reset = (True, FailedLogIns(0, 0))
+        for _ in range(2):
+            self.assertEqual(reset, self.count(now=NOW + 60, is_right=True))
         self.check(True, 1, 0, now=NOW + 60)
+
+    def test_success_ends_no_lock(self) -> None:
+        for _ in range(3):
+            self.count()
+        locked = (False, FailedLogIns(0, NOW + 60))
+        self.assertEqual(locked, self.count(now=NOW + 59, is_right=True))
+        self.assertEqual(locked, self.count(now=NOW + 59))
+
+    def test_success_resets_its_address_and_the_console(self) -> None:
+        for client in 'a', 'a', 'c':
+            self.count(client)
+        self.count('c', is_right=True)
+        # Otherwise, the second would be the fifth at the console.
+        for failures in 1, 2:
+            self.assertEqual(
+                (True, FailedLogIns(failures, 0)), self.count('c')
+            )
+        # That of the other address stays.
+        self.assertEqual((True, FailedLogIns(0, NOW + 60)), self.count('a'))
+
+    def test_success_without_failures_counts_nothing(self) -> None:
+        written: list[str] = []
+
+        def record(*arguments: Any) -> None:
+            if arguments[2].startswith('UPDATE'):
+                written.append(arguments[2])
+
+        sa.event.listen(self.database.engine, 'before_cursor_execute', record)
+        for _ in range(2):
+            self.count(is_right=True)
+        self.assertEqual([], written)
+        self.count()
+        self.count(is_right=True)
+        self.assertEqual(4, len(written))
 
     def test_failures_of_clients_together_lock_the_console(self) -> None:
         # One subject sorts before the console, the other after it.
@@ -112,9 +153,10 @@ class LogIns(Queries):
                 NOW,
             )
             for number in range(2):
-                self.queries.count_failure(
+                self.queries.record(
                     attempt(f'{name}{number}', 'x', name, NOW + 10**6),
                     NOW,
+                    is_right=False,
                     max_failures=3,
                     max_failures_per_console=5,
                     lock_time=60,
@@ -146,26 +188,26 @@ def attempt(
 
 
 class SQLiteLogIns(OnSQLite, LogIns, testtools.TestCase):
-    def test_rows_are_reset_in_one_order(self) -> None:
+    def test_rows_are_locked_in_one_order(self) -> None:
         """Concurrent log-ins would deadlock otherwise."""
-        written: list[tuple[Any, ...]] = []
+        locked: list[tuple[Any, ...]] = []
 
         def record(
             connection: sa.Connection,
             cursor: object,
             statement: str,
-            parameters: tuple[Any, ...],
+            parameters: list[tuple[Any, ...]],
             *more: object,
         ) -> None:
-            if statement.startswith('UPDATE log_in_failures'):
-                written.append(parameters)
+            if statement.startswith('INSERT INTO log_in_failures'):
+                locked.extend(parameters)
 
         sa.event.listen(self.database.engine, 'before_cursor_execute', record)
         for client, subjects in (
             ('a', ['a', 'console']),
             ('z', ['console', 'z']),
         ):
-            self.count(challenge=client, client=client)
-            written.clear()
-            self.queries.reset_failures(attempt(client, client))
-            self.assertEqual(subjects, [key for *_, key in written])
+            for is_right in False, True:
+                locked.clear()
+                self.count(client=client, is_right=is_right)
+                self.assertEqual(subjects, [key for key, *_ in locked])

@@ -203,6 +203,11 @@ class Plans(Queries):
             ['ix_console_sessions_server_id'],
         )
         self.check(
+            'joining a session',
+            lambda: queries.find('server-7-1', '192.0.2.1', NOW),
+            ['ix_console_sessions_token_hash'],
+        )
+        self.check(
             'keeping a session',
             lambda: queries.keep(['server-7-3'], NOW, NOW + 90, NOW + 90),
             ['uq_console_sessions_session_id'] * 2,
@@ -344,22 +349,23 @@ class Plans(Queries):
             token_hash='server-7-0',
             expires=NOW,
         )
-        self.check(
-            'counting a failure',
-            lambda: queries.count_failure(
-                attempt,
-                NOW,
-                max_failures=3,
-                max_failures_per_console=5,
-                lock_time=60,
-            ),
-            ['pk_log_in_failures'] * 3,
-        )
-        self.check(
-            'resetting failures',
-            lambda: queries.reset_failures(attempt),
-            ['pk_log_in_failures'] * 2,
-        )
+        for what, challenge, is_right, updates in (
+            ('counting a failure', 'new', False, 2),
+            ('resetting failures', 'newer', True, 2),
+            ('a log-in', 'newest', True, 0),
+        ):
+            self.check(
+                what,
+                lambda challenge=challenge, is_right=is_right: queries.record(
+                    dataclasses.replace(attempt, challenge_hash=challenge),
+                    NOW,
+                    is_right=is_right,
+                    max_failures=3,
+                    max_failures_per_console=5,
+                    lock_time=60,
+                ),
+                ['pk_log_in_failures'] * (1 + updates),
+            )
         self.check(
             'the purge of failures',
             lambda: queries.purge_failures(NOW + 5, 1000),

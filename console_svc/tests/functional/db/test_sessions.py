@@ -58,6 +58,25 @@ class Sessions(Queries):
         self.refuse(exception.TokenUsedUp, 'd', token_hash='unknown')
         self.refuse(exception.TokenUsedUp, 'd', created_at=NOW + 600)
 
+    def test_newest_session_of_a_token_and_address_is_found(self) -> None:
+        address = '198.51.100.7'
+        self.create_token('other')
+        self.open_session('a', client_address=address)
+        self.open_session('b', client_address=address)
+        self.open_session('c', client_address=address, token_hash='other')
+        self.open_session('d', client_address='198.51.100.8')
+        self.open_session('e', client_address=address, alive_until=NOW + 10)
+        for now, expected in (NOW, 'e'), (NOW + 10, 'b'):
+            found = self.queries.find('hash', address, now)
+            assert found is not None
+            self.assertEqual(expected, found.id)
+        self.database.closed_sessions.add('b', NOW, NOW + 500)
+        found = self.queries.find('hash', address, NOW + 10)
+        assert found is not None
+        self.assertEqual('a', found.id)
+        self.assertIsNone(self.queries.find('hash', '198.51.100.9', NOW))
+        self.assertIsNone(self.queries.find('hash', None, NOW))
+
     def refuse(
         self, error: type[Exception], session_id: str, **values: object
     ) -> None:

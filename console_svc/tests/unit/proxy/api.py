@@ -25,6 +25,7 @@ OPENED = {
     'console_type': 'novnc',
     'host': '192.0.2.10',
     'port': 5901,
+    'tls_port': None,
     'internal_access_path': None,
     'expires': None,
     'expires_in': None,

@@ -15,10 +15,14 @@ from console_svc.tests import fixtures
 
 class AddressesTest(testtools.TestCase):
     def addresses(
-        self, port_range: str, **proxy: Any
+        self,
+        port_range: str,
+        spice: dict[str, Any] | None = None,
+        **proxy: Any,
     ) -> list[tuple[str, int]]:
         configuration = self.useFixture(
             fixtures.Configuration(
+                spice={'direct_host': '192.0.2.20', **(spice or {})},
                 rfb={'enabled': True, 'host': '192.0.2.20'},
                 consoles={'port_range': port_range},
                 proxy={
@@ -43,6 +47,25 @@ class AddressesTest(testtools.TestCase):
             # 5900 is the shared port, and not a console's own.
             self.addresses('5900-5901'),
         )
+
+    def test_ports_for_spice_are_listed_if_it_is_enabled(self) -> None:
+        for options, ports in (
+            ({}, [5899]),
+            ({'direct_port': 5898}, [5898, 5899]),
+            ({'direct_port': 5898, 'direct_tls_port': 0}, [5898]),
+        ):
+            enabled = {'direct_enabled': True, **options}
+            self.assertEqual(
+                [('192.0.2.20', port) for port in ports],
+                self.addresses('5900-5901', enabled)[5:],
+            )
+        error = self.assertRaises(
+            cfg.Error,
+            self.addresses,
+            '5899-5901',
+            enabled | {'direct_port': 5899, 'direct_tls_port': 0},
+        )
+        self.assertIn('[spice] direct_port and direct_tls_port', str(error))
 
     def test_overlapping_ports_are_errors(self) -> None:
         error = self.assertRaises(cfg.Error, self.addresses, '5901-6099')

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from console_svc.cmd import proxy
+from console_svc.proxy import session as one_session
 from console_svc.proxy import sessions, worker
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
@@ -83,7 +84,7 @@ class Events:
             file.write(json.dumps(event) + '\n')
 
 
-class Session(sessions.Session):
+class Session(one_session.Session):
     """A session that has a task, but no client."""
 
     __slots__ = ('is_over',)

@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
 
-from console_svc.proxy.errors import ApiUnavailable, Conflict, Refused
+from console_svc.proxy.errors import (
+    ApiUnavailable,
+    Conflict,
+    LoginFailed,
+    Refused,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -25,6 +30,7 @@ SPICE_DIRECT: Final = 'spice-direct'
 
 # Console types whose protocol is SPICE.
 _SPICE_TYPES: Final = frozenset({'spice-html5', SPICE_DIRECT})
+
 # The console type whose protocol is RDP.
 _RDP_TYPE: Final = 'rdp-html5'
 
@@ -36,6 +42,9 @@ WRONG_ADDRESS: Final = 'Token was issued to another address'
 _MAX_TIME: Final = 2**40
 
 _MAX_PORT: Final = 65535
+
+# Seconds: the longest wait of a client that is locked out.
+_LONGEST_WAIT: Final = 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,6 +164,35 @@ def opened(response: Response) -> OpenedSession:
         ),
         tls_port=_port(session, 'tls_port', int, NoneType),
     )
+
+
+def logged_in(response: Response) -> OpenedSession:
+    """The session in the answer to a log-in.
+
+    :raises console_svc.proxy.errors.LoginFailed: the response is wrong, or the
+        console is locked
+    :raises console_svc.proxy.errors.Refused: the API refuses the session
+    :raises console_svc.proxy.errors.ApiUnavailable: the answer is unexpected,
+        or a refusal of the proxy's credential
+    """
+    match response.status:
+        case http.HTTPStatus.TOO_MANY_REQUESTS:
+            raise LoginFailed(
+                'Too many wrong passwords. Try again later.',
+                min(response.retry_after, _LONGEST_WAIT),
+                locked=True,
+            )
+        case http.HTTPStatus.FORBIDDEN if response.retry_after:
+            raise LoginFailed('Authentication failed.', response.retry_after)
+        case http.HTTPStatus.BAD_REQUEST:
+            # The client sent a name that no console can have.
+            raise LoginFailed('Authentication failed.', 1)
+        case http.HTTPStatus.NOT_FOUND:
+            # The password is right, but the API does not find the console at
+            # the hypervisor; or it does not have this route.
+            LOG.warning('A native client cannot log in: %s', response.message)
+            raise Refused('The console is not available.')
+    return opened(response)
 
 
 def kept(response: Response) -> Mapping[str, float | None]:

@@ -22,8 +22,6 @@ from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
     InvalidToken,
-    LoginFailed,
-    Refused,
     TryAgainLater,
 )
 from console_svc.proxy.http_client import HttpClient
@@ -35,9 +33,6 @@ BATCH: Final = 1000
 
 # Concurrent closes. Clients do not wait for them.
 _CLOSES: Final = 4
-
-# Seconds: the longest wait of a client that is locked out.
-_LONGEST_WAIT: Final = 30
 
 _SESSIONS: Final = '/console-sessions'
 
@@ -226,29 +221,7 @@ class ConsoleApi:
             '/console-gateway/authentications',
             {'authentication': {**authentication, 'id': session_id}},
         )
-        match response.status:
-            case http.HTTPStatus.TOO_MANY_REQUESTS:
-                raise LoginFailed(
-                    'Too many wrong passwords. Try again later.',
-                    min(response.retry_after, _LONGEST_WAIT),
-                    locked=True,
-                )
-            case http.HTTPStatus.FORBIDDEN if response.retry_after:
-                raise LoginFailed(
-                    'Authentication failed.', response.retry_after
-                )
-            case http.HTTPStatus.BAD_REQUEST:
-                # The client sent a name that no console can have.
-                raise LoginFailed('Authentication failed.', 1)
-            case http.HTTPStatus.NOT_FOUND:
-                # The password is right, but the API does not find the console
-                # at the hypervisor; or it does not have this route.
-                LOG.warning(
-                    'A native client cannot log in: %s',
-                    response.message,
-                )
-                raise Refused('The console is not available.')
-        return api_answers.opened(response)
+        return api_answers.logged_in(response)
 
     async def _request_session(
         self, path: str, body: Mapping[str, Any]

@@ -32,7 +32,8 @@ from console_svc.proxy.errors import (
 from console_svc.proxy.handshakes import perform
 from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
-from console_svc.proxy.sessions import Session, Sessions
+from console_svc.proxy.session import Session
+from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.spice_servers import SpiceServers
 from console_svc.proxy.streams import TCPStream
 from console_svc.proxy.tcp_connections import TCPConnections, unless_closed

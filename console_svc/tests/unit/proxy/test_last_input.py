@@ -8,7 +8,7 @@ from typing import Any
 import testtools
 import uvloop
 
-from console_svc.proxy.sessions import Session
+from console_svc.proxy.session import Session
 
 _PIECES = [b'1', b'2', b'3', b'4']
 

@@ -7,7 +7,7 @@ from websockets.frames import CloseCode
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import Ended
-from console_svc.proxy.sessions import Session
+from console_svc.proxy.session import Session
 
 
 class Hangs:

@@ -204,7 +204,7 @@ class Plans(Queries):
         )
         self.check(
             'joining a session',
-            lambda: queries.find('server-7-1', '192.0.2.1', NOW),
+            lambda: queries.find('server-7-1', '2001:db8::1', NOW),
             ['ix_console_sessions_token_hash'],
         )
         self.check(

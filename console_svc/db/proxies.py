@@ -154,6 +154,8 @@ def find_lasting(
     connections: Connections, session_ids: Sequence[str], now: int
 ) -> Sequence[sa.RowMapping]:
     """Those of some sessions that are open and have not expired."""
+    if not session_ids:
+        return []
     columns = console_sessions.c
     wanted = sa.select(
         columns.session_id,

@@ -270,6 +270,17 @@ class Plans(Queries):
             ['uq_console_sessions_session_id', 'pk_console_sessions'],
         )
         self.check(
+            'closing several sessions',
+            lambda: self.database.closed_sessions.add_all(
+                ['server-94-3', 'server-95-3', 'server-96-3'], NOW
+            ),
+            [
+                'uq_console_sessions_session_id',
+                'pk_console_sessions',
+                'pk_console_sessions',
+            ],
+        )
+        self.check(
             'the purge of closed sessions',
             lambda: self.database.closed_sessions.purge(NOW + 50, 1000),
             ['ix_console_sessions_alive_until', 'pk_console_sessions'],

@@ -152,6 +152,16 @@ class Proxies(Queries):
         self.assertEqual([session('b')], closed.add('b', NOW))
         self.assertEqual(KeptProxy({}, [], 0), self.keep())
 
+    def test_process_closes_several_sessions(self) -> None:
+        closed = self.database.closed_sessions
+        for name in 'abc':
+            self.open_session(name)
+        self.keep('a', 'b', 'c')
+        self.database.sessions.end('b')
+        self.assertEqual([session('a')], closed.add_all(['a', 'b'], NOW))
+        # It does not need to know any more that they have ended.
+        self.assertEqual(KeptProxy({}, [], 1), self.keep())
+
     def test_ended_session_that_is_not_closed_is_purged(self) -> None:
         self.attach('a')
         self.database.sessions.end('a')

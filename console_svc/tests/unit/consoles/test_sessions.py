@@ -416,6 +416,11 @@ class SessionsTest(testtools.TestCase):
         self.assertEqual((0, 0, 0), service.purge.run())
 
 
+def new_id() -> str:
+    """An id that no session has had."""
+    return str(uuid.uuid4())
+
+
 class SessionMachine(RuleBasedStateMachine):
     """The list is right after any sequence of operations."""
 
@@ -451,14 +456,16 @@ class SessionMachine(RuleBasedStateMachine):
             session = self.service.open(token)
         except exception.TokenNotFound:
             assert self.valid.get(token, 0) <= self.service.now
-            return fixtures.UNKNOWN
+            # An id of this machine alone: all share a database, which
+            # remembers ids that were used.
+            return new_id()
         assert self.valid[token] > self.service.now
         self.alive[session.id] = (token, self.service.now + LAPSE)
         return session.id
 
     @rule(target=sessions)
     def choose(self) -> str:
-        return str(uuid.uuid4())
+        return new_id()
 
     @rule(token=tokens, session_id=sessions)
     def open_with_id(self, token: str, session_id: str) -> None:

@@ -17,7 +17,7 @@ from console_svc.cmd import start
 LOG = logging.getLogger(__name__)
 
 # The option groups that workers read.
-_GROUPS = ('proxy', 'rfb', 'vnc', 'spice', 'consoles', 'console_api')
+_GROUPS = ('proxy', 'rfb', 'vnc', 'spice', 'rdp', 'consoles', 'console_api')
 
 
 def main() -> int:
@@ -55,6 +55,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.hypervisors(conf)
         tls.spice_clients(conf)
         tls.spice_servers(conf)
+        tls.RDPServerTLS(conf)
         connection_files.connection_files(conf)
         for address in listening.addresses(conf):
             for listener in listening.listening_sockets(*address):

@@ -2,6 +2,7 @@
 
 """console-svc-proxy: connects browsers and native clients to consoles."""
 
+import contextlib
 import logging
 import os
 import resource
@@ -97,7 +98,9 @@ def _use_malloc() -> None:
     os.environ['PYTHONMALLOC'] = 'malloc'
     # The process id stays the same.
     arguments = [sys.executable, *sys.orig_argv[1:]]
-    os.execv(sys.executable, arguments)  # noqa: S606 (this program again)
+    # A security module may forbid it: the proxy works without, too.
+    with contextlib.suppress(OSError):
+        os.execv(sys.executable, arguments)  # noqa: S606 (this program again)
 
 
 def _raise_descriptor_limit() -> None:

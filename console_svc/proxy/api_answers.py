@@ -28,6 +28,9 @@ _RFB_TYPES: Final = frozenset({'novnc', 'vnc'})
 #: The console type of native SPICE clients.
 SPICE_DIRECT: Final = 'spice-direct'
 
+#: The console type of ESXi hosts.
+WEBMKS: Final = 'webmks'
+
 # Console types whose protocol is SPICE.
 _SPICE_TYPES: Final = frozenset({'spice-html5', SPICE_DIRECT})
 

@@ -3,12 +3,11 @@
 """The front end for browsers: pages, and consoles over websockets."""
 
 import asyncio
-import contextlib
 import functools
 import http
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from oslo_config import cfg
@@ -16,7 +15,7 @@ from websockets.asyncio.connection import Connection as WebSocket
 from websockets.frames import CloseCode
 
 from console_svc import addresses, forwarded, origins
-from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.browser_consoles import BrowserConsoles
 from console_svc.proxy.connection_files import ConnectionFiles
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.cookies import SessionCookie
@@ -24,22 +23,18 @@ from console_svc.proxy.errors import (
     Ended,
     ProxyFailed,
     Refused,
-    Unreachable,
 )
-from console_svc.proxy.handshakes import Browser
 from console_svc.proxy.http import messages
 from console_svc.proxy.http.application import Connection
 from console_svc.proxy.http.connection import HTTPConnection
 from console_svc.proxy.http.messages import Request, Response
 from console_svc.proxy.http.upgrade import Upgrade, upgrade
-from console_svc.proxy.hypervisors import Hypervisors
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
-from console_svc.proxy.rdp import RDPServers
 from console_svc.proxy.security_headers import SecurityHeaders
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import TCPStream, WebSocketStream
+from console_svc.proxy.streams import WebSocketStream
 from console_svc.proxy.tokens import token_of
 
 LOG = logging.getLogger(__name__)
@@ -64,8 +59,7 @@ class Browsers:
         conf: cfg.ConfigOpts,
         api: ConsoleApi,
         sessions: Sessions,
-        hypervisors: Hypervisors,
-        rdp_servers: RDPServers,
+        consoles: BrowserConsoles,
         metrics: Metrics,
         connection_files: ConnectionFiles | None = None,
     ) -> None:
@@ -73,8 +67,7 @@ class Browsers:
         self._options = options
         self._api = api
         self._sessions = sessions
-        self._hypervisors = hypervisors
-        self._rdp_servers = rdp_servers
+        self._consoles = consoles
         self._metrics = metrics
         self._pages = Pages(conf)
         self._connection_files = connection_files
@@ -250,32 +243,10 @@ class Browsers:
             upgraded.accept(cookie.headers())
             async with (
                 pinged(upgraded.websocket, self._options.ping_interval),
-                self._connected(session.opened, stream) as server,
+                self._consoles.connected(session.opened, stream) as server,
             ):
                 self._metrics.set_up(time.monotonic() - began)
                 await session.relay(stream, server)
-
-    @contextlib.asynccontextmanager
-    async def _connected(
-        self, session: OpenedSession, stream: WebSocketStream
-    ) -> AsyncIterator[TCPStream]:
-        """A connection to a console, after the handshakes with both ends."""
-        if session.speaks_rdp:
-            async with self._rdp_servers.connected(session, stream) as server:
-                yield server
-            return
-        browser = Browser(stream, self._options.handshake_timeout)
-        try:
-            async with self._hypervisors.connected(session, browser) as server:
-                if session.speaks_rfb:
-                    await browser.welcome()
-                yield server
-        except Unreachable as error:
-            # noVNC shows the reason of a failed RFB handshake, but not that
-            # of the close frame.
-            if session.speaks_rfb:
-                await browser.refuse(error.reason)
-            raise
 
 
 async def _close(websocket: WebSocket, ending: Ended) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import Ended
-from console_svc.proxy.streams import Stream, TCPStream
+from console_svc.proxy.streams import Server, Stream
 
 # Seconds to relay the last input of a client that has closed.
 _LAST_INPUT_TIMEOUT: Final = 5
@@ -63,7 +63,7 @@ class Session:
             self.moved_at = now
         return moved
 
-    async def relay(self, client: Stream, server: TCPStream) -> None:
+    async def relay(self, client: Stream, server: Server) -> None:
         """Relay bytes in both directions until either end closes.
 
         What the client has sent before it closed reaches the server.
@@ -93,12 +93,12 @@ class Session:
             # The client has closed.
             await server.finish()
 
-    async def _from_client(self, client: Stream, server: Stream) -> None:
+    async def _from_client(self, client: Stream, server: Server) -> None:
         while data := await client.read():
             self.received += len(data)
             await server.write(data)
 
-    async def _to_client(self, client: Stream, server: Stream) -> None:
+    async def _to_client(self, client: Stream, server: Server) -> None:
         while data := await server.read():
             self.sent += len(data)
             try:
@@ -107,7 +107,7 @@ class Session:
                 await self._let_client_finish(server)
                 raise
 
-    async def _let_client_finish(self, server: Stream) -> None:
+    async def _let_client_finish(self, server: Server) -> None:
         """Give a client that has closed time: not all it sent was relayed.
 
         A server that echoes reads on only if its output is read.

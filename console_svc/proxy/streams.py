@@ -61,6 +61,19 @@ class Stream(Protocol):
         """
 
 
+class Server(Protocol):
+    """A connection to a console, as a relay uses it."""
+
+    async def read(self) -> bytes:
+        """As of a :class:`Stream`."""
+
+    async def write(self, data: bytes) -> None:
+        """As of a :class:`Stream`."""
+
+    async def finish(self) -> None:
+        """Send what was written, and wait for the peer to close."""
+
+
 class TCPStream:
     """A connection to a hypervisor, or from a native client."""
 

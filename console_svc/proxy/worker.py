@@ -20,6 +20,7 @@ from console_svc.protocols import spice
 from console_svc.proxy import accepting, background, monitoring, tls
 from console_svc.proxy.activity import Activity
 from console_svc.proxy.background import BackgroundTask
+from console_svc.proxy.browser_consoles import BrowserConsoles
 from console_svc.proxy.browsers import Browsers
 from console_svc.proxy.connection_files import connection_files
 from console_svc.proxy.console_api import ConsoleApi
@@ -113,13 +114,16 @@ class Worker(cotyledon.Service):
         hypervisors = Hypervisors(
             self._conf, self._hypervisors_tls, self._spice_servers_tls
         )
-        rdp_servers = RDPServers(self._conf, self._rdp_servers_tls)
+        consoles = BrowserConsoles(
+            self._conf,
+            hypervisors,
+            RDPServers(self._conf, self._rdp_servers_tls),
+        )
         browsers = Browsers(
             self._conf,
             api,
             sessions,
-            hypervisors,
-            rdp_servers,
+            consoles,
             metrics,
             self._connection_files,
         )

@@ -7,7 +7,7 @@ import testtools
 
 import console_svc.db.database
 from console_svc import conf as configuration
-from console_svc.db import errors, migration
+from console_svc.db import errors, migration, tables
 from console_svc.tests.functional.db.base import (
     NOW,
     OnSQLite,
@@ -30,7 +30,9 @@ class Database(Queries):
         self.execute("UPDATE alembic_version SET version_num = '006'")
         error = self.assertRaises(errors.SchemaMismatch, self.database.check)
         self.assertIn('The schema is 006', str(error))
-        self.execute("UPDATE alembic_version SET version_num = '007'")
+        self.execute(
+            f"UPDATE alembic_version SET version_num = '{tables.NEEDED}'"
+        )
         self.database.check()
 
     def test_check_accepts_the_schema_of_a_newer_version(self) -> None:

@@ -25,10 +25,13 @@ class ConsoleTest(ProxyTest):
         self.wait_for_no_session()
 
     def test_console_type_that_browsers_cannot_use(self) -> None:
-        self.console(kind='webmks')
+        self.console(kind='spice-direct')
         self.assertEqual(
-            (1008, 'This proxy does not serve consoles of the type webmks.'),
-            self.refused(f'?token={self.token("mks", "webmks")}'),
+            (
+                1008,
+                'This proxy does not serve consoles of the type spice-direct.',
+            ),
+            self.refused(f'?token={self.token("spice", "spice-direct")}'),
         )
         self.wait_for_no_session()
 

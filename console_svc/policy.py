@@ -69,16 +69,18 @@ class Policy:
         """
         enforcer = self._enforcer.get()
         if project_id not in (None, context.project_id):
-            return _decide(enforcer, rule, context, project_id)
+            return bool(_decide(enforcer, rule, context, project_id))
         # The decision depends on the caller and on the rules alone, which
         # change with the enforcer. oslo.policy inspects signatures at each
         # check, an eighth of a token look-up.
         key = rule, project_id
         decided_by, decision = context.decisions.get(key, (None, False))
-        if decided_by is not enforcer:
-            decision = _decide(enforcer, rule, context, project_id)
-            context.decisions[key] = enforcer, decision
-        return decision
+        if decided_by is enforcer:
+            return decision
+        made = _decide(enforcer, rule, context, project_id)
+        if made is not None:
+            context.decisions[key] = enforcer, made
+        return bool(made)
 
     def authorize(
         self,
@@ -215,7 +217,8 @@ def _decide(
     rule: str,
     context: RequestContext,
     project_id: str | None,
-) -> bool:
+) -> bool | None:
+    """Whether a rule allows a request; None: it cannot be checked."""
     try:
         allowed: bool = enforcer.authorize(
             rule, {'project_id': project_id}, context
@@ -230,7 +233,7 @@ def _decide(
             rule,
             error,
         )
-        return False
+        return None
     return allowed
 
 

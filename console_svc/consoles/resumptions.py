@@ -65,8 +65,8 @@ class Resumptions:
         :raises console_svc.exception.SessionIdUsed: the id was used before
         :raises console_svc.exception.TokenNotFound: the token was revoked,
             or does not lead to its console any more
-        :raises console_svc.exception.TooManySessions: the session was closed,
-            and others have taken its place meanwhile
+        :raises console_svc.exception.TooManySessions: the session was closed
+            or has lapsed, and others have taken its place meanwhile
         """
         if not self._options.resume_time or client_address is None:
             return None
@@ -82,6 +82,8 @@ class Resumptions:
         try:
             outcome = self._store(session, hash_of(previous_secret), now)
         except exception.ConsoleSvcError as error:
+            if opened := self._find(session):
+                return opened, found.connect_info, None
             self._audit.refusal(
                 context,
                 audit.OPEN,
@@ -93,11 +95,9 @@ class Resumptions:
             )
             raise
         if outcome is None:
-            # The request may be a repeated one.
-            opened = self._database.sessions.get(session.id)
-            if opened is None or opened.token_hash != session.token_hash:
-                return None
-            return opened, found.connect_info, None
+            if opened := self._find(session):
+                return opened, found.connect_info, None
+            return None
         self._audit.ends(context, outcome.resumed, 'resumed')
         self._audit.ends(context, outcome.replaced, 'replaced')
         self._audit.success(
@@ -111,6 +111,13 @@ class Resumptions:
             reason='resumed',
         )
         return session, found.connect_info, outcome.previous_id
+
+    def _find(self, session: ConsoleSession) -> ConsoleSession | None:
+        """The session that a repeated request has opened before."""
+        opened = self._database.sessions.get(session.id)
+        if opened is None or opened.token_hash != session.token_hash:
+            return None
+        return opened
 
     def _can_be_used(self, token: ConsoleAuthToken, now: int) -> bool:
         """Whether the token opens any number of sessions.

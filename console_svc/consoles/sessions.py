@@ -227,16 +227,19 @@ class ConsoleSessions:
             not opened
         """
         _check_id(session_id)
-        now = int(self._clock())
-        closed = self._database.closed_sessions.add(
-            session_id,
-            now,
-            # Without a limit, no use needs to be spared.
-            now + REOPENING if self._conf.consoleauth.max_uses else None,
-        )
-        if not closed:
+        if not self.close_all(context, [session_id]):
             raise exception.SessionNotFound(session_id=session_id)
-        self._audit.ends(context, closed, 'closed')
+
+    def close_all(
+        self, context: RequestContext, session_ids: Sequence[str]
+    ) -> Sequence[ConsoleSession]:
+        """Close sessions by their UUIDs; return those that were open."""
+        now = int(self._clock())
+        # Without a limit, no use needs to be spared.
+        until = now + REOPENING if self._conf.consoleauth.max_uses else None
+        ended = self._database.closed_sessions.add_all(session_ids, now, until)
+        self._audit.ends(context, ended, 'closed')
+        return ended
 
     def list(self, server: Server) -> Sequence[ConsoleSession]:
         """The current sessions of a server, the oldest first."""

@@ -8,7 +8,12 @@ Nothing but the id and the times is kept, except of SPICE channels; and the
 process of a session that has ended, until the process closes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import (
+    Collection,
+    Mapping,
+    Sequence,
+    Set,
+)
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,25 +35,39 @@ class ClosedSessionQueries:
     def add(
         self, session_id: str, now: int, channel_until: int | None = None
     ) -> Sequence[ConsoleSession]:
-        """End a session, and keep its id from being used again.
+        """End a session: see :meth:`add_all`."""
+        return self.add_all([session_id], now, channel_until)
+
+    def add_all(
+        self,
+        session_ids: Collection[str],
+        now: int,
+        channel_until: int | None = None,
+    ) -> Sequence[ConsoleSession]:
+        """End sessions, and keep their ids from being used again.
 
         This also holds for an id without a session: the request to open it
         may be late.
 
         :param now: seconds of the UTC epoch
-        :param channel_until: if it is a SPICE channel, its address can open
-            another one as the same use of the token before this second; None:
-            it cannot
-        :returns: the session, if there was one
+        :param channel_until: the address of a SPICE channel can open another
+            one as the same use of the token before this second; None: it
+            cannot
+        :returns: the sessions that there were
         """
-        ended = self._close(session_id, now, channel_until)
-        if ended is None:
-            try:
-                self._insert(session_id, now)
-            except db_exception.DBDuplicateEntry:
-                # It was opened or closed since the first statement.
-                ended = self._close(session_id, now, channel_until)
-        return ended or []
+        known, ended = self._close(session_ids, now, channel_until)
+        unknown = sorted({*session_ids} - known)
+        if not unknown:
+            return ended
+        try:
+            self._insert(unknown, now)
+        except db_exception.DBDuplicateEntry:
+            # One was opened or closed since the first statement.
+            if len(unknown) == 1:
+                return [*ended, *self._close(unknown, now, channel_until)[1]]
+            for session_id in unknown:
+                ended = [*ended, *self.add(session_id, now, channel_until)]
+        return ended
 
     @retried
     def purge(self, before: int, batch: int) -> int:
@@ -69,68 +88,93 @@ class ClosedSessionQueries:
 
     @retried
     def _close(
-        self, session_id: str, now: int, channel_until: int | None
-    ) -> Sequence[ConsoleSession] | None:
-        """Close a session.
+        self, session_ids: Collection[str], now: int, channel_until: int | None
+    ) -> tuple[Set[str], Sequence[ConsoleSession]]:
+        """Close sessions.
 
-        :returns: the session; nothing if it was closed before; None: its id
-            is unknown
+        :returns: the ids that are known, and the sessions that were open
         """
-        wanted = (
-            sa.select(console_sessions)
-            .where(console_sessions.c.session_id == session_id)
-            .with_for_update()
-        )
         with self._connections.writing() as connection:
-            row = connection.execute(wanted).mappings().first()
-            if row is None:
-                return None
-            was_open = row['expires'] != CLOSED
-            if was_open or row['proxy_id'] is not None:
+            found = _lock(connection, session_ids)
+            opened = [row for row in found if row['expires'] != CLOSED]
+            # Most rows change in the same way.
+            changes: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+            for row in found:
+                change = _changes(row, now, channel_until)
+                changes.setdefault((*change.items(),), []).append(row['id'])
+            changes.pop((), None)
+            for values, keys in changes.items():
                 connection.execute(
                     console_sessions.update()
-                    .where(console_sessions.c.id == row['id'])
-                    .values(
-                        _closed(row, now, channel_until)
-                        if was_open
-                        # Its process does not need to know it any more.
-                        else {'proxy_id': None}
-                    )
+                    .where(console_sessions.c.id.in_(keys))
+                    .values(dict(values))
                 )
-        return [to_session(row)] if was_open else []
+        return (
+            {row['session_id'] for row in found},
+            [to_session(row) for row in opened],
+        )
 
     @retried
-    def _insert(self, session_id: str, now: int) -> None:
+    def _insert(self, session_ids: Sequence[str], now: int) -> None:
         # Not in the transaction of _close(): on MySQL, its lock on the missing
         # row would make concurrent inserts a deadlock.
         with self._connections.writing() as connection:
             connection.execute(
                 console_sessions.insert(),
-                {
-                    **BLANK,
-                    'session_id': session_id,
-                    'created_at': now,
-                    'alive_until': now,
-                },
+                [
+                    {
+                        **BLANK,
+                        'session_id': session_id,
+                        'created_at': now,
+                        'alive_until': now,
+                    }
+                    for session_id in session_ids
+                ],
             )
 
 
-def _closed(
+def _lock(
+    connection: sa.Connection, session_ids: Collection[str]
+) -> Sequence[sa.RowMapping]:
+    """Lock the rows of sessions, open or closed."""
+    columns = console_sessions.c
+    wanted = columns.session_id.in_(session_ids)
+    if len(session_ids) > 1:
+        # By their keys, and in the order of these: a revocation locks them in
+        # this order, too, and on MySQL no missing row is locked.
+        keys = connection.scalars(sa.select(columns.id).where(wanted)).all()
+        if not keys:
+            return []
+        wanted = columns.id.in_(sorted(keys))
+    return (
+        connection.execute(
+            sa.select(console_sessions)
+            .where(wanted)
+            .order_by(columns.id)
+            .with_for_update()
+        )
+        .mappings()
+        .all()
+    )
+
+
+def _changes(
     row: sa.RowMapping, now: int, channel_until: int | None
 ) -> Mapping[str, Any]:
-    """The new values of a row whose session is closed."""
+    """The columns that change if a session is closed."""
+    if row['expires'] == CLOSED:
+        # Its process does not need to know it any more.
+        return {} if row['proxy_id'] is None else {'proxy_id': None}
     values = {**BLANK, 'alive_until': now, 'proxy_id': None}
-    if (
+    is_channel = (
         row['console_type'] == ConsoleType.SPICE_HTML5
         and channel_until is not None
-    ):
-        # A channel that is opened next is recognized by these.
-        values['token_hash'] = row['token_hash']
-        values['client_address'] = row['client_address']
+    )
+    if is_channel:
         values['alive_until'] = channel_until
-    if row['secret_hash'] is not None:
-        # A client that resumes it is recognized by these.
-        values['token_hash'] = row['token_hash']
-        values['client_address'] = row['client_address']
-        values['secret_hash'] = row['secret_hash']
+    if is_channel or row['secret_hash'] is not None:
+        # A channel that is opened next, or a client that resumes it, is
+        # recognized by these.
+        for name in 'token_hash', 'client_address', 'secret_hash':
+            del values[name]
     return values

@@ -15,7 +15,7 @@ from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 
-from console_svc.db import errors, plugins, sqlite, timeouts
+from console_svc.db import errors, plugins, sqlite, timeouts, urls
 from console_svc.db.readers import Readers
 
 # Errors that oslo.db does not translate: a full disk or a missing table on
@@ -77,7 +77,7 @@ class Connections:
         self, conf: cfg.ConfigOpts, timeout: int | None = None
     ) -> None:
         self._conf = conf
-        self._url = _url(conf.database.connection)
+        self._url = urls.parse(conf.database.connection)
         self._timeout = timeout
         # Made at first use, so that the start needs no database.
         self._lock = threading.Lock()
@@ -252,42 +252,6 @@ class Connections:
             sa.event.listen(engine, 'connect', sqlite.prepare)
         if self._timeout is not None:
             timeouts.limit_waits(engine, self._timeout)
-
-
-def _url(text: str) -> sa.URL:
-    """The URL of a database.
-
-    :raises oslo_config.cfg.Error: it is not one, or names a driver that is
-        not supported
-    """
-    try:
-        url = _with_known_dialect(sa.make_url(text))
-        driver = url.get_driver_name()
-    except (sa.exc.ArgumentError, ValueError):
-        # Without the cause, whose text may have a part of the password.
-        raise cfg.ConfigFileValueError(
-            '[database] connection is not the URL of a database that the '
-            'service supports.'
-        ) from None
-    if driver not in timeouts.DRIVERS:
-        raise cfg.ConfigFileValueError(
-            f'[database] connection names the driver {driver}, which is not '
-            'supported: use mysql+pymysql, mysql+mysqldb, postgresql+psycopg '
-            'or postgresql+psycopg2.'
-        )
-    return url
-
-
-def _with_known_dialect(url: sa.URL) -> sa.URL:
-    """A URL whose dialect oslo.db knows.
-
-    SQLAlchemy's ``mariadb`` is ``mysql`` with a check of the server. oslo.db
-    recognizes errors and deadlocks of ``mysql`` alone.
-    """
-    backend, plus, driver = url.drivername.partition('+')
-    if backend == 'mariadb':
-        backend = 'mysql'
-    return url.set(drivername=f'{backend}{plus}{driver}')
 
 
 @contextmanager

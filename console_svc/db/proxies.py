@@ -25,9 +25,9 @@ from console_svc.db.session_rows import (
 from console_svc.db.tables import console_proxies, console_sessions
 from console_svc.objects import ConsoleSession, KeptProxy
 
-# Seconds until a session that lives with a process must be named again: for
-# hosts of the previous version, it lapses then. A process names all of its
-# sessions every minute.
+# Seconds until a session that lives with a process must be named again, at
+# least: it lapses then, as the process may have failed to close it. A process
+# names all of its sessions every minute.
 _AHEAD: Final = 600
 
 
@@ -60,7 +60,9 @@ class ProxyQueries:
                 extend(connection, proxy_id, alive_until)
         kept: Mapping[str, int | None] = {}
         if session_ids:
-            kept = self._attach(proxy_id, session_ids, now)
+            # No session lapses earlier than the process.
+            until = max(alive_until, now + _AHEAD)
+            kept = self._attach(proxy_id, session_ids, now, until)
             # They count now.
             state = self._state(proxy_id, now)
         ended: Sequence[str] = []
@@ -108,10 +110,11 @@ class ProxyQueries:
         return state
 
     def _attach(
-        self, proxy_id: str, session_ids: Sequence[str], now: int
+        self, proxy_id: str, session_ids: Sequence[str], now: int, until: int
     ) -> Mapping[str, int | None]:
         """Let sessions live with a process.
 
+        :param until: when they lapse unless they are named again
         :returns: id -> expiry of those that exist and have not expired
         """
         kept = find_lasting(self._connections, session_ids, now)
@@ -121,7 +124,7 @@ class ProxyQueries:
             for row in kept
             if row['proxy_id'] != proxy_id
             or (
-                row['alive_until'] <= now + _AHEAD * 2 // 3
+                row['alive_until'] <= now + (until - now) * 2 // 3
                 and row['alive_until'] != row['expires']
             )
         ]
@@ -131,9 +134,7 @@ class ProxyQueries:
                 written = connection.execute(
                     console_sessions.update()
                     .where(columns.session_id.in_(to_write), is_lasting(now))
-                    .values(
-                        proxy_id=proxy_id, alive_until=limited(now + _AHEAD)
-                    )
+                    .values(proxy_id=proxy_id, alive_until=limited(until))
                 )
             if written.rowcount < len(to_write):
                 # Some have ended meanwhile.
@@ -153,6 +154,8 @@ def find_lasting(
     connections: Connections, session_ids: Sequence[str], now: int
 ) -> Sequence[sa.RowMapping]:
     """Those of some sessions that are open and have not expired."""
+    if not session_ids:
+        return []
     columns = console_sessions.c
     wanted = sa.select(
         columns.session_id,

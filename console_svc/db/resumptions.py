@@ -61,8 +61,8 @@ class ResumptionQueries:
         :returns: None if there is no such session to resume
         :raises console_svc.exception.SessionIdUsed: there is a session with
             the new id, or there was one
-        :raises console_svc.exception.TooManySessions: the other was closed,
-            and the server has as many sessions as it may
+        :raises console_svc.exception.TooManySessions: the other was closed
+            or has lapsed, and the server has as many sessions as it may
         """
         sessions, tokens = console_sessions.c, console_auth_tokens.c
         # Find the row's key first: a locking read that finds nothing would
@@ -77,7 +77,7 @@ class ResumptionQueries:
             return None
         now = session.created_at
         resumable = (
-            sa.select(console_sessions)
+            sa.select(console_sessions, is_alive(now).label('is_current'))
             .where(
                 sessions.id == found[0]['id'],
                 sessions.secret_hash == secret_hash,
@@ -109,10 +109,11 @@ class ResumptionQueries:
             if row is None:
                 connection.rollback()
                 return None
-            was_open = row['expires'] != CLOSED
+            # One that has lapsed does not count as a session of the server.
+            has_place = row['expires'] != CLOSED and row['is_current']
             if not in_channels:
                 ended = _end(connection, row)
-            if max_sessions and (in_channels or not was_open):
+            if max_sessions and (in_channels or not has_place):
                 replaced = make_room(
                     connection, session, max_sessions, replace
                 )

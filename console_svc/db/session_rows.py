@@ -2,9 +2,9 @@
 
 """Rows of sessions: conditions on them, and how they end.
 
-A session lives by itself, until its ``alive_until``, or with a process of a
-console proxy, until that of the process. If it ends, a process must get to
-know it: the row stays as a closed one that has the id of the process.
+A session lives until its ``alive_until``, and with a process of a console
+proxy no longer than until that of the process. If it ends, a process must get
+to know it: the row stays as a closed one that has the id of the process.
 """
 
 from collections.abc import Sequence
@@ -48,12 +48,15 @@ def is_alive(now: int) -> sa.ColumnElement[bool]:
     A closed SPICE channel is alive as long as it can be opened again.
     """
     sessions, proxies = console_sessions.c, console_proxies.c
-    return sa.or_(
-        sa.and_(sessions.proxy_id.is_(None), sessions.alive_until > now),
-        sa.and_(
-            is_lasting(now),
-            sa.exists().where(
-                proxies.id == sessions.proxy_id, proxies.alive_until > now
+    return sa.and_(
+        sessions.alive_until > now,
+        sa.or_(
+            sessions.proxy_id.is_(None),
+            sa.and_(
+                is_lasting(now),
+                sa.exists().where(
+                    proxies.id == sessions.proxy_id, proxies.alive_until > now
+                ),
             ),
         ),
     )

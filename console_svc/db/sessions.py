@@ -145,8 +145,7 @@ class SessionQueries:
         to_extend = [
             row['session_id']
             for row in kept
-            if row['proxy_id'] is None
-            and row['alive_until'] <= due
+            if row['alive_until'] <= due
             and row['alive_until'] != row['expires']
         ]
         if to_extend:

@@ -116,8 +116,8 @@ console_sessions = sa.Table(
     # When the proxy must end it; null: no limit; 0: it is closed, and its id
     # cannot be used again until the purge has deleted the row.
     sa.Column('expires', sa.BigInteger, nullable=True),
-    # When it lapses unless it is kept alive; of one with a process, some
-    # minutes ahead; of a closed one, when it was closed; of a closed SPICE
+    # When it lapses unless it is kept alive; of one with a process, unless it
+    # is named again; of a closed one, when it was closed; of a closed SPICE
     # channel, until when it can be opened again.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
     # The process of a proxy with which it lives; null: it is kept alive by

@@ -23,7 +23,7 @@ RULES = [
     base.rule(
         UPDATE,
         base.SERVICE_OR_ADMIN,
-        'Keep sessions alive or close one; for the console proxy that opened '
+        'Keep sessions alive or close them; for the console proxy that opened '
         'them',
         ('PUT', '/console-sessions'),
         ('DELETE', '/console-sessions/{session_id}'),

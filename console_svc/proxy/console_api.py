@@ -7,7 +7,7 @@ import http
 import logging
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from urllib import parse
 
 from oslo_config import cfg
@@ -18,6 +18,7 @@ from console_svc.proxy.api_answers import (
     OpenedSession,
     Response,
 )
+from console_svc.proxy.closer import SESSIONS, Closer
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
@@ -27,14 +28,6 @@ from console_svc.proxy.errors import (
 from console_svc.proxy.http_client import HttpClient
 
 LOG = logging.getLogger(__name__)
-
-#: Most sessions that one request keeps alive.
-BATCH: Final = 1000
-
-# Concurrent closes. Clients do not wait for them.
-_CLOSES: Final = 4
-
-_SESSIONS: Final = '/console-sessions'
 
 
 class ConsoleApi:
@@ -53,7 +46,7 @@ class ConsoleApi:
         self._log_ins = admission.Requests(conf, self._abandon)
         # These open nothing that would have to be closed.
         self._joins = admission.Requests(conf, lambda _: None)
-        self._slots = asyncio.Semaphore(_CLOSES)
+        self._closer = Closer(self._client)
         self._closes: set[asyncio.Task[None]] = set()
         self._refused = admission.RefusedTokens()
 
@@ -145,14 +138,14 @@ class ConsoleApi:
         )
 
     async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
-        """Keep sessions alive one by one, at most :data:`BATCH`.
+        """Keep sessions alive one by one, at most :data:`.BATCH`.
 
         :returns: id -> monotonic time at which those that continue must end;
             None: never
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
         """
         response = await self._client.request(
-            'PUT', _SESSIONS, {'console_sessions': {'ids': [*ids]}}
+            'PUT', SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
         return api_answers.kept(response)
 
@@ -160,14 +153,14 @@ class ConsoleApi:
         """Keep all sessions of this process alive.
 
         :param ids: those that the API may not know to be of this process, at
-            most :data:`BATCH`
+            most :data:`.BATCH`
         :returns: None: the API is of an older version, which only has
             :meth:`keep`
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
         """
         response = await self._client.request(
             'PUT',
-            _SESSIONS,
+            SESSIONS,
             {'console_sessions': {'ids': [*ids], 'proxy_id': self._proxy_id}},
         )
         if response.status == http.HTTPStatus.BAD_REQUEST:
@@ -235,16 +228,7 @@ class ConsoleApi:
 
     async def _close(self, session_id: str) -> None:
         try:
-            async with self._slots:
-                response = await self._client.request(
-                    'DELETE', f'{_SESSIONS}/{session_id}'
-                )
-            # Not found: it was ended at the API, or is not open yet.
-            if response.status not in (
-                http.HTTPStatus.NO_CONTENT,
-                http.HTTPStatus.NOT_FOUND,
-            ):
-                raise response.unexpected
+            await self._closer.close(session_id)
         except ApiUnavailable as error:
             LOG.warning(
                 'Session %s cannot be closed at the API, and will lapse: %s',

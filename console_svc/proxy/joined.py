@@ -11,7 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
-from console_svc.proxy.console_api import BATCH, ConsoleApi
+from console_svc.proxy.closer import BATCH
+from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import Ended
 
 

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, KeysView, Mapping, Sequence
 from typing import Final
 
-from console_svc.proxy.console_api import BATCH, ConsoleApi
+from console_svc.proxy.closer import BATCH
+from console_svc.proxy.console_api import ConsoleApi
 
 # Seconds between two requests that name all sessions; also until an older API
 # is asked again whether it knows processes.

@@ -29,7 +29,7 @@ from console_svc.objects import (
     KeptProxy,
 )
 
-# Sessions that one request keeps alive.
+# Sessions that one request keeps alive, and those that it closes.
 _MAX_IDS: Final = 1000
 
 # 256 random bits in URL-safe Base64.
@@ -64,6 +64,7 @@ KEEP: Final = validator(
             'properties': {
                 'ids': {**list_of(UUID), 'maxItems': _MAX_IDS},
                 'proxy_id': NEW_UUID,
+                'closed_ids': {**list_of(NEW_UUID), 'maxItems': _MAX_IDS},
             },
             'required': ['ids'],
             'additionalProperties': False,

@@ -39,7 +39,7 @@ class ProxySessionsController(Resource):
 
     @Operation(
         'PUT',
-        'Keep sessions alive',
+        'Keep sessions alive, or close several',
         body=(Form(bodies.KEEP.schema),),
         answer=bodies.KEPT,
         # Each process of a proxy sends one every few seconds.
@@ -51,6 +51,8 @@ class ProxySessionsController(Resource):
         self.services.policy.authorize(req.caller, policies.UPDATE)
         sessions, now = self.services.sessions, self.services.clock()
         wanted = document['console_sessions']
+        if wanted.get('closed_ids'):
+            sessions.close_all(req.caller, wanted['closed_ids'])
         if 'proxy_id' in wanted:
             return bodies.kept_proxy(
                 sessions.keep_proxy(wanted['proxy_id'], wanted['ids']), now

@@ -27,6 +27,8 @@ class Counted(oslo_policy.Check):
         current_rule: str | None = None,
     ) -> bool:
         self.callers.append(creds['user_id'])
+        if self.match == 'unknown':
+            raise RuntimeError('no answer')
         return bool(self.match == 'allowed')
 
 
@@ -75,6 +77,13 @@ class RememberedDecisionsTest(testtools.TestCase):
         self.assertTrue(self.can_show(caller))
         self.write('denied')
         self.assertFalse(self.can_show(copy.copy(caller)))
+
+    def test_again_after_one_that_could_not_be_made(self) -> None:
+        self.write('unknown')
+        caller = RequestContext(user_id='ann')
+        for _ in range(2):
+            self.assertFalse(self.can_show(copy.copy(caller)))
+        self.assertEqual(['ann', 'ann'], Counted.callers)
 
     def test_once_for_the_own_project(self) -> None:
         caller = RequestContext(user_id='ann', project_id='one')

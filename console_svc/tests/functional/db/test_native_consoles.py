@@ -200,6 +200,17 @@ class NativeConsoles(Queries):
         (again,) = self.queries.list('server')
         self.assertGreater(again.id, stored.id)
 
+    def test_names_can_have_all_of_unicode(self) -> None:
+        name = 'instance-\U0001f600'
+        self.assertEqual([], self.queries.find_by_instance_name(name, NOW))
+        self.create_on_gateway('server', 'a', instance_name=name)
+        (found,) = self.queries.find_by_instance_name(name, NOW)
+        self.assertEqual('server', found.server_id)
+        self.assertEqual(
+            [],
+            self.queries.find_by_instance_name('instance-\U0001f601', NOW),
+        )
+
     def test_servers_with_consoles_are_paginated(self) -> None:
         for server in ('a', 'b', 'c', 'd'):
             self.create(server)

@@ -204,7 +204,7 @@ class Plans(Queries):
         )
         self.check(
             'joining a session',
-            lambda: queries.find('server-7-1', '192.0.2.1', NOW),
+            lambda: queries.find('server-7-1', '2001:db8::1', NOW),
             ['ix_console_sessions_token_hash'],
         )
         self.check(
@@ -268,6 +268,17 @@ class Plans(Queries):
             'closing a session',
             lambda: self.database.closed_sessions.add('server-93-3', NOW),
             ['uq_console_sessions_session_id', 'pk_console_sessions'],
+        )
+        self.check(
+            'closing several sessions',
+            lambda: self.database.closed_sessions.add_all(
+                ['server-94-3', 'server-95-3', 'server-96-3'], NOW
+            ),
+            [
+                'uq_console_sessions_session_id',
+                'pk_console_sessions',
+                'pk_console_sessions',
+            ],
         )
         self.check(
             'the purge of closed sessions',

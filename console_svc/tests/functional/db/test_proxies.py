@@ -67,6 +67,24 @@ class Proxies(Queries):
         self.keep(now=NOW + 59)
         self.assertEqual(['a', 'b'], self.list_sessions(now=NOW + 88))
 
+    def test_session_that_its_process_does_not_name_lapses(self) -> None:
+        # The process could not close it.
+        self.attach('a', 'b', expires=None)
+        self.keep('b', now=NOW + 300)
+        self.keep(now=NOW + 599)
+        self.assertEqual(['a', 'b'], self.list_sessions(now=NOW + 599))
+        self.assertEqual(['b'], self.list_sessions(now=NOW + 600))
+        # It may only be late.
+        self.keep('a', now=NOW + 600)
+        self.assertIn('a', self.list_sessions(now=NOW + 600))
+
+    def test_sessions_lapse_no_earlier_than_their_process(self) -> None:
+        self.open_session('a', expires=None)
+        self.queries.keep('proxy', ['a'], NOW, NOW + 3600, NOW + 2400)
+        self.assertEqual(['a'], self.list_sessions(now=NOW + 3599))
+        self.queries.keep('proxy', ['a'], NOW + 1200, NOW + 4800, NOW + 3600)
+        self.assertEqual(['a'], self.list_sessions(now=NOW + 4799))
+
     def test_a_process_that_was_extended_recently_is_not_written(
         self,
     ) -> None:
@@ -134,6 +152,16 @@ class Proxies(Queries):
         self.assertEqual([session('b')], closed.add('b', NOW))
         self.assertEqual(KeptProxy({}, [], 0), self.keep())
 
+    def test_process_closes_several_sessions(self) -> None:
+        closed = self.database.closed_sessions
+        for name in 'abc':
+            self.open_session(name)
+        self.keep('a', 'b', 'c')
+        self.database.sessions.end('b')
+        self.assertEqual([session('a')], closed.add_all(['a', 'b'], NOW))
+        # It does not need to know any more that they have ended.
+        self.assertEqual(KeptProxy({}, [], 1), self.keep())
+
     def test_ended_session_that_is_not_closed_is_purged(self) -> None:
         self.attach('a')
         self.database.sessions.end('a')
@@ -199,6 +227,10 @@ class Proxies(Queries):
             self.assertEqual({'proxy': NOW + until}, self.lapsing())
         self.assertEqual(before, self.column(COLUMNS.alive_until))
         self.assertEqual(['a', 'b'], self.list_sessions(now=NOW + 79))
+        # Sessions that no request with the process has named for long.
+        self.attach('d', expires=None)
+        keep(['d'], NOW + 590, NOW + 620, NOW + 610)
+        self.assertEqual(['d'], self.list_sessions(now=NOW + 619))
 
     def test_full_server_does_not_count_lapsed_processes(self) -> None:
         self.attach('a')

@@ -313,9 +313,11 @@ class Sessions(Queries):
         closed = self.database.closed_sessions
         insert = closed._insert
 
-        def open_and_insert(session_id: str, now: int) -> None:
-            self.open_session(session_id)
-            insert(session_id, now)
+        def open_and_insert(session_ids: Sequence[str], now: int) -> None:
+            for session_id in session_ids:
+                if session_id not in self.list_sessions():
+                    self.open_session(session_id)
+            insert(session_ids, now)
 
         self.useFixture(
             fixtures_.MockPatchObject(closed, '_insert', open_and_insert)
@@ -323,6 +325,46 @@ class Sessions(Queries):
         self.assertEqual([session('a')], closed.add('a', NOW))
         self.assertEqual([], self.list_sessions())
         self.refuse(exception.SessionIdUsed, 'a')
+        # Also one of several.
+        self.open_session('b')
+        ended = closed.add_all(['d', 'b', 'c'], NOW)
+        self.assertEqual(['b', 'c', 'd'], ids(ended))
+        self.assertEqual([], self.list_sessions())
+
+    def test_several_sessions_are_closed_at_once(self) -> None:
+        for name in 'abcd':
+            self.open_session(
+                name, console_type='spice-html5' if name in 'bd' else 'novnc'
+            )
+        self.open_session('e')
+        closed = self.database.closed_sessions
+        closed.add('d', NOW)
+        ended = closed.add_all(
+            ['z', 'c', 'b', 'a', 'd', 'a', 'y'], NOW + 1, NOW + 10
+        )
+        self.assertEqual([session('a'), session('c')], [ended[0], ended[2]])
+        self.assertEqual(['a', 'b', 'c'], ids(ended))
+        self.assertEqual(['e'], self.list_sessions())
+        self.assertEqual(
+            {
+                'a': NOW + 1,
+                # A channel.
+                'b': NOW + 10,
+                'c': NOW + 1,
+                # It was closed before.
+                'd': NOW,
+                'e': NOW + 30,
+                # They were not opened.
+                'y': NOW + 1,
+                'z': NOW + 1,
+            },
+            self.alive_until(),
+        )
+        columns = tables.console_sessions.c
+        self.assertEqual(2, self.column(columns.token_hash).count('hash'))
+        for name in 'abcdyz':
+            self.refuse(exception.SessionIdUsed, name)
+        self.assertEqual([], closed.add_all([*'abcdyz'], NOW + 2, NOW + 10))
 
     def test_purge_deletes_closed_sessions_in_batches(self) -> None:
         closed = self.database.closed_sessions

@@ -4,7 +4,9 @@
 
 import io
 import signal
+import threading
 from collections.abc import Iterable
+from typing import ClassVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import sqlalchemy as sa
@@ -243,8 +245,71 @@ class KeepAliveTest(ProxyTest):
         return metrics['console_svc_proxy_api_failures_total']
 
 
+class HoldingService(Service):
+    """An API that can hold the requests to close one session."""
+
+    passes: ClassVar[threading.Event] = threading.Event()
+    #: The requests that close sessions.
+    closes: ClassVar[list[str]] = []
+
+    def wrapped(self, application: WSGIApplication) -> WSGIApplication:
+        application = super().wrapped(application)
+
+        def holding(
+            environ: WSGIEnvironment, start_response: StartResponse
+        ) -> Iterable[bytes]:
+            method, path = environ['REQUEST_METHOD'], environ['PATH_INFO']
+            body = environ['wsgi.input'].read(
+                int(environ.get('CONTENT_LENGTH') or 0)
+            )
+            environ['wsgi.input'] = io.BytesIO(body)
+            if b'closed_ids' in body:
+                self.closes.append(method)
+            elif method == 'DELETE' and '/v2.1/console-sessions/' in path:
+                self.closes.append(method)
+                self.passes.wait(process.PATIENCE)
+            return application(environ, start_response)
+
+        return holding
+
+
+class CloseTest(ProxyTest):
+    SERVICE = HoldingService
+    REQUESTS: ClassVar[list[str]] = ['DELETE', 'PUT']
+
+    def setUp(self) -> None:
+        super().setUp()
+        HoldingService.closes.clear()
+        HoldingService.passes.clear()
+        self.addCleanup(HoldingService.passes.set)
+
+    def test_sessions_that_end_during_a_close_are_closed_at_once(
+        self,
+    ) -> None:
+        self.console()
+        first, *others = [self.connect() for _ in range(6)]
+        for connection in (first, *others):
+            self.check_echo(connection)
+        first.close()
+        process.wait_for(lambda: HoldingService.closes, 'the first close')
+        for connection in others:
+            connection.close()
+        process.wait_for(
+            lambda: self.proxy.metrics()['console_svc_proxy_sessions'] == 0,
+            'the others to end',
+        )
+        self.assertEqual(6, len(self.sessions()))
+        self.assertEqual(['DELETE'], HoldingService.closes)
+        HoldingService.passes.set()
+        self.wait_for_no_session()
+        self.assertEqual(self.REQUESTS, HoldingService.closes)
+
+
 class OlderService(Service):
-    """An API of the previous version, which does not know processes."""
+    """An API of the previous version, which does not know processes.
+
+    It closes one session with each request.
+    """
 
     def wrapped(self, application: WSGIApplication) -> WSGIApplication:
         def older(
@@ -255,6 +320,7 @@ class OlderService(Service):
             )
             # A schema that the body does not match.
             body = body.replace(b'proxy_id', b'unknown')
+            body = body.replace(b'closed_ids', b'unknown')
             environ['wsgi.input'] = io.BytesIO(body)
             environ['CONTENT_LENGTH'] = str(len(body))
             return application(environ, start_response)
@@ -286,3 +352,12 @@ class OlderApiTest(ProxyTest):
         self.assertEqual([session], self.sessions())
         self.end(session)
         self.assertEqual(ENDED, self.closed(connection))
+
+
+class OlderHoldingService(HoldingService, OlderService):
+    """Both of them."""
+
+
+class OlderCloseTest(CloseTest):
+    SERVICE = OlderHoldingService
+    REQUESTS = ['DELETE', 'PUT', *['DELETE'] * 5]

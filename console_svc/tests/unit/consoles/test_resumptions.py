@@ -278,6 +278,15 @@ class ResumptionTest(Resumptions):
         # The refusal did not use the secret.
         client.open()
 
+    def test_lapsed_session_has_no_place(self) -> None:
+        client = self.client(max_sessions_per_server=1)
+        client.open()
+        client.service.now += LAPSE
+        taken = Client(client.service).open()
+        self.assertRaises(exception.TooManySessions, client.open)
+        client.service.close(taken.id)
+        client.open()
+
     def test_the_newest_sessions_replace_the_oldest(self) -> None:
         client = self.client(
             max_sessions_per_server=1, when_sessions_are_full='replace'
@@ -388,6 +397,17 @@ class ChannelTest(Resumptions):
         client.service.keep(*opened)
         again = client.open().id
         self.assertEqual([*opened, again], client.service.ids())
+
+    def test_repeated_request_gets_the_same_channel(self) -> None:
+        client = self.client('spice-html5', max_sessions_per_server=2)
+        client.open()
+        secret = client.secret
+        session = client.open(ID)
+        self.assertEqual(session, client.open(ID, secret))
+        # Even where others have taken the last places.
+        self.conf.set_override('max_sessions_per_server', 1, 'consoleauth')
+        self.assertEqual(session, client.open(ID, secret))
+        self.assertEqual(2, len(client.service.ids()))
 
     def test_late_channels_are_refused(self) -> None:
         client = self.client('spice-html5', resume_time=20)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import dataclasses
+import json
 import uuid
 
 import fixtures as fixtures_
@@ -305,6 +306,27 @@ class SessionsTest(testtools.TestCase):
         service.sessions.close(CONTEXT, session.id)
         self.assertRaises(exception.TokenUsedUp, service.open, token)
         self.assertEqual([], service.ids())
+
+    def test_each_of_several_closes_is_an_event(self) -> None:
+        logger = self.useFixture(fixtures_.FakeLogger('console_svc.audit'))
+        service = self.service()
+        sessions = [service.open(service.issue()).id for _ in range(3)]
+        service.sessions.end(CONTEXT, service.driver.server, sessions[0])
+        service.sessions.close_all(CONTEXT, [*sessions, ID])
+        self.assertEqual([], service.ids())
+        events = [json.loads(line) for line in logger.output.splitlines()]
+        self.assertEqual(
+            sessions[1:],
+            [
+                it['target']['session_id']
+                for it in events
+                if it['target'].get('reason') == 'closed'
+            ],
+        )
+        # The id cannot be used any more.
+        self.assertRaises(
+            exception.SessionIdUsed, service.open, service.issue(), ID
+        )
 
     def test_a_spice_channel_that_reconnects_is_the_same_use(self) -> None:
         logger = self.useFixture(fixtures_.FakeLogger('console_svc.audit'))

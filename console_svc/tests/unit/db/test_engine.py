@@ -27,6 +27,11 @@ class EngineTest(testtools.TestCase):
         self.assertEqual('7', second.query['read_timeout'])
         self.assertEqual('s@', second.password)
 
+    def test_mysql_connections_take_all_of_unicode(self) -> None:
+        for query, charset in (('', 'utf8mb4'), ('?charset=a', 'a')):
+            url = self.engine(f'mysql+pymysql://192.0.2.1/name{query}').url
+            self.assertEqual(charset, url.query['charset'])
+
     def test_postgresql_gets_no_start_up_parameters(self) -> None:
         url = self.engine('postgresql+psycopg2://192.0.2.1/name').url
         self.assertEqual(

@@ -146,4 +146,14 @@ class ApiTest(testtools.TestCase):
 
     def closed(self) -> list[str]:
         """The ids in the requests to close a session."""
-        return [path.rpartition('/')[2] for path in self.sent('DELETE')]
+        several = [
+            json.loads(body)['console_sessions'].get('closed_ids', [])
+            for (method, _, _), body in zip(
+                self.stub.requests, self.stub.bodies, strict=True
+            )
+            if method == 'PUT'
+        ]
+        return [
+            *(path.rpartition('/')[2] for path in self.sent('DELETE')),
+            *(session_id for ids in several for session_id in ids),
+        ]

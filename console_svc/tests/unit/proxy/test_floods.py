@@ -4,6 +4,7 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Coroutine
 from typing import Any
 
@@ -172,6 +173,31 @@ class FloodTest(ApiTest):
         self.assertFalse(any(it.done() for it in flood))
         self.released.set()
         await asyncio.gather(*flood, return_exceptions=True)
+
+    def test_a_thousand_closes_are_few_requests(self) -> None:
+        self.run_(self.check_closes())
+        self.assertEqual(1, len(self.sent('DELETE')))
+        self.assertEqual(2, len(self.sent('PUT')))
+        self.assertEqual(
+            sorted([OPENED['id'], *self.many]), sorted(self.closed())
+        )
+
+    async def check_closes(self) -> None:
+        self.held = OPENED['id']
+        first = asyncio.create_task(self.api.close(OPENED['id']))
+        while not self.sent('DELETE'):
+            await asyncio.sleep(0.01)
+        # More than a request can have.
+        self.many = [str(uuid.uuid4()) for _ in range(1002)]
+        closes = [
+            asyncio.create_task(self.api.close(session_id))
+            for session_id in self.many
+        ]
+        await asyncio.sleep(0.01)
+        self.assertEqual([], self.sent('PUT'))
+        self.assertFalse(any(it.done() for it in closes))
+        self.released.set()
+        await asyncio.gather(first, *closes)
 
     def test_clients_that_leave_get_no_further_turns(self) -> None:
         self.run_(self.check_turns())

@@ -2,6 +2,7 @@
 
 """console-svc-proxy: connects browsers and native clients to consoles."""
 
+import contextlib
 import logging
 import os
 import resource
@@ -17,7 +18,7 @@ from console_svc.cmd import start
 LOG = logging.getLogger(__name__)
 
 # The option groups that workers read.
-_GROUPS = ('proxy', 'rfb', 'vnc', 'spice', 'consoles', 'console_api')
+_GROUPS = ('proxy', 'rfb', 'vnc', 'spice', 'rdp', 'consoles', 'console_api')
 
 
 def main() -> int:
@@ -55,6 +56,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.hypervisors(conf)
         tls.spice_clients(conf)
         tls.spice_servers(conf)
+        tls.RDPServerTLS(conf)
         connection_files.connection_files(conf)
         for address in listening.addresses(conf):
             for listener in listening.listening_sockets(*address):
@@ -96,7 +98,9 @@ def _use_malloc() -> None:
     os.environ['PYTHONMALLOC'] = 'malloc'
     # The process id stays the same.
     arguments = [sys.executable, *sys.orig_argv[1:]]
-    os.execv(sys.executable, arguments)  # noqa: S606 (this program again)
+    # A security module may forbid it: the proxy works without, too.
+    with contextlib.suppress(OSError):
+        os.execv(sys.executable, arguments)  # noqa: S606 (this program again)
 
 
 def _raise_descriptor_limit() -> None:

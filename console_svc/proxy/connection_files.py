@@ -75,7 +75,8 @@ class ConnectionFiles:
 
     def _read(self) -> str | None:
         file = self._options.direct_ca
-        return file and pathlib.Path(file).read_text()
+        # PEM is ASCII, but comments between certificates may not be.
+        return file and pathlib.Path(file).read_text('ascii', 'replace')
 
     def _lines(self, token: str) -> Iterator[str]:
         options = self._options
@@ -87,8 +88,9 @@ class ConnectionFiles:
             port = options.direct_public_tls_port or options.direct_tls_port
             yield f'tls-port={port}'
             if self._authorities is not None:
-                # A value is one line.
-                yield 'ca=' + self._authorities.replace('\n', r'\n')
+                # A value is one line, with escapes (GLib, GKeyFile).
+                escaped = self._authorities.replace('\\', r'\\')
+                yield 'ca=' + escaped.replace('\n', r'\n')
         else:
             yield f'port={options.direct_public_port or options.direct_port}'
         yield f'password={token}'

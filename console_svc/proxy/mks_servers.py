@@ -34,6 +34,10 @@ from console_svc.proxy.streams import TCPStream
 
 LOG = logging.getLogger(__name__)
 
+# websockets logs requests, with the ticket, and frames; this silences it.
+_LIBRARY: Final = logging.getLogger(f'{__name__}.library')
+_LIBRARY.setLevel(logging.CRITICAL)
+
 # Most bytes of one message of the host.
 _LONGEST_MESSAGE: Final = 4 * 2**20
 
@@ -58,13 +62,28 @@ class MKSServers:
         :raises console_svc.proxy.errors.Unreachable: the host does not answer,
             is not trusted, or refuses the ticket
         """
-        ticket, thumbprint = _access(session)
+        access = _access(session)
         connection = await hypervisors.connect(session, self._timeout)
+        try:
+            server = await self._opened(connection, session, *access)
+            yield server
+        finally:
+            connection.abort()
+
+    async def _opened(
+        self,
+        connection: TCPStream,
+        session: OpenedSession,
+        ticket: str,
+        thumbprint: str | None,
+    ) -> 'MKSServer':
+        """The websocket on a new connection."""
         try:
             async with asyncio.timeout(self._timeout):
                 await _start_tls(connection, session.host, thumbprint)
                 server = MKSServer(connection, _url(session, ticket))
                 await server.open()
+                return server
         except (OSError, PeerClosed, InvalidHandshake, TimeoutError) as error:
             LOG.warning(
                 'The ESXi host at %s port %d is not usable: %s',
@@ -75,12 +94,7 @@ class MKSServers:
                 if isinstance(error, InvalidHandshake)
                 else str(error) or 'timed out',
             )
-            connection.abort()
             raise Unreachable('The ESXi host is not usable.') from None
-        try:
-            yield server
-        finally:
-            connection.abort()
 
 
 class MKSServer:
@@ -96,6 +110,7 @@ class MKSServer:
             parse_uri(url),
             subprotocols=[Subprotocol('binary')],
             max_size=_LONGEST_MESSAGE,
+            logger=_LIBRARY,
         )
         self._received: list[bytes] = []
 
@@ -115,7 +130,11 @@ class MKSServer:
 
     async def read(self) -> bytes:
         while not self._received:
-            if not await self._receive():
+            # Not open: the host has sent a close frame, or a wrong one.
+            if (
+                self._protocol.state is not State.OPEN
+                or not await self._receive()
+            ):
                 return b''
         data = b''.join(self._received)
         self._received.clear()

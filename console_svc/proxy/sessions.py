@@ -55,6 +55,8 @@ class Sessions:
         # Requests to close one.
         self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
+        # Whether the time-out of the drain has passed.
+        self._drained = False
 
     def __len__(self) -> int:
         return len(self._sessions) + len(self._joined) + self._opening
@@ -115,9 +117,12 @@ class Sessions:
             raise TryAgainLater('This console proxy has too many sessions.')
         self._opening += 1
         try:
-            return Session(await opening())
+            session = Session(await opening())
         finally:
             self._opening -= 1
+        if self._drained:
+            session.end(GoingDown())
+        return session
 
     async def _close(self, session_id: str) -> None:
         try:
@@ -169,6 +174,7 @@ class Sessions:
         deadline = time.monotonic() + timeout
         while len(self) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
+        self._drained = True
         for session_id in self._joined:
             self._joined.end(session_id, GoingDown())
 

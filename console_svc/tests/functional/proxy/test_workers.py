@@ -137,6 +137,8 @@ class WorkerTest(ProxyTest):
                 {'vnc': {'auth_schemes': 'vencrypt'}},
                 '/etc/pki/console-svc-proxy/ca-cert.pem',
             ),
+            ({'rdp': {'tls_ca_certs': '/nonexistent.pem'}}, '/nonexistent'),
+            ({'rdp': {'tls_verify': 'x'}}, 'tls_verify'),
         ):
             proxy = Proxy(self.service, **options)
             error = self.assertRaises(MultipleExceptions, proxy.setUp)

@@ -55,9 +55,7 @@ class RequestTest(testtools.TestCase):
         with mock.patch.object(Pages, 'get', side_effect=ZeroDivisionError):
 
             async def listen() -> accepting.Acceptor:
-                browsers = Browsers(
-                    conf, unused, unused, unused, unused, self.metrics
-                )
+                browsers = Browsers(conf, unused, unused, unused, self.metrics)
                 acceptor = accepting.browsers(conf, self.metrics, None)
                 acceptor.listen(self.listener, browsers.protocol)
                 return acceptor

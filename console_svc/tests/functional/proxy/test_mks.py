@@ -128,7 +128,7 @@ class MKSTest(ProxyTest):
     def test_access_paths_without_a_ticket_are_invalid(self) -> None:
         for path in (
             '{}',
-            '[]',
+            '{"ticket": 5}',
             '{"ticket": ""}',
             self.access(thumbprint='x'),
         ):

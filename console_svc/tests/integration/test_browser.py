@@ -220,7 +220,9 @@ class SpiceTest(BrowserTest):
         token = url.rpartition('=')[2]
         websocket = f'{self.proxy_.url}websockify?token={token}'
         self.assertEqual({websocket}, {channel.url for channel in channels})
-        self.assertEqual([], page.context.cookies())
+        for cookie in page.context.cookies():
+            self.assertTrue(cookie['name'].startswith('console-session-'))
+            self.assertNotIn(token, cookie['value'])
 
     def test_tickets_that_begin_with_a_zero_byte(self) -> None:
         page = self.page()

@@ -25,6 +25,34 @@ test("a refusal is final", () => {
     }
 });
 
+test("a refusal is temporary while a guest may restart", () => {
+    const [retry, clock] = newRetry();
+    retry.opened();
+    clock.now = 1_000;
+    assert.ok(retry.delay(1000));
+    clock.now += 29_999;
+    assert.ok(retry.delay(1008));
+    clock.now += 1;
+    assert.equal(retry.delay(1008), null);
+});
+
+test("a refusal is final if a session was ended", () => {
+    const [retry] = newRetry();
+    retry.opened();
+    retry.delay(1006);
+    retry.opened();
+    assert.equal(retry.delay(1008), null);
+    assert.equal(retry.delay(1008), null);
+});
+
+test("a refusal is final if the user asks for a connection", () => {
+    const [retry] = newRetry();
+    retry.opened();
+    retry.delay(1006);
+    retry.restart();
+    assert.equal(retry.delay(1008), null);
+});
+
 test("delays increase, and users are back within 5 seconds", () => {
     const [retry] = newRetry();
     const delays = Array.from({ length: 20 }, () => retry.delay(1006));

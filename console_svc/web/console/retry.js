@@ -8,8 +8,8 @@
 
 /**
  * Close codes after which the page connects again by itself: the network or
- * the proxy failed, or the guest is restarting. All others are final, such as
- * 1008: the token is invalid, or the session was ended.
+ * the proxy failed, or the guest is restarting. All others are final; 1008,
+ * the token is invalid or the session was ended, unless a guest restarts.
  */
 const TEMPORARY = new Set([
     1000,  // the hypervisor has closed, as in a reboot
@@ -23,6 +23,15 @@ const TEMPORARY = new Set([
 
 /** Milliseconds without a connection after which a page gives up. */
 const PATIENCE = 5 * 60_000;
+
+/** The code of a refusal by the API, or of a session that it has ended. */
+const REFUSED = 1008;
+
+/**
+ * Milliseconds after a lost connection in which a refusal is temporary: the
+ * token is not valid while its guest is off, as in a hard reboot.
+ */
+const RESTARTING = 30_000;
 
 /** Milliseconds of a connection after which the next attempt is immediate. */
 const STABLE = 5_000;
@@ -42,6 +51,7 @@ export class Retry {
         this.attempts = 0;
         this.since = this.now();
         this.openedAt = null;
+        this.lostAt = null;
     }
 
     opened() {
@@ -55,10 +65,15 @@ export class Retry {
      */
     delay(code) {
         const now = this.now();
-        if (this.openedAt !== null && now - this.openedAt >= STABLE)
-            this.restart();
+        const wasOpen = this.openedAt !== null;
+        if (wasOpen && now - this.openedAt >= STABLE) this.restart();
         this.openedAt = null;
-        if (!TEMPORARY.has(code) || now - this.since >= PATIENCE) return null;
+        const isTemporary = TEMPORARY.has(code);
+        if (wasOpen) this.lostAt = isTemporary ? now : null;
+        const isRestarting = code === REFUSED && this.lostAt !== null
+            && now - this.lostAt < RESTARTING;
+        if (!isTemporary && !isRestarting || now - this.since >= PATIENCE)
+            return null;
         const longest = Math.min(LONGEST, 250 * 2 ** this.attempts++);
         // Not all browsers of a proxy that was restarted at the same time.
         return longest * (0.5 + Math.random() / 2);

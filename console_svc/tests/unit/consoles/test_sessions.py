@@ -441,7 +441,6 @@ class SessionMachine(RuleBasedStateMachine):
         self.proxies = [str(uuid.uuid4()) for _ in range(2)]
         self.process: dict[str, str] = {}
         self.lapsing: dict[str, int] = {}
-        self.named: dict[str, int] = {}
         self.ended: dict[str, str] = {}
 
     @rule(target=tokens)
@@ -496,7 +495,6 @@ class SessionMachine(RuleBasedStateMachine):
             return
         if session_id in self.process:
             self._extend(self.process[session_id])
-            return
         token, until = self.alive[session_id]
         # A session is extended once a third of its lapse time has passed.
         if until <= self.service.now + LAPSE * 2 // 3:
@@ -508,12 +506,12 @@ class SessionMachine(RuleBasedStateMachine):
         answer = self.service.keep_proxy(session_id, proxy_id=proxy_id)
         self._extend(proxy_id)
         assert set(answer.kept) == {session_id} & self.alive.keys()
-        now = self.service.now
-        if answer.kept and (
-            self.process.get(session_id) != proxy_id
-            or self.named[session_id] <= now - 200
-        ):
-            self.named[session_id] = now
+        if answer.kept:
+            now = self.service.now
+            token, until = self.alive[session_id]
+            # Without being named again, it lapses after ten minutes.
+            if self.process.get(session_id) != proxy_id or until <= now + 400:
+                self.alive[session_id] = (token, now + 600)
             self.process[session_id] = proxy_id
         self._check(answer, proxy_id)
 
@@ -552,10 +550,10 @@ class SessionMachine(RuleBasedStateMachine):
     def revoke(self, token: str) -> None:
         self.service.tokens.revoke(CONTEXT, token)
         self.valid.pop(token, None)
-        for session_id, (owner, _) in self.alive.items():
+        for session_id, (owner, until) in self.alive.items():
             if owner == token and session_id in self.process:
                 self.ended[session_id] = self.process.pop(session_id)
-                self.closed[session_id] = self.named[session_id] + 600
+                self.closed[session_id] = until
         self.alive = {
             session_id: (owner, until)
             for session_id, (owner, until) in self.alive.items()
@@ -572,14 +570,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.alive = {
             session_id: (token, until)
             for session_id, (token, until) in self.alive.items()
-            if min(
-                self._until(session_id),
-                self.named[session_id] + 600
-                if session_id in self.process
-                else until,
-            )
-            + LAPSE
-            > self.service.now
+            if self._until(session_id) + LAPSE > self.service.now
         }
         self.lapsing = {
             proxy_id: until
@@ -609,9 +600,10 @@ class SessionMachine(RuleBasedStateMachine):
 
     def _until(self, session_id: str) -> int:
         """When a session lapses."""
+        until = self.alive[session_id][1]
         if session_id in self.process:
-            return self.lapsing[self.process[session_id]]
-        return self.alive[session_id][1]
+            return min(until, self.lapsing[self.process[session_id]])
+        return until
 
 
 class SessionMachineTest(testtools.TestCase):

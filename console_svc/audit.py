@@ -16,7 +16,7 @@ from typing import Any
 
 from console_svc import exception
 from console_svc.context import RequestContext
-from console_svc.objects import ConsoleSession
+from console_svc.objects import ConsoleSession, Grant
 
 LOG = logging.getLogger('console_svc.audit')
 
@@ -47,6 +47,22 @@ _ACTIONS = {
 Counter = Callable[[str, str], None]
 #: Called with the context, the type and the content of each event.
 Notifier = Callable[[RequestContext, str, Mapping[str, Any]], None]
+
+
+def target_of(
+    grant: Grant | ConsoleSession, client_address: str | None
+) -> dict[str, object]:
+    """The target of an event about a session.
+
+    :param grant: what opens the session, or the session
+    :param client_address: the address of the proxy's client
+    """
+    return {
+        'server_id': grant.server_id,
+        'console_type': grant.console_type,
+        'token': grant.token_hash,
+        'client_address': client_address,
+    }
 
 
 class Audit:
@@ -111,12 +127,9 @@ class Audit:
             self.success(
                 context,
                 END,
-                server_id=session.server_id,
-                console_type=session.console_type,
                 session_id=session.id,
-                token=session.token_hash,
-                client_address=session.client_address,
                 reason=reason,
+                **target_of(session, session.client_address),
             )
 
     def _record(

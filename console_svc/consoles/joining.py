@@ -57,10 +57,7 @@ class SessionJoins:
                 context,
                 audit.OPEN,
                 error,
-                server_id=found.server_id,
-                console_type=found.console_type,
-                token=found.token_hash,
-                client_address=client_address,
+                **audit.target_of(found, client_address),
             )
             raise error
         return session, found.connect_info

@@ -7,6 +7,7 @@ import uuid
 from oslo_config import cfg
 
 from console_svc.consoles.tokens import hash_of
+from console_svc.db.database import Database
 from console_svc.objects import NEVER, ConsoleSession, ConsoleType, Grant
 
 
@@ -49,6 +50,19 @@ def alive_until(conf: cfg.ConfigOpts, session: ConsoleSession) -> int:
     """When a new session lapses: at its expiry at the latest."""
     until = session.created_at + int(conf.consoleauth.session_lapse)
     return min(until, session.expires or until)
+
+
+def find_opened(
+    database: Database, session: ConsoleSession
+) -> ConsoleSession | None:
+    """The session that a repeated request has opened before.
+
+    :param session: that of the repetition; it has the same id
+    """
+    opened = database.sessions.get(session.id)
+    if opened is None or opened.token_hash != session.token_hash:
+        return None
+    return opened
 
 
 def is_channel(session: ConsoleSession) -> bool:

@@ -82,42 +82,29 @@ class Resumptions:
         try:
             outcome = self._store(session, hash_of(previous_secret), now)
         except exception.ConsoleSvcError as error:
-            if opened := self._find(session):
+            opened = new_sessions.find_opened(self._database, session)
+            if opened:
                 return opened, found.connect_info, None
             self._audit.refusal(
                 context,
                 audit.OPEN,
                 error,
-                server_id=session.server_id,
-                console_type=session.console_type,
-                token=session.token_hash,
-                client_address=client_address,
+                **audit.target_of(session, client_address),
             )
             raise
         if outcome is None:
-            if opened := self._find(session):
-                return opened, found.connect_info, None
-            return None
+            opened = new_sessions.find_opened(self._database, session)
+            return (opened, found.connect_info, None) if opened else None
         self._audit.ends(context, outcome.resumed, 'resumed')
         self._audit.ends(context, outcome.replaced, 'replaced')
         self._audit.success(
             context,
             audit.OPEN,
-            server_id=session.server_id,
-            console_type=session.console_type,
-            token=session.token_hash,
             session_id=session.id,
-            client_address=client_address,
             reason='resumed',
+            **audit.target_of(session, client_address),
         )
         return session, found.connect_info, outcome.previous_id
-
-    def _find(self, session: ConsoleSession) -> ConsoleSession | None:
-        """The session that a repeated request has opened before."""
-        opened = self._database.sessions.get(session.id)
-        if opened is None or opened.token_hash != session.token_hash:
-            return None
-        return opened
 
     def _can_be_used(self, token: ConsoleAuthToken, now: int) -> bool:
         """Whether the token opens any number of sessions.

@@ -159,8 +159,8 @@ class ConsoleSessions:
                 exception.TokenUsedUp,
                 exception.TooManySessions,
             ):
-                opened = self._database.sessions.get(session.id)
-                if opened is None or opened.token_hash != grant.token_hash:
+                opened = new_sessions.find_opened(self._database, session)
+                if opened is None:
                     raise
                 return opened
         except exception.ConsoleSvcError as error:
@@ -168,21 +168,15 @@ class ConsoleSessions:
                 context,
                 audit.OPEN,
                 error,
-                server_id=grant.server_id,
-                console_type=grant.console_type,
-                token=grant.token_hash,
-                client_address=client_address,
+                **audit.target_of(grant, client_address),
             )
             raise
         self._audit.ends(context, replaced, 'replaced')
         self._audit.success(
             context,
             audit.OPEN,
-            server_id=grant.server_id,
-            console_type=grant.console_type,
-            token=grant.token_hash,
             session_id=session.id,
-            client_address=client_address,
+            **audit.target_of(session, client_address),
         )
         return session
 

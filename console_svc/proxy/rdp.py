@@ -5,6 +5,7 @@
 See :mod:`console_svc.protocols.rdp`.
 """
 
+import collections
 import contextlib
 import http
 import logging
@@ -41,7 +42,7 @@ class RDPServers:
     @contextlib.asynccontextmanager
     async def connected(
         self, session: OpenedSession, browser: Stream
-    ) -> AsyncIterator[TCPStream]:
+    ) -> AsyncIterator['RDPServer']:
         """A connection inside TLS to a session's console.
 
         It is closed with the context. The browser has the answer to its
@@ -70,7 +71,7 @@ class RDPServers:
                 raise
             answer = rdp.response(confirm, server.peer_certificates())
             await self._send(browser, answer)
-            yield server
+            yield RDPServer(server)
 
     async def _receive(self, browser: Stream) -> bytes | None:
         """The X.224 request of a browser; None: it has none."""
@@ -128,6 +129,32 @@ class RDPServers:
             await browser.write(answer)
         except OSError:
             raise ClientFailed('The client closed the connection.') from None
+
+
+class RDPServer:
+    """An RDP server, whose PDUs are read one by one.
+
+    :param connection: inside TLS
+    """
+
+    def __init__(self, connection: TCPStream) -> None:
+        self._connection = connection
+        self._cutter = rdp.Cutter()
+        self._pieces: collections.deque[bytes] = collections.deque()
+
+    async def read(self) -> bytes:
+        while not self._pieces:
+            data = await self._connection.read()
+            if not data:
+                return b''
+            self._pieces.extend(self._cutter.cut(data))
+        return self._pieces.popleft()
+
+    async def write(self, data: bytes) -> None:
+        await self._connection.write(data)
+
+    async def finish(self) -> None:
+        await self._connection.finish()
 
 
 def _identifier(session: OpenedSession) -> str | None:

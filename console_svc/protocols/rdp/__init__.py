@@ -10,6 +10,7 @@ the connection is inside TLS, and is relayed.
 As those of RFB, the handshakes are generators without I/O.
 """
 
+from console_svc.protocols.rdp.cutting import Cutter
 from console_svc.protocols.rdp.rdcleanpath import (
     receive_request,
     refusal,
@@ -23,6 +24,7 @@ from console_svc.protocols.rdp.wire import (
 )
 
 __all__ = [
+    'Cutter',
     'NegotiationError',
     'RDPError',
     'connect',

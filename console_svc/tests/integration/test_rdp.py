@@ -14,7 +14,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from console_svc.tests.functional.proxy.base import ProxyTest
 from console_svc.tests.integration.rdp_servers import (
     COLOURS,
+    WHITE,
     Shadow,
+    Xrdp,
 )
 from console_svc.tests.programs import certificates, process
 from console_svc.tests.programs.service import Service
@@ -181,3 +183,20 @@ class ShadowTest(RDPTest):
         for session in self.sessions():
             self.end(session)
         self.wait_for_state(page, 'disconnected')
+
+
+class XrdpTest(RDPTest):
+    def test_page_shows_the_session_and_types(self) -> None:
+        server = self.useFixture(Xrdp(self.folder))
+        page = self.open(server.port)
+        self.log_in(page)
+        self.wait_for_state(page, 'connected')
+        self.press(page, 'Enter', WHITE)
+        self.check_keys(page)
+        page.screenshot(path=SCREENSHOTS / 'page-rdp-xrdp.png')
+        # The terminal pastes the clipboard, which is a key for it.
+        page.click('button:has-text("Clipboard")')
+        page.fill('dialog textarea', '2')
+        page.click('dialog button[value="send"]')
+        self.press(page, 'Shift+Insert', COLOURS['2'])
+        self.check_ended(page)

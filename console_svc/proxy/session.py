@@ -5,7 +5,7 @@
 import asyncio
 import contextlib
 import time
-from typing import Final
+from typing import Final, Protocol
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import Ended
@@ -13,6 +13,17 @@ from console_svc.proxy.streams import Server, Stream
 
 # Seconds to relay the last input of a client that has closed.
 _LAST_INPUT_TIMEOUT: Final = 5
+
+
+class Input(Protocol):
+    """What a client sends, before the console gets it."""
+
+    def passed(self, data: bytes) -> bytes:
+        """What the console gets of the client's next bytes.
+
+        :raises console_svc.proxy.errors.Ended: the client violates the
+            protocol
+        """
 
 
 class Session:
@@ -25,6 +36,7 @@ class Session:
         '_counted',
         'deadline',
         'ended',
+        'input',
         'moved_at',
         'opened',
         'received',
@@ -43,6 +55,8 @@ class Session:
         )
         #: Monotonic time at which bytes were last seen to move.
         self.moved_at = time.monotonic()
+        #: Filters what the client sends; None: it is relayed unparsed.
+        self.input: Input | None = None
         self._counted = (0, 0)
 
     def end(self, ending: Ended) -> None:
@@ -96,6 +110,10 @@ class Session:
     async def _from_client(self, client: Stream, server: Server) -> None:
         while data := await client.read():
             self.received += len(data)
+            if self.input is not None:
+                data = self.input.passed(data)
+                if not data:
+                    continue
             await server.write(data)
 
     async def _to_client(self, client: Stream, server: Server) -> None:

@@ -8,7 +8,7 @@ from websockets.frames import CloseCode
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
-from console_svc.proxy.errors import Ended
+from console_svc.proxy.errors import ClientFailed, Ended
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.session import Session
 from console_svc.proxy.sessions import Sessions
@@ -41,12 +41,61 @@ class Fails(Hangs):
         raise self._error
 
 
-class RelayTest(testtools.TestCase):
-    def relay(self, client: Hangs, server: Hangs) -> None:
-        async def run() -> None:
-            await Session(OPENED).relay(client, server)
+class Sends(Hangs):
+    """A stream that sends some bytes, and ends."""
 
-        asyncio.run(run())
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks = [*chunks, b'']
+
+    async def read(self) -> bytes:
+        return self._chunks.pop(0)
+
+
+class Receives(Hangs):
+    """A stream that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+
+    async def write(self, data: bytes) -> None:
+        self.received.append(data)
+
+    async def finish(self) -> None:
+        pass
+
+
+class WithoutLetters:
+    """A filter that drops lower-case letters, and refuses others."""
+
+    def passed(self, data: bytes) -> bytes:
+        if data.isupper():
+            raise ClientFailed('upper case')
+        return bytes(it for it in data if not chr(it).islower())
+
+
+class RelayTest(testtools.TestCase):
+    def relay(
+        self, client: Hangs, server: Hangs, is_filtered: bool = False
+    ) -> Session:
+        async def run() -> Session:
+            session = Session(OPENED)
+            if is_filtered:
+                session.input = WithoutLetters()
+            await session.relay(client, server)
+            return session
+
+        return asyncio.run(run())
+
+    def test_filter_decides_what_the_console_gets(self) -> None:
+        server = Receives()
+        session = self.relay(Sends(b'a1b', b'cd', b'2'), server, True)
+        self.assertEqual([b'1', b'2'], server.received)
+        self.assertEqual(6, session.received)
+
+    def test_filter_can_end_the_session(self) -> None:
+        self.assertRaises(
+            ClientFailed, self.relay, Sends(b'A'), Receives(), True
+        )
 
     def test_unexpected_errors_of_either_end_are_raised(self) -> None:
         error = ZeroDivisionError()

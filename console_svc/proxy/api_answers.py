@@ -37,6 +37,10 @@ _SPICE_TYPES: Final = frozenset({'spice-html5', SPICE_DIRECT})
 # The console type whose protocol is RDP.
 _RDP_TYPE: Final = 'rdp-html5'
 
+#: The modes of a session: the client drives the console, or watches it.
+CONTROL: Final = 'control'
+VIEW: Final = 'view'
+
 # The API's message of the only 403 that is about the token, and not about the
 # credential of the proxy.
 WRONG_ADDRESS: Final = 'Token was issued to another address'
@@ -90,6 +94,7 @@ class OpenedSession:
 
     :param deadline: monotonic time at which it must end; None: never
     :param previous_id: the session that it resumes; None: none
+    :param mode: :data:`CONTROL` or :data:`VIEW`
     """
 
     id: str
@@ -101,6 +106,7 @@ class OpenedSession:
     deadline: float | None
     previous_id: str | None = None
     tls_port: int | None = None
+    mode: str = CONTROL
 
     @property
     def speaks_rfb(self) -> bool:
@@ -126,11 +132,15 @@ class KeptProcess:
         which the session must end; None: never
     :param ended: ids of sessions that have ended and are not closed
     :param count: the number of sessions that continue
+    :param reasons: why sessions have ended, for their users, by id
+    :param modes: those that have changed, by session id
     """
 
     kept: Mapping[str, float | None]
     ended: Sequence[str]
     count: int
+    reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    modes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def opened(response: Response) -> OpenedSession:
@@ -166,6 +176,7 @@ def opened(response: Response) -> OpenedSession:
             {'previous_id': None, **session}, 'previous_id', str, NoneType
         ),
         tls_port=_port(session, 'tls_port', int, NoneType),
+        mode=_mode(session.get('mode', CONTROL)),
     )
 
 
@@ -224,7 +235,23 @@ def kept_process(response: Response) -> KeptProcess:
         raise ApiUnavailable(
             '"ended_session_ids" in its response has the wrong type'
         )
-    return KeptProcess(sessions, ended, _member(process, 'session_count', int))
+    # An older API has neither reasons nor modes.
+    optional = {'ended': {}, 'modes': {}, **process}
+    reasons = _member(optional, 'ended', dict)
+    modes = _member(optional, 'modes', dict)
+    return KeptProcess(
+        sessions,
+        ended,
+        _member(process, 'session_count', int),
+        {it: _member(reasons, it, str) for it in reasons},
+        {it: _mode(mode) for it, mode in modes.items()},
+    )
+
+
+def _mode(value: Any) -> str:
+    if value not in (CONTROL, VIEW):
+        raise ApiUnavailable('"mode" in its response is unknown')
+    return str(value)
 
 
 def _deadline(session: Any, response: Response) -> float | None:

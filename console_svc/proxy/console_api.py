@@ -51,17 +51,24 @@ class ConsoleApi:
         self._refused = admission.RefusedTokens()
 
     async def open(
-        self, token: str, client_address: str, secrets: Mapping[str, str] = {}
+        self,
+        token: str,
+        client_address: str,
+        secrets: Mapping[str, str] = {},
+        takes_over: bool = False,
     ) -> OpenedSession:
         """Open a session with a console token.
 
         :param secrets: those of this session and of the one to resume
+        :param takes_over: whether to end the session that has the console
         :raises console_svc.proxy.errors.Refused: the token is not accepted
         :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
             or the address opens too many sessions at once
         """
         self._refused.check(token)
-        wanted = {'client_address': client_address, **secrets}
+        wanted: dict[str, Any] = {'client_address': client_address, **secrets}
+        if takes_over:
+            wanted['takeover'] = True
         closes = [*self._closes]
         try:
             return await self._open_once(token, client_address, wanted)
@@ -74,7 +81,7 @@ class ConsoleApi:
         return await self._open_once(token, client_address, wanted)
 
     async def _open_once(
-        self, token: str, client_address: str, wanted: Mapping[str, str]
+        self, token: str, client_address: str, wanted: Mapping[str, Any]
     ) -> OpenedSession:
         try:
             return await self._opened(
@@ -149,11 +156,15 @@ class ConsoleApi:
         )
         return api_answers.kept(response)
 
-    async def keep_process(self, ids: Sequence[str]) -> KeptProcess | None:
+    async def keep_process(
+        self, ids: Sequence[str], modes: Mapping[str, str] = {}
+    ) -> KeptProcess | None:
         """Keep all sessions of this process alive.
 
         :param ids: those that the API may not know to be of this process, at
             most :data:`.BATCH`
+        :param modes: those that the sessions have now, by id, where the API
+            has asked for another one
         :returns: None: the API is of an older version, which only has
             :meth:`keep`
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
@@ -161,7 +172,13 @@ class ConsoleApi:
         response = await self._client.request(
             'PUT',
             SESSIONS,
-            {'console_sessions': {'ids': [*ids], 'proxy_id': self._proxy_id}},
+            {
+                'console_sessions': {
+                    'ids': [*ids],
+                    'proxy_id': self._proxy_id,
+                    **({'modes': {**modes}} if modes else {}),
+                }
+            },
         )
         if response.status == http.HTTPStatus.BAD_REQUEST:
             return None

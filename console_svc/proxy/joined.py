@@ -9,7 +9,6 @@ the first one keeps the session alive as one of its own.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.closer import BATCH
 from console_svc.proxy.console_api import ConsoleApi
@@ -20,7 +19,6 @@ class Connection(Protocol):
     """A connection of a session."""
 
     deadline: float | None
-    moved_at: float
 
     @property
     def opened(self) -> OpenedSession:
@@ -37,19 +35,11 @@ class Joined(Generic[_T]):
     """The connections of each session that this process has.
 
     :param own: id -> the first connection of a session; a live view
-    :param activity: of sessions with connections in several processes; None:
-        there are none
     """
 
-    def __init__(
-        self,
-        api: ConsoleApi,
-        own: Mapping[str, _T],
-        activity: Activity | None,
-    ) -> None:
+    def __init__(self, api: ConsoleApi, own: Mapping[str, _T]) -> None:
         self._api = api
         self._own = own
-        self._activity = activity
         self._further: dict[str, list[_T]] = {}
         self._number = 0
 
@@ -89,15 +79,6 @@ class Joined(Generic[_T]):
         """Set when a session must end, in monotonic time; None: never."""
         for connection in self.of(session_id):
             connection.deadline = deadline
-
-    def share_activity(self, session_id: str) -> None:
-        """A connection that is idle stays while another one is not."""
-        connections = self.of(session_id)
-        moved_at = max(it.moved_at for it in connections)
-        if self._activity is not None:
-            moved_at = self._activity.latest(session_id, moved_at)
-        for connection in connections:
-            connection.moved_at = moved_at
 
     async def check_others(self) -> Sequence[str]:
         """Ask the API about the sessions of other processes.

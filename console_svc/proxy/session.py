@@ -5,10 +5,11 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
-from console_svc.proxy.api_answers import OpenedSession
-from console_svc.proxy.errors import Ended
+from console_svc.proxy.api_answers import VIEW, OpenedSession
+from console_svc.proxy.errors import Ended, Refused
 from console_svc.proxy.streams import Server, Stream
 
 # Seconds to relay the last input of a client that has closed.
@@ -25,6 +26,16 @@ class Input(Protocol):
             protocol
         """
 
+    def change(self, is_view: bool) -> bytes:
+        """Begin to drop input, or end it.
+
+        :returns: what the console must get now: the release of keys
+        :raises console_svc.proxy.errors.Ended: input cannot be dropped
+        """
+
+    def take_seen(self) -> bool:
+        """Whether input has come since the last call."""
+
 
 class Session:
     """A client connected to a console.
@@ -34,10 +45,15 @@ class Session:
 
     __slots__ = (
         '_counted',
+        '_release',
+        '_server',
+        'active_at',
+        'activity_id',
         'deadline',
         'ended',
         'input',
-        'moved_at',
+        'mode',
+        'mode_changed',
         'opened',
         'received',
         'sent',
@@ -53,11 +69,19 @@ class Session:
         self.ended: asyncio.Future[None] = (
             asyncio.get_running_loop().create_future()
         )
-        #: Monotonic time at which bytes were last seen to move.
-        self.moved_at = time.monotonic()
+        #: Monotonic time at which input was last seen.
+        self.active_at = time.monotonic()
+        #: A UUID of what is idle as a whole: the session, or a page.
+        self.activity_id = opened.id
+        self.mode = opened.mode
+        #: Called with the new mode.
+        self.mode_changed: Callable[[str], None] = _ignore
         #: Filters what the client sends; None: it is relayed unparsed.
         self.input: Input | None = None
         self._counted = (0, 0)
+        # Where the relay writes what the client sends.
+        self._server: Server | None = None
+        self._release: asyncio.Task[None] | None = None
 
     def end(self, ending: Ended) -> None:
         """End the session, unless it is ending already."""
@@ -73,9 +97,39 @@ class Session:
         """
         before, self._counted = self._counted, (self.received, self.sent)
         moved = (self.received - before[0], self.sent - before[1])
-        if any(moved):
-            self.moved_at = now
+        # Without a filter, the proxy does not know what is input.
+        if self.input.take_seen() if self.input else moved[0]:
+            self.active_at = now
         return moved
+
+    def set_mode(self, mode: str) -> None:
+        """Obey another mode, while the client stays connected.
+
+        Keys that the client has pressed are released, if it must only view
+        from now on.
+        """
+        if mode == self.mode:
+            return
+        self.mode = mode
+        is_view = mode == VIEW
+        if self.input is not None:
+            try:
+                release = self.input.change(is_view)
+            except Ended as ending:
+                self.end(ending)
+                return
+            if release and self._server is not None:
+                self._release = asyncio.create_task(
+                    self._write(self._server, release)
+                )
+        elif is_view:
+            self.end(Refused('The session must not control the console.'))
+        self.mode_changed(mode)
+
+    async def _write(self, server: Server, data: bytes) -> None:
+        # The relay notices that the connection is closed.
+        with contextlib.suppress(OSError):
+            await server.write(data)
 
     async def relay(self, client: Stream, server: Server) -> None:
         """Relay bytes in both directions until either end closes.
@@ -86,6 +140,7 @@ class Session:
         :raises Exception: what relaying has raised, unless an end closed the
             connection
         """
+        self._server = server
         pumps = [
             asyncio.ensure_future(self._from_client(client, server)),
             asyncio.ensure_future(self._to_client(client, server)),
@@ -134,6 +189,10 @@ class Session:
             async with asyncio.timeout(_LAST_INPUT_TIMEOUT):
                 while await server.read():
                     pass
+
+
+def _ignore(_: str) -> None:
+    """Nothing depends on the mode."""
 
 
 async def _first_of(*futures: asyncio.Future[None]) -> None:

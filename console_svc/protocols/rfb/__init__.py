@@ -25,6 +25,7 @@ from console_svc.protocols.rfb.server import (
     receive,
     refuse,
     reject,
+    shared_flag,
     welcome,
 )
 from console_svc.protocols.rfb.wire import (
@@ -71,6 +72,7 @@ __all__ = [
     'response',
     'result',
     'security_types',
+    'shared_flag',
     'vencrypt_subtypes',
     'welcome',
 ]

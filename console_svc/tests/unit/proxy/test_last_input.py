@@ -8,6 +8,7 @@ from typing import Any
 import testtools
 import uvloop
 
+from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.session import Session
 
 _PIECES = [b'1', b'2', b'3', b'4']
@@ -54,7 +55,9 @@ class LastInputTest(testtools.TestCase):
     async def check(self) -> None:
         server: Any = BusyServer()
         client: Any = ClosedClient()
-        opened: Any = type('Opened', (), {'id': 'id', 'deadline': None})
+        opened = OpenedSession(
+            'id', 'server', 'serial', '192.0.2.1', 1, None, None
+        )
         await Session(opened).relay(client, server)
         self.assertEqual(_PIECES, server.received)
         self.assertTrue(server.finished)

@@ -7,63 +7,30 @@ if something depends on it: what its client sends is not parsed otherwise.
 """
 
 import logging
-from typing import Protocol
 
 from oslo_config import cfg
 
-from console_svc.protocols import spice
+from console_svc.protocols import rfb, serial, spice
+from console_svc.protocols.input_filter import InputFilter, ProtocolError
 from console_svc.proxy.api_answers import VIEW, OpenedSession
 from console_svc.proxy.errors import ClientFailed, Refused
 
 LOG = logging.getLogger(__name__)
 
 
-class ProtocolError(Exception):
-    """Until protocols has one."""
-
-
-class Filter(Protocol):
-    """A filter of a protocol's messages, as in :mod:`console_svc.protocols`.
-
-    :ivar is_view: whether it drops input
-    :ivar input_seen: whether input has come, also if it was dropped
-    """
-
-    is_view: bool
-    input_seen: bool
-
-    def feed(self, data: bytes) -> bytes:
-        """What the console gets of the client's next bytes.
-
-        :raises ProtocolError: they are not of the protocol
-        """
-
-
-class Serial:
-    """All bytes are input."""
-
-    def __init__(self, is_view: bool) -> None:
-        self.is_view = is_view
-        self.input_seen = False
-
-    def feed(self, data: bytes) -> bytes:
-        if data:
-            self.input_seen = True
-        return b'' if self.is_view else data
-
-
 class ClientInput:
     """What a client sends, through the filter of its protocol.
 
-    Where the client drives the console, the proxy only looks: messages that
-    it does not know pass. From then on it cannot tell input from the rest.
+    A client with control may send messages that the filter does not know. From
+    then on all passes, and counts as input.
     """
 
-    __slots__ = ('_filter', '_is_known')
+    __slots__ = ('_filter', '_is_lost')
 
-    def __init__(self, filter_: Filter) -> None:
+    def __init__(self, filter_: InputFilter) -> None:
         self._filter = filter_
-        self._is_known = True
+        # Whether it is unknown where messages begin.
+        self._is_lost = False
 
     def passed(self, data: bytes) -> bytes:
         """What the console gets of the client's next bytes.
@@ -71,13 +38,18 @@ class ClientInput:
         :raises console_svc.proxy.errors.ClientFailed: the client may only
             view, and violates the protocol
         """
-        if not self._is_known:
+        if self._is_lost:
             self._filter.input_seen = True
             return data
+        pending = self._filter.pending
         try:
             return self._filter.feed(data)
         except ProtocolError as error:
-            raise ClientFailed(f'The client sent {error}.') from None
+            if self._filter.is_view:
+                raise ClientFailed(str(error)) from None
+            LOG.debug('A client with control is not parsed: %s', error)
+        self._is_lost = True
+        return self.passed(pending + data)
 
     def change(self, is_view: bool) -> bytes:
         """Begin to drop input, or end it.
@@ -85,6 +57,8 @@ class ClientInput:
         :returns: what the console must get now: the release of keys
         :raises console_svc.proxy.errors.Refused: input cannot be dropped
         """
+        if self._is_lost and is_view:
+            raise Refused('The session must not control the console any more.')
         self._filter.is_view = is_view
         return self._filter.feed(b'')
 
@@ -109,11 +83,13 @@ def input_of(
     options = conf.proxy
     if not (is_view or options.idle_timeout or options.hand_over):
         return None
+    if session.speaks_rfb:
+        return ClientInput(rfb.Filter(is_view))
     if session.console_type == 'serial':
-        return ClientInput(Serial(is_view))
+        return ClientInput(serial.Filter(is_view))
     if is_view:
         raise Refused(
             f'Consoles of the type {session.console_type} cannot be opened '
-            'without control.'
+            'to view only.'
         )
     return None

@@ -4,8 +4,6 @@
 
 Peers that announce RFB 4 or 5 are taken for 3.8.
 
-Beside them, the filter of what a client sends afterwards (:class:`Filter`).
-
 They do no I/O. A handshake is a generator that yields its next step
 (:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`) and is
 sent the result, so the same code serves blocking sockets and asyncio.
@@ -19,7 +17,6 @@ from console_svc.protocols.rfb.client import (
     security_types,
     vencrypt_subtypes,
 )
-from console_svc.protocols.rfb.input_filter import Filter
 from console_svc.protocols.rfb.password import generate_password
 from console_svc.protocols.rfb.server import (
     Credentials,
@@ -28,7 +25,6 @@ from console_svc.protocols.rfb.server import (
     receive,
     refuse,
     reject,
-    shared_flag,
     welcome,
 )
 from console_svc.protocols.rfb.wire import (
@@ -57,7 +53,6 @@ __all__ = [
     'X509_VNC',
     'XVP',
     'Credentials',
-    'Filter',
     'Handshake',
     'RFBError',
     'Read',
@@ -76,7 +71,6 @@ __all__ = [
     'response',
     'result',
     'security_types',
-    'shared_flag',
     'vencrypt_subtypes',
     'welcome',
 ]

@@ -90,13 +90,12 @@ class Filter:
         '_body_passes',
         '_head',
         '_pressed',
-        '_was_view',
         'input_seen',
         'is_view',
     )
 
     def __init__(self, is_view: bool) -> None:
-        self.is_view = self._was_view = is_view
+        self.is_view = is_view
         self.input_seen = False
         # The start of a message, of which nothing has passed.
         self._head = b''
@@ -115,10 +114,9 @@ class Filter:
             if self._body:
                 return passed[0] if passed else b''
             data = data[taken:]
-        if self.is_view is not self._was_view:
-            self._was_view = self.is_view
-            if self.is_view:
-                passed.append(self._pressed.release())
+        if self.is_view and self._pressed:
+            # Control was withdrawn.
+            passed.append(self._pressed.release())
         if self._head:
             data, self._head = self._head + data, b''
         self._messages(data, passed)

@@ -24,6 +24,9 @@ class Pressed:
         # The position of the pointer, while a button is down.
         self._pointer = b''
 
+    def __bool__(self) -> bool:
+        return bool(self._keys or self._pointer)
+
     def key(self, message: bytes) -> bytes:
         """Note a KeyEvent (RFC 6143, section 7.5.4).
 

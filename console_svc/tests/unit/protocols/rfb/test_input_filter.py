@@ -183,7 +183,7 @@ class SwitchTest(testtools.TestCase):
             + messages.qemu_key(0x43, 0x2E, True)
             + messages.qemu_key(0x43, 0x2E, False)
             + messages.pointer(1, 10, 20)
-            + messages.pointer(5, 30, 40)
+            + messages.pointer(4, 30, 40)
         )
         self.assertEqual(
             messages.key(0xFFE3, False)

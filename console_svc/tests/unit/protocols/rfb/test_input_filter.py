@@ -194,6 +194,10 @@ class SwitchTest(testtools.TestCase):
         )
         self.assertEqual(b'', self.filter.feed(b''))
 
+    def test_a_button_alone_is_released(self) -> None:
+        self.filter.feed(messages.pointer(2, 10, 20))
+        self.assertEqual(messages.pointer(0, 10, 20), self.withdraw())
+
     def test_nothing_is_released_that_is_up(self) -> None:
         self.filter.feed(messages.key(0x41, True) + messages.key(0x41, False))
         self.filter.feed(messages.pointer(1) + messages.pointer(0))

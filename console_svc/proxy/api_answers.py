@@ -209,6 +209,19 @@ def logged_in(response: Response) -> OpenedSession:
     return opened(response)
 
 
+def modes(response: Response) -> Mapping[str, str]:
+    """The modes in the answer to a keep-alive request, by session id.
+
+    :raises console_svc.proxy.errors.ApiUnavailable: the answer is unexpected
+    """
+    return {
+        session['id']: _mode(session['mode'])
+        for session in response.document['console_sessions']
+        # An older API does not tell.
+        if 'mode' in session
+    }
+
+
 def kept(response: Response) -> Mapping[str, float | None]:
     """The sessions in the answer to a keep-alive request.
 

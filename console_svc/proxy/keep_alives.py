@@ -7,6 +7,7 @@ that were opened since the last one, and the answers those that have ended. All
 are named if the API counts fewer than there are, and once a minute.
 """
 
+import itertools
 import time
 from collections.abc import Callable, KeysView, Mapping, Sequence
 from typing import Final
@@ -112,11 +113,12 @@ class KeepAlives:
         """
         count = None
         for batch in _batches(ids) or [[]]:
-            obeyed = {**self._modes}
+            obeyed = dict(itertools.islice(self._modes.items(), BATCH))
             answer = await self._api.keep_process(batch, obeyed)
             if answer is None:
                 return None
-            self._modes.clear()
+            for session_id in obeyed:
+                del self._modes[session_id]
             count = answer.count
             self._uncounted.difference_update(batch)
             self._apply(batch, answer.kept)

@@ -28,6 +28,7 @@ from console_svc.protocols.rfb.server import (
     receive,
     refuse,
     reject,
+    shared_flag,
     welcome,
 )
 from console_svc.protocols.rfb.wire import (
@@ -75,6 +76,7 @@ __all__ = [
     'response',
     'result',
     'security_types',
+    'shared_flag',
     'vencrypt_subtypes',
     'welcome',
 ]

@@ -104,6 +104,11 @@ class Filter:
         self._body_passes = False
         self._pressed = Pressed()
 
+    @property
+    def pending(self) -> bytes:
+        """The start of a message, of which nothing has passed."""
+        return self._head
+
     def feed(self, data: bytes) -> bytes:
         passed: list[bytes] = []
         if self._body:

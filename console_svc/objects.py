@@ -29,6 +29,16 @@ class ConsoleType(enum.StrEnum):
     WEBMKS = 'webmks'
 
 
+class SessionMode(enum.StrEnum):
+    """What the client of a session may do.
+
+    With VIEW it sees the console; the console proxy drops its input.
+    """
+
+    CONTROL = 'control'
+    VIEW = 'view'
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
     """A server, as its driver sees it now.

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 #: The oldest revision on which this version works.
-NEEDED: Final = '008'
+NEEDED: Final = '009'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -22,6 +22,7 @@ _Id = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 _UUID = sa.String(36)
 _Name = sa.String(255)
 _Address = sa.String(45)
+_Mode = sa.String(16)
 
 # Compare ids and hosts exactly, as other engines do by default.
 _TEXT: Any = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
@@ -89,6 +90,13 @@ console_auth_tokens = sa.Table(
     sa.Column('client_address', _Address, nullable=True),
     # For drivers that need it to recognize the console.
     sa.Column('encrypted_ticket', _Name, nullable=True),
+    # The mode of its sessions.
+    sa.Column('mode', _Mode, nullable=False, server_default='control'),
+    # The number of sessions that it can open; null: the configured one.
+    sa.Column('max_uses', sa.Integer, nullable=True),
+    # The only address that can use it, whatever is configured; null: none was
+    # asked for.
+    sa.Column('bound_address', _Address, nullable=True),
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
@@ -126,6 +134,16 @@ console_sessions = sa.Table(
     # SHA-256 in hexadecimal of the secret with which its client can resume it;
     # null: it cannot. The index of token_hash finds it.
     sa.Column('secret_hash', sa.String(64), nullable=True),
+    # What its client may do.
+    sa.Column('mode', _Mode, nullable=False, server_default='control'),
+    # What the proxy lets its client do, as far as is known: it differs from
+    # the mode until a keep-alive has confirmed a change. Null: the proxy
+    # cannot change the mode.
+    sa.Column('enforced_mode', _Mode, nullable=True),
+    # Of a closed one whose process does not know this yet: why it has ended.
+    sa.Column('end_reason', sa.String(32), nullable=True),
+    # The user who has ended it, if that is known.
+    sa.Column('ended_by', _Name, nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
@@ -145,6 +163,9 @@ console_proxies = sa.Table(
     sa.Column('id', _UUID, primary_key=True),
     # When its sessions lapse unless it sends a keep-alive.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
+    # Grows when the mode of one of its sessions changes; 0: the process has
+    # confirmed all changes.
+    sa.Column('mode_changes', sa.Integer, nullable=False, server_default='0'),
     # For the purge.
     sa.Index(None, 'alive_until'),
     **_TEXT,

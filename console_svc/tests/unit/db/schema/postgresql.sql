@@ -15,6 +15,9 @@ CREATE TABLE console_auth_tokens (
     resumptions INTEGER DEFAULT '0' NOT NULL,
     client_address VARCHAR(45),
     encrypted_ticket VARCHAR(255),
+    mode VARCHAR(16) DEFAULT 'control' NOT NULL,
+    max_uses INTEGER,
+    bound_address VARCHAR(45),
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 );
@@ -26,6 +29,7 @@ CREATE INDEX ix_console_auth_tokens_server_id_user_id_id ON console_auth_tokens 
 CREATE TABLE console_proxies (
     id VARCHAR(36) NOT NULL,
     alive_until BIGINT NOT NULL,
+    mode_changes INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_console_proxies PRIMARY KEY (id)
 );
 
@@ -45,6 +49,10 @@ CREATE TABLE console_sessions (
     alive_until BIGINT NOT NULL,
     proxy_id VARCHAR(36),
     secret_hash VARCHAR(64),
+    mode VARCHAR(16) DEFAULT 'control' NOT NULL,
+    enforced_mode VARCHAR(16),
+    end_reason VARCHAR(32),
+    ended_by VARCHAR(255),
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 );

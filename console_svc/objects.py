@@ -156,6 +156,10 @@ class Grant:
     :param token_hash: the token's SHA-256 in hexadecimal
     :param expires: the first second at which it is not valid any more
     :param client_address: the address from which it was requested
+    :param mode: of its sessions
+    :param max_uses: sessions that it can open; None: the configured number
+    :param bound_address: the only address that can use it, whatever is
+        configured; None: it is not bound
     """
 
     token_hash: str
@@ -165,6 +169,9 @@ class Grant:
     console_type: str
     expires: int
     client_address: str | None = None
+    mode: SessionMode = SessionMode.CONTROL
+    max_uses: int | None = None
+    bound_address: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +240,9 @@ class ConsoleSession:
     :param expires: when it must end; None: there is no limit
     :param secret_hash: SHA-256 in hexadecimal of the secret with which its
         client can resume it; None: it cannot
+    :param mode: what its client may do
+    :param enforced_mode: what its console proxy lets its client do, as far as
+        is known
     """
 
     id: str
@@ -247,6 +257,8 @@ class ConsoleSession:
     secret_hash: str | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
+    mode: SessionMode = SessionMode.CONTROL
+    enforced_mode: SessionMode = SessionMode.CONTROL
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

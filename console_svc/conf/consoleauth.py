@@ -13,6 +13,13 @@ OPTIONS = [
         min=1,
         help='Seconds for which a console token is valid.',
     ),
+    cfg.IntOpt(
+        'max_token_ttl',
+        min=1,
+        help='The longest time, in seconds, for which users can ask a token '
+        'to be valid with POST /servers/{server_id}/console-auth-tokens. By '
+        'default, and if it is less, token_ttl.',
+    ),
     cfg.BoolOpt(
         'recheck_target',
         default=True,

@@ -6,9 +6,27 @@ import uuid
 
 from oslo_config import cfg
 
+from console_svc import addresses, exception
 from console_svc.consoles.tokens import hash_of
 from console_svc.db.database import Database
 from console_svc.objects import NEVER, ConsoleSession, ConsoleType, Grant
+
+
+def check_address(
+    grant: Grant, client_address: str | None, is_bound: bool
+) -> None:
+    """Check that a client can use a grant from its address.
+
+    :param is_bound: whether only the address that requested it can
+    :raises console_svc.exception.WrongAddress: it cannot
+    """
+    needed = []
+    if is_bound:
+        needed.append(grant.client_address)
+    if grant.bound_address is not None:
+        needed.append(grant.bound_address)
+    if not all(addresses.same(it, client_address) for it in needed):
+        raise exception.WrongAddress
 
 
 def make(
@@ -43,6 +61,8 @@ def make(
         created_at=now,
         expires=expires,
         secret_hash=secret_hash,
+        mode=grant.mode,
+        enforced_mode=grant.mode,
     )
 
 

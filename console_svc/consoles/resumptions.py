@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.consoles import new_sessions
+from console_svc.consoles.terms import max_uses
 from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
@@ -114,7 +115,7 @@ class Resumptions:
         """
         return (
             token.expires > now
-            and not self._options.max_uses
+            and not max_uses(token.max_uses, self._options.max_uses)
             and not self._options.max_sessions_per_server
         )
 

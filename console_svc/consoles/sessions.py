@@ -17,9 +17,10 @@ from typing import Final
 from oslo_config import cfg
 from oslo_utils import uuidutils
 
-from console_svc import addresses, audit, exception
+from console_svc import audit, exception
 from console_svc.consoles import new_sessions
 from console_svc.consoles.resumptions import Resumptions
+from console_svc.consoles.terms import max_uses
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
@@ -101,7 +102,7 @@ class ConsoleSessions:
             context,
             found,
             client_address,
-            options.max_uses,
+            max_uses(found.max_uses, options.max_uses),
             options.bind_to_client_address,
             session_id,
             secret,
@@ -140,10 +141,9 @@ class ConsoleSessions:
             the grant
         """
         try:
-            if bind_to_client_address and not addresses.same(
-                grant.client_address, client_address
-            ):
-                raise exception.WrongAddress
+            new_sessions.check_address(
+                grant, client_address, bind_to_client_address
+            )
             session = new_sessions.make(
                 self._conf,
                 grant,
@@ -229,9 +229,9 @@ class ConsoleSessions:
     ) -> Sequence[ConsoleSession]:
         """Close sessions by their UUIDs; return those that were open."""
         now = int(self._clock())
-        # Without a limit, no use needs to be spared.
-        until = now + REOPENING if self._conf.consoleauth.max_uses else None
-        ended = self._database.closed_sessions.add_all(session_ids, now, until)
+        ended = self._database.closed_sessions.add_all(
+            session_ids, now, now + REOPENING
+        )
         self._audit.ends(context, ended, 'closed')
         return ended
 

@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.compute import Driver
+from console_svc.consoles.terms import USUAL, Terms
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
@@ -25,6 +26,11 @@ from console_svc.objects import (
 )
 
 _BYTES = 32
+
+# A token with terms of its own is longer. A console proxy of the version
+# before terms refuses it, as it would not enforce them.
+_BYTES_WITH_TERMS = 33
+_LENGTH_WITH_TERMS = 44
 
 # Whether tokens lead to their consoles is cached: for this many seconds, and
 # this many consoles.
@@ -78,21 +84,35 @@ class ConsoleAuthTokens:
         :raises console_svc.exception.ServerNotReady: the server has no
             consoles in its current state
         """
-        token, prepared = self.prepare(context, server, console_type, ttl)
+        terms = Terms(ttl=ttl)
+        return self.issue_with(context, server, console_type, terms)[0]
+
+    def issue_with(
+        self,
+        context: RequestContext,
+        server: Server,
+        console_type: str,
+        terms: Terms,
+    ) -> tuple[str, ConsoleAuthToken]:
+        """Issue a token with terms, which are allowed: see :meth:`issue`.
+
+        :returns: the token, and what is stored of it
+        """
+        token, prepared = self.prepare(context, server, console_type, terms)
         self._database.tokens.create(
             prepared,
             int(self._clock()),
             self._conf.consoleauth.max_unused_tokens,
         )
         self.record_issue(context, prepared)
-        return token
+        return token, prepared
 
     def prepare(
         self,
         context: RequestContext,
         server: Server,
         console_type: str,
-        ttl: int | None = None,
+        terms: Terms = USUAL,
     ) -> tuple[str, ConsoleAuthToken]:
         """Make a token, as :meth:`issue` does, but do not store it.
 
@@ -111,9 +131,8 @@ class ConsoleAuthTokens:
                 console_type=console_type,
             )
             raise
-        token = _generate()
-        if ttl is None:
-            ttl = self._conf.consoleauth.token_ttl
+        token = _generate(terms)
+        ttl = terms.ttl or self._conf.consoleauth.token_ttl
         return token, ConsoleAuthToken(
             token_hash=hash_of(token),
             server_id=server.id,
@@ -124,6 +143,9 @@ class ConsoleAuthTokens:
             expires=min(int(self._clock()) + ttl, NEVER),
             client_address=context.client_address,
             encrypted_ticket=self._encrypt(info.ticket),
+            mode=terms.mode,
+            max_uses=terms.max_uses,
+            bound_address=terms.client_address,
         )
 
     def record_issue(
@@ -136,7 +158,22 @@ class ConsoleAuthTokens:
             server_id=token.server_id,
             console_type=token.console_type,
             token=token.token_hash,
+            mode=token.mode,
         )
+
+    def look_up(self, context: RequestContext, token: str) -> ConsoleAuthToken:
+        """What a token stands for, for a proxy that opens no session with it.
+
+        :raises console_svc.exception.TokenNotFound: it is not valid, or has
+            terms that only sessions enforce
+        """
+        if _has_terms(token):
+            error = exception.TokenNotFound()
+            self._audit.refusal(
+                context, audit.VALIDATE, error, token=hash_of(token)
+            )
+            raise error
+        return self.validate(context, token)
 
     def validate(
         self, context: RequestContext, token: str, even_expired: bool = False
@@ -229,13 +266,24 @@ class ConsoleAuthTokens:
         return dataclasses.replace(token, connect_info=info)
 
 
-def _generate() -> str:
+def _generate(terms: Terms) -> str:
     """A new token. A leading dash would look like a command line option."""
-    while (token := secrets.token_urlsafe(_BYTES)).startswith('-'):
+    number = _BYTES if terms.are_usual else _BYTES_WITH_TERMS
+    while (token := secrets.token_urlsafe(number)).startswith('-'):
         pass
     return token
 
 
+def _has_terms(token: str) -> bool:
+    """Whether a token has terms that only sessions enforce."""
+    return len(token) == _LENGTH_WITH_TERMS
+
+
 def hash_of(token: str) -> str:
-    """A token's SHA-256 in hexadecimal, which is stored and audited."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    """A token's SHA-256 in hexadecimal, which is stored and audited.
+
+    With terms it is that of another text: API hosts of the version before
+    terms do not find the token, as they would ignore the terms.
+    """
+    text = f'terms:{token}' if _has_terms(token) else token
+    return hashlib.sha256(text.encode()).hexdigest()

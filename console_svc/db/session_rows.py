@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from console_svc.db.tables import console_proxies, console_sessions
-from console_svc.objects import ConsoleSession
+from console_svc.objects import ConsoleSession, SessionMode
 
 #: The expiry of a closed session.
 CLOSED: Final = 0
@@ -119,4 +119,7 @@ def to_session(row: sa.RowMapping) -> ConsoleSession:
         client_address=row['client_address'],
         created_at=row['created_at'],
         expires=row['expires'],
+        mode=SessionMode(row['mode']),
+        # Null: see the column.
+        enforced_mode=SessionMode(row['enforced_mode'] or SessionMode.CONTROL),
     )

@@ -137,8 +137,8 @@ console_sessions = sa.Table(
     # What its client may do.
     sa.Column('mode', _Mode, nullable=False, server_default='control'),
     # What the proxy lets its client do, as far as is known: it differs from
-    # the mode until a keep-alive has confirmed a change. Null: the proxy
-    # cannot change the mode.
+    # the mode until a keep-alive has confirmed a change. Null: the version
+    # before revision 009 has opened it, and the client has control.
     sa.Column('enforced_mode', _Mode, nullable=True),
     # Of a closed one whose process does not know this yet: why it has ended.
     sa.Column('end_reason', sa.String(32), nullable=True),

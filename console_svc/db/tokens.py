@@ -19,6 +19,7 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
+    SessionMode,
 )
 
 # Surplus tokens that one request deletes: more are left only where the limit
@@ -74,6 +75,9 @@ class TokenQueries:
             expires=row['expires'],
             client_address=row['client_address'],
             encrypted_ticket=row['encrypted_ticket'],
+            mode=SessionMode(row['mode']),
+            max_uses=row['max_uses'],
+            bound_address=row['bound_address'],
         )
 
     def get_project(self, token_hash: str) -> str | None:
@@ -174,6 +178,9 @@ def insert_token(
             'created_at': created_at,
             'expires': token.expires,
             'client_address': token.client_address,
+            'mode': token.mode,
+            'max_uses': token.max_uses,
+            'bound_address': token.bound_address,
         },
     )
 

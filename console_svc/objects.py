@@ -284,8 +284,10 @@ class KeptProxy:
         do not expire
     :param ended: ids of its sessions that have ended, until it closes them
     :param count: the number of its sessions that continue
+    :param modes: new modes of its sessions by id, until it confirms them
     """
 
     kept: Mapping[str, int | None]
     ended: Sequence[str]
     count: int
+    modes: Mapping[str, SessionMode] = dataclasses.field(default_factory=dict)

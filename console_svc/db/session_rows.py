@@ -7,7 +7,7 @@ proxy no longer than until that of the process. If it ends, a process must get
 to know it: the row stays as a closed one that has the id of the process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -108,7 +108,7 @@ def delete_rows(
     return [to_session(row) for row in found]
 
 
-def to_session(row: sa.RowMapping) -> ConsoleSession:
+def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
     return ConsoleSession(
         id=row['session_id'],
         token_hash=row['token_hash'],

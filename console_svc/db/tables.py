@@ -82,8 +82,9 @@ console_auth_tokens = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
-    # The number of sessions that have resumed others of it. A resumption must
-    # write to this row: Galera then finds the conflict with a revocation.
+    # Grows if a session resumes another one of it, or the modes of its SPICE
+    # channels change. Both must write to this row: Galera then finds the
+    # conflict with a revocation, and with another channel.
     sa.Column('resumptions', sa.Integer, nullable=False, server_default='0'),
     # The address that requested it, and the only one that can use it if so
     # configured.

@@ -27,6 +27,7 @@ from console_svc.objects import (
     ConsoleSession,
     ConsoleType,
     KeptProxy,
+    SessionMode,
 )
 
 # Sessions that one request keeps alive, and those that it closes.
@@ -72,6 +73,7 @@ KEEP: Final = validator(
     )
 )
 
+_MODE: Final = one_of(*SessionMode)
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
 _SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
 _SESSION: Final[dict[str, Any]] = {
@@ -83,6 +85,7 @@ _SESSION: Final[dict[str, Any]] = {
     'client_address': TEXT_OR_NULL,
     'created_at': TIME,
     'expires': TIME_OR_NULL,
+    'mode': _MODE,
 }
 OPENED: Final = (
     Form(
@@ -197,4 +200,5 @@ def _session(session: ConsoleSession) -> dict[str, Any]:
         'client_address': session.client_address,
         'created_at': session.created_at,
         'expires': session.expires,
+        'mode': session.mode,
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/servers/{server_id}: its console sessions, and all of its tokens."""
+"""/servers/{server_id}/console-sessions: its console sessions."""
 
 import dataclasses
 import http
@@ -45,14 +45,3 @@ class ServerSessionsController(ServerResource):
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         server = self.authorized_server(req, policies.INDEX)
         return bodies.listed(self.services.sessions.list(server))
-
-
-class ServerTokensController(ServerResource):
-    """/servers/{server_id}/console-auth-tokens"""
-
-    @Operation(
-        'DELETE', "Revoke a server's tokens", status=http.HTTPStatus.NO_CONTENT
-    )
-    def delete(self, req: Request, resp: webob.Response) -> None:
-        server = self.authorized_server(req, policies.REVOKE)
-        self.services.tokens.revoke_server(req.caller, server.id)

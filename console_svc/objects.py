@@ -39,6 +39,27 @@ class SessionMode(enum.StrEnum):
     VIEW = 'view'
 
 
+#: The resources that projects have limits of, as keystone knows them.
+SESSIONS: Final = 'console_sessions'
+UNUSED_TOKENS: Final = 'console_auth_tokens'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many current sessions a user and a project can have.
+
+    :param of_user: 0: no limit
+    :param of_project: None: no limit
+    """
+
+    of_user: int = 0
+    of_project: int | None = None
+
+
+#: Nothing has a limit.
+NO_LIMITS: Final = SessionLimits()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
     """A server, as its driver sees it now.
@@ -233,6 +254,8 @@ class ConsoleSession:
     :param expires: when it must end; None: there is no limit
     :param secret_hash: SHA-256 in hexadecimal of the secret with which its
         client can resume it; None: it cannot
+    :param deadline: when it must end whatever its token; None: there is no
+        limit
     """
 
     id: str
@@ -247,18 +270,21 @@ class ConsoleSession:
     secret_hash: str | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
+    deadline: int | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResumedSessions:
     """The sessions that a session which resumes another one has affected.
 
+    :param session: the session that resumes another one, as it was stored
     :param previous_id: of the session whose place it has taken; None: it is
         another channel beside that session
     :param resumed: that session, unless it was closed already
     :param replaced: those that have ended to make room
     """
 
+    session: ConsoleSession
     previous_id: str | None
     resumed: Sequence[ConsoleSession]
     replaced: Sequence[ConsoleSession]

@@ -19,6 +19,7 @@ from oslo_utils import uuidutils
 
 from console_svc import addresses, audit, exception
 from console_svc.consoles import new_sessions
+from console_svc.consoles.limits import Limits
 from console_svc.consoles.resumptions import Resumptions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
@@ -47,15 +48,19 @@ class ConsoleSessions:
         conf: cfg.ConfigOpts,
         database: Database,
         tokens: ConsoleAuthTokens,
+        limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._conf = conf
         self._database = database
         self._tokens = tokens
+        self._limits = limits
         self._audit = events
         self._clock = clock
-        self._resumptions = Resumptions(conf, database, tokens, events, clock)
+        self._resumptions = Resumptions(
+            conf, database, tokens, limits, events, clock
+        )
 
     def open_by_token(
         self,
@@ -81,6 +86,7 @@ class ConsoleSessions:
             sessions as it may
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: the user or the project has
         :raises console_svc.exception.WrongAddress: it was issued to another
             address
         """
@@ -136,6 +142,7 @@ class ConsoleSessions:
             sessions as it may
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: the user or the project has
         :raises console_svc.exception.WrongAddress: another address requested
             the grant
         """
@@ -154,11 +161,7 @@ class ConsoleSessions:
             )
             try:
                 replaced = self._store(session, max_uses)
-            except (
-                exception.SessionIdUsed,
-                exception.TokenUsedUp,
-                exception.TooManySessions,
-            ):
+            except exception.ConsoleSvcError:
                 opened = new_sessions.find_opened(self._database, session)
                 if opened is None:
                     raise
@@ -280,6 +283,7 @@ class ConsoleSessions:
             max_sessions=options.max_sessions_per_server,
             replace=options.when_sessions_are_full == 'replace',
             in_channels=new_sessions.is_channel(session),
+            limits=self._limits.of_sessions(session.project_id),
         )
 
 

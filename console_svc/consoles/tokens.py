@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.compute import Driver
+from console_svc.consoles.limits import Limits
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
@@ -47,6 +48,7 @@ class ConsoleAuthTokens:
         database: Database,
         driver: Driver,
         vault: Vault,
+        limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -54,6 +56,7 @@ class ConsoleAuthTokens:
         self._database = database
         self._driver = driver
         self._vault = vault
+        self._limits = limits
         self._audit = events
         self._clock = clock
         self._targets: cachetools.TTLCache[_Target, bool]
@@ -77,13 +80,26 @@ class ConsoleAuthTokens:
             no console of this type
         :raises console_svc.exception.ServerNotReady: the server has no
             consoles in its current state
+        :raises console_svc.over_limit.OverLimit: the project has as many
+            unused tokens as it may
         """
         token, prepared = self.prepare(context, server, console_type, ttl)
-        self._database.tokens.create(
-            prepared,
-            int(self._clock()),
-            self._conf.consoleauth.max_unused_tokens,
-        )
+        try:
+            self._database.tokens.create(
+                prepared,
+                int(self._clock()),
+                self._conf.consoleauth.max_unused_tokens,
+                self._limits.of_unused_tokens(prepared.project_id),
+            )
+        except exception.ConsoleSvcError as error:
+            self._audit.refusal(
+                context,
+                audit.ISSUE,
+                error,
+                server_id=server.id,
+                console_type=console_type,
+            )
+            raise
         self.record_issue(context, prepared)
         return token
 

@@ -12,7 +12,7 @@ from oslo_db import exception as db_exception
 from console_svc import exception
 from console_svc.db import proxies
 from console_svc.db.engine import Connections, retried
-from console_svc.db.server_locks import lock_server
+from console_svc.db.limits import check_session, lock_all
 from console_svc.db.session_rows import (
     IS_OPEN,
     delete_rows,
@@ -28,7 +28,7 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
-from console_svc.objects import ConsoleSession
+from console_svc.objects import NO_LIMITS, ConsoleSession, SessionLimits
 
 
 class SessionQueries:
@@ -47,6 +47,7 @@ class SessionQueries:
         max_sessions: int,
         replace: bool,
         in_channels: bool = False,
+        limits: SessionLimits = NO_LIMITS,
     ) -> Sequence[ConsoleSession]:
         """Use a token and store the session, or do neither.
 
@@ -57,6 +58,7 @@ class SessionQueries:
         :param in_channels: concurrent sessions of the same token and address
             are one use of the token, and so are those that follow a closed
             one soon (:meth:`.ClosedSessionQueries.add`)
+        :param limits: of its user and its project
         :returns: the sessions that this has ended
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
@@ -64,6 +66,7 @@ class SessionQueries:
             sessions as it may, has expired, or was deleted
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: its user or its project has
         """
         tokens = console_auth_tokens.c
         uses: sa.ColumnElement[int] = sa.literal(1)
@@ -84,8 +87,7 @@ class SessionQueries:
             use = use.where(usable)
         ended: Sequence[ConsoleSession] = []
         with self._connections.writing() as connection:
-            if max_sessions:
-                lock_server(connection, session.server_id, session.created_at)
+            lock_all(connection, session, max_sessions, limits)
             # Before sessions are counted or ended: a revocation, too, locks
             # tokens first, and so do hosts of the previous version, which
             # lock all tokens of the server.
@@ -93,6 +95,7 @@ class SessionQueries:
                 raise exception.TokenUsedUp
             if max_sessions:
                 ended = make_room(connection, session, max_sessions, replace)
+            check_session(connection, session, limits)
             insert_session(connection, session, alive_until)
         return ended
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 #: The oldest revision on which this version works.
-NEEDED: Final = '009'
+NEEDED: Final = '011'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -100,6 +100,8 @@ console_auth_tokens = sa.Table(
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
+    # For limiting those of a project.
+    sa.Index(None, 'project_id', 'expires'),
     # For the purge.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
@@ -144,9 +146,15 @@ console_sessions = sa.Table(
     sa.Column('end_reason', sa.String(32), nullable=True),
     # The user who has ended it, if that is known.
     sa.Column('ended_by', _Name, nullable=True),
+    # When it must end whatever its token, as do sessions that resume it; null:
+    # there was no limit.
+    sa.Column('deadline', sa.BigInteger, nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
+    # For limiting those of a user and a project.
+    sa.Index(None, 'user_id'),
+    sa.Index(None, 'project_id'),
     # For the keep-alive of a process.
     sa.Index(None, 'proxy_id', 'expires'),
     # For the purge.
@@ -205,7 +213,8 @@ used_challenges = sa.Table(
 )
 
 # Jobs that only one process may do at a time, and until when it has the job;
-# and locks of servers, and when the purge can delete the row.
+# and locks of servers, users and projects, and when the purge can delete the
+# row.
 leases = sa.Table(
     'leases',
     metadata,

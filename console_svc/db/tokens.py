@@ -8,6 +8,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
+from console_svc.db.limits import check_token
+from console_svc.db.locks import lock_project
 from console_svc.db.session_rows import IS_OPEN, end_sessions
 from console_svc.db.tables import (
     console_auth_tokens,
@@ -34,18 +36,29 @@ class TokenQueries:
 
     @retried
     def create(
-        self, token: ConsoleAuthToken, created_at: int, max_unused: int = 0
+        self,
+        token: ConsoleAuthToken,
+        created_at: int,
+        max_unused: int = 0,
+        max_of_project: int | None = None,
     ) -> None:
         """Store a token.
 
         :param max_unused: tokens that its user can have for its server
             without having opened a session with them: the oldest are deleted;
             0: no limit
+        :param max_of_project: unused tokens that its project can have; None:
+            no limit
+        :raises console_svc.over_limit.ProjectOverLimit: its project has them
         """
         with self._connections.writing() as connection:
+            if max_of_project is not None:
+                lock_project(connection, token.project_id, created_at)
             insert_token(connection, token, created_at)
             if max_unused:
                 _delete_surplus(connection, token, max_unused)
+            if max_of_project is not None:
+                check_token(connection, token, created_at, max_of_project)
 
     def get(self, token_hash: str, now: int) -> ConsoleAuthToken | None:
         """The token with this hash, unless it has expired.

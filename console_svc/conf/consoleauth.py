@@ -91,6 +91,16 @@ OPTIONS = [
         'deletes the session.',
     ),
     cfg.IntOpt(
+        'history_days',
+        default=30,
+        min=0,
+        help='Days for which sessions that have ended stay in the history: '
+        'user, client address, server, console type and mode, when they began '
+        'and ended, why they ended, and the bytes each way. The purge deletes '
+        'older ones. These are personal data: keep them no longer than your '
+        'rules allow. 0: sessions that end are not recorded.',
+    ),
+    cfg.IntOpt(
         'purge_interval',
         default=0,
         min=0,

@@ -22,7 +22,12 @@ from console_svc.db.session_rows import (
 )
 from console_svc.db.sessions import insert_session, make_room
 from console_svc.db.tables import console_auth_tokens, console_sessions
-from console_svc.objects import ConsoleSession, ResumedSessions
+from console_svc.objects import (
+    ConsoleSession,
+    Ending,
+    EndReason,
+    ResumedSessions,
+)
 
 
 class ResumptionQueries:
@@ -112,12 +117,12 @@ class ResumptionQueries:
             # One that has lapsed does not count as a session of the server.
             has_place = row['expires'] != CLOSED and row['is_current']
             if not in_channels:
-                ended = _end(connection, row)
+                ended = _end(connection, row, now)
             if max_sessions and (in_channels or not has_place):
                 replaced = make_room(
                     connection, session, max_sessions, replace
                 )
-            insert_session(connection, session, alive_until)
+            insert_session(connection, session, alive_until, in_channels)
         previous_id = None if in_channels else row['session_id']
         return ResumedSessions(previous_id, ended, replaced)
 
@@ -146,14 +151,14 @@ class ResumptionQueries:
 
 
 def _end(
-    connection: sa.Connection, row: sa.RowMapping
+    connection: sa.Connection, row: sa.RowMapping, now: int
 ) -> Sequence[ConsoleSession]:
     """End a session that is resumed, or blank the row of a closed one.
 
     :returns: the session that has ended
     """
     if row['expires'] != CLOSED:
-        return end_rows(connection, [row])
+        return end_rows(connection, [row], Ending(EndReason.RESUMED, now))
     connection.execute(
         console_sessions.update()
         .where(console_sessions.c.id == row['id'])

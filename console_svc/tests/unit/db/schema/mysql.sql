@@ -53,6 +53,7 @@ CREATE TABLE console_sessions (
     enforced_mode VARCHAR(16),
     end_reason VARCHAR(32),
     ended_by VARCHAR(255),
+    main_id VARCHAR(36),
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
@@ -89,6 +90,35 @@ CREATE UNIQUE INDEX ix_consoles_gateway_port ON consoles (gateway_port);
 CREATE INDEX ix_consoles_instance_name ON consoles (instance_name);
 
 CREATE INDEX ix_consoles_token_hash ON consoles (token_hash);
+
+CREATE TABLE ended_sessions (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    session_id VARCHAR(36) NOT NULL,
+    main_id VARCHAR(36) NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    mode VARCHAR(16) NOT NULL,
+    client_address VARCHAR(45),
+    created_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL,
+    end_reason VARCHAR(32) NOT NULL,
+    ended_by VARCHAR(255),
+    received BIGINT NOT NULL,
+    sent BIGINT NOT NULL,
+    CONSTRAINT pk_ended_sessions PRIMARY KEY (id)
+)CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_ended_sessions_ended_at_id ON ended_sessions (ended_at, id);
+
+CREATE INDEX ix_ended_sessions_main_id ON ended_sessions (main_id);
+
+CREATE INDEX ix_ended_sessions_project_id_ended_at_id ON ended_sessions (project_id, ended_at, id);
+
+CREATE INDEX ix_ended_sessions_server_id_ended_at_id ON ended_sessions (server_id, ended_at, id);
+
+CREATE INDEX ix_ended_sessions_user_id_ended_at_id ON ended_sessions (user_id, ended_at, id);
 
 CREATE TABLE leases (
     name VARCHAR(64) NOT NULL,

@@ -81,8 +81,8 @@ OPTIONS = [
         min=0,
         help='Number of concurrent sessions of a user, on all servers; 0: no '
         'limit. A session is that of the user who requested its token. The '
-        'next one is refused with a 403. Each channel of a SPICE page is a '
-        'session.',
+        'next one is refused with a 403. The channels of a SPICE page together '
+        'count as one.',
     ),
     cfg.BoolOpt(
         'use_unified_limits',
@@ -125,6 +125,16 @@ OPTIONS = [
         'must be several times [proxy] keep_interval, and longer than the '
         'clocks of the API hosts differ. After twice this time, the purge '
         'deletes the session.',
+    ),
+    cfg.IntOpt(
+        'history_days',
+        default=30,
+        min=0,
+        help='Days for which sessions that have ended stay in the history: '
+        'user, client address, server, console type and mode, when they began '
+        'and ended, why they ended, and the bytes each way. The purge deletes '
+        'older ones. These are personal data: keep them no longer than your '
+        'rules allow. 0: sessions that end are not recorded.',
     ),
     cfg.IntOpt(
         'purge_interval',

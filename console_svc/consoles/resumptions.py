@@ -22,6 +22,7 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
+    EndReason,
     ResumedSessions,
 )
 
@@ -100,8 +101,8 @@ class Resumptions:
         if outcome is None:
             opened = new_sessions.find_opened(self._database, session)
             return (opened, found.connect_info, None) if opened else None
-        self._audit.ends(context, outcome.resumed, 'resumed')
-        self._audit.ends(context, outcome.replaced, 'replaced')
+        self._audit.ends(context, outcome.resumed, EndReason.RESUMED)
+        self._audit.ends(context, outcome.replaced, EndReason.REPLACED)
         self._audit.success(
             context,
             audit.OPEN,

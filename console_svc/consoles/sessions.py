@@ -27,6 +27,8 @@ from console_svc.db.database import Database
 from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
+    Ending,
+    EndReason,
     Grant,
     KeptProxy,
     Server,
@@ -174,7 +176,7 @@ class ConsoleSessions:
                 **audit.target_of(grant, client_address),
             )
             raise
-        self._audit.ends(context, replaced, 'replaced')
+        self._audit.ends(context, replaced, EndReason.REPLACED)
         self._audit.success(
             context,
             audit.OPEN,
@@ -253,8 +255,9 @@ class ConsoleSessions:
             session with this id
         """
         _check_id(session_id)
-        ended = self._database.sessions.end(session_id, server.id)
-        self._audit.ends(context, ended, 'ended')
+        ending = Ending(EndReason.ENDED, int(self._clock()), context.user_id)
+        ended = self._database.sessions.end(session_id, ending, server.id)
+        self._audit.ends(context, ended, ending.reason)
         if ended:
             return
         # Its client may have disconnected just now.

@@ -22,6 +22,8 @@ from console_svc.objects import (
     NEVER,
     ConnectInfo,
     ConsoleAuthToken,
+    Ending,
+    EndReason,
     Server,
 )
 
@@ -192,18 +194,23 @@ class ConsoleAuthTokens:
 
     def revoke_by_hash(self, context: RequestContext, token_hash: str) -> None:
         """Delete the token that has this hash and end its sessions."""
-        ended = self._database.tokens.delete(token_hash)
+        ending = self._revocation(context)
+        ended = self._database.tokens.delete(token_hash, ending)
         self._audit.success(context, audit.REVOKE, token=token_hash)
-        self._audit.ends(context, ended, 'revoked')
+        self._audit.ends(context, ended, ending.reason)
 
     def revoke_server(self, context: RequestContext, server_id: str) -> None:
         """Delete a server's tokens and end its sessions.
 
         The server's consoles on the gateway are deleted with their tokens.
         """
-        ended = self._database.tokens.delete_of_server(server_id)
+        ending = self._revocation(context)
+        ended = self._database.tokens.delete_of_server(server_id, ending)
         self._audit.success(context, audit.REVOKE, server_id=server_id)
-        self._audit.ends(context, ended, 'revoked')
+        self._audit.ends(context, ended, ending.reason)
+
+    def _revocation(self, context: RequestContext) -> Ending:
+        return Ending(EndReason.REVOKED, int(self._clock()), context.user_id)
 
     def _leads_to_console(
         self, context: RequestContext, token: ConsoleAuthToken

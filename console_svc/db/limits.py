@@ -13,10 +13,11 @@ import sqlalchemy as sa
 
 from console_svc import over_limit
 from console_svc.db.locks import lock_project, lock_server, lock_user
-from console_svc.db.session_rows import is_alive
+from console_svc.db.session_rows import IS_OPEN, is_alive
 from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.objects import (
     NATIVE_TYPE,
+    NO_LIMITS,
     SESSIONS,
     UNUSED_TOKENS,
     ConsoleAuthToken,
@@ -45,26 +46,42 @@ def lock_all(
 
 
 def check_session(
-    connection: sa.Connection, session: ConsoleSession, limits: SessionLimits
+    connection: sa.Connection,
+    session: ConsoleSession,
+    limits: SessionLimits,
+    in_channels: bool,
 ) -> None:
     """Check that its user and its project can have one more session.
 
     The transaction must have locked them, and has ended the sessions that
     make room.
 
+    :param in_channels: concurrent sessions of the same token and address
+        count as one
     :raises console_svc.over_limit.UserOverLimit: the user cannot
     :raises console_svc.over_limit.ProjectOverLimit: the project cannot
     """
+    if limits == NO_LIMITS:
+        return
     columns = console_sessions.c
+    current = sa.and_(
+        is_alive(session.created_at),
+        IS_OPEN,
+        # That of a repeated request has its place.
+        columns.session_id != session.id,
+    )
+    others = sa.select(columns.id).where(
+        columns.token_hash == session.token_hash,
+        columns.client_address == session.client_address,
+        current,
+    )
+    if in_channels and connection.execute(others.limit(1)).first():
+        return
 
     def count(owner: sa.ColumnElement[bool]) -> int:
+        main_id = sa.func.coalesce(columns.main_id, columns.session_id)
         number: int = connection.execute(
-            sa.select(sa.func.count()).where(
-                owner,
-                is_alive(session.created_at),
-                # That of a repeated request has its place.
-                columns.session_id != session.id,
-            )
+            sa.select(sa.func.count(main_id.distinct())).where(owner, current)
         ).scalar_one()
         return number
 

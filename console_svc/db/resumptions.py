@@ -26,6 +26,8 @@ from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
+    Ending,
+    EndReason,
     ResumedSessions,
     SessionLimits,
 )
@@ -122,18 +124,19 @@ class ResumptionQueries:
             # One that has lapsed does not count as a session.
             has_place = row['expires'] != CLOSED and row['is_current']
             if not in_channels:
-                ended = _end(connection, row)
+                ended = _end(connection, row, now)
             if in_channels or not has_place:
                 if max_sessions:
                     replaced = make_room(
                         connection, session, max_sessions, replace
                     )
-                check_session(connection, session, limits)
+                check_session(connection, session, limits, in_channels)
             session = _with_deadline(session, row['deadline'])
             insert_session(
                 connection,
                 session,
                 min(alive_until, session.expires or alive_until),
+                in_channels,
             )
         previous_id = None if in_channels else row['session_id']
         return ResumedSessions(session, previous_id, ended, replaced)
@@ -179,14 +182,14 @@ def _with_deadline(
 
 
 def _end(
-    connection: sa.Connection, row: sa.RowMapping
+    connection: sa.Connection, row: sa.RowMapping, now: int
 ) -> Sequence[ConsoleSession]:
     """End a session that is resumed, or blank the row of a closed one.
 
     :returns: the session that has ended
     """
     if row['expires'] != CLOSED:
-        return end_rows(connection, [row])
+        return end_rows(connection, [row], Ending(EndReason.RESUMED, now))
     connection.execute(
         console_sessions.update()
         .where(console_sessions.c.id == row['id'])

@@ -146,6 +146,9 @@ console_sessions = sa.Table(
     sa.Column('end_reason', sa.String(32), nullable=True),
     # The user who has ended it, if that is known.
     sa.Column('ended_by', _Name, nullable=True),
+    # Of a channel of a SPICE page: the session of the channel that the page
+    # has opened first; null: it is that one, or not a channel.
+    sa.Column('main_id', _UUID, nullable=True),
     # When it must end whatever its token, as do sessions that resume it; null:
     # there was no limit.
     sa.Column('deadline', sa.BigInteger, nullable=True),
@@ -159,6 +162,41 @@ console_sessions = sa.Table(
     sa.Index(None, 'proxy_id', 'expires'),
     # For the purge.
     sa.Index(None, 'alive_until'),
+    sqlite_autoincrement=True,
+    **_TEXT,
+)
+
+# The history: sessions that have ended.
+ended_sessions = sa.Table(
+    'ended_sessions',
+    metadata,
+    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    sa.Column('session_id', _UUID, nullable=False),
+    # As of console_sessions; its own id if that is null.
+    sa.Column('main_id', _UUID, nullable=False),
+    sa.Column('server_id', _UUID, nullable=False),
+    sa.Column('project_id', _Name, nullable=False),
+    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('console_type', sa.String(32), nullable=False),
+    sa.Column('mode', _Mode, nullable=False),
+    sa.Column('client_address', _Address, nullable=True),
+    sa.Column('created_at', sa.BigInteger, nullable=False),
+    # When it ended; if it has lapsed, when it was last kept alive.
+    sa.Column('ended_at', sa.BigInteger, nullable=False),
+    sa.Column('end_reason', sa.String(32), nullable=False),
+    # The user who has ended it, if one has.
+    sa.Column('ended_by', _Name, nullable=True),
+    # Bytes from the client, and to it.
+    sa.Column('received', sa.BigInteger, nullable=False),
+    sa.Column('sent', sa.BigInteger, nullable=False),
+    # For markers, for the channels of a session, and for what a proxy reports
+    # later.
+    sa.Index(None, 'main_id'),
+    # For lists, the newest first. The last one is for the purge, too.
+    sa.Index(None, 'server_id', 'ended_at', 'id'),
+    sa.Index(None, 'project_id', 'ended_at', 'id'),
+    sa.Index(None, 'user_id', 'ended_at', 'id'),
+    sa.Index(None, 'ended_at', 'id'),
     sqlite_autoincrement=True,
     **_TEXT,
 )

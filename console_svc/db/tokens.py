@@ -21,6 +21,7 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
+    Ending,
 )
 
 # Surplus tokens that one request deletes: more are left only where the limit
@@ -100,7 +101,9 @@ class TokenQueries:
         return rows[0]['project_id'] if rows else None
 
     @retried
-    def delete(self, token_hash: str) -> Sequence[ConsoleSession]:
+    def delete(
+        self, token_hash: str, ending: Ending
+    ) -> Sequence[ConsoleSession]:
         """Delete a token, its sessions and the console that is based on it.
 
         :returns: the sessions that this has ended
@@ -108,13 +111,16 @@ class TokenQueries:
         with self._connections.writing() as connection:
             return _delete(
                 connection,
+                ending,
                 console_auth_tokens.c.token_hash == token_hash,
                 consoles.c.token_hash == token_hash,
                 console_sessions.c.token_hash == token_hash,
             )
 
     @retried
-    def delete_of_server(self, server_id: str) -> Sequence[ConsoleSession]:
+    def delete_of_server(
+        self, server_id: str, ending: Ending
+    ) -> Sequence[ConsoleSession]:
         """Delete a server's tokens, sessions and consoles on the gateway.
 
         :returns: the sessions that this has ended
@@ -122,6 +128,7 @@ class TokenQueries:
         with self._connections.writing() as connection:
             return _delete(
                 connection,
+                ending,
                 console_auth_tokens.c.server_id == server_id,
                 sa.and_(
                     consoles.c.server_id == server_id,
@@ -221,6 +228,7 @@ def _delete_surplus(
 
 def _delete(
     connection: sa.Connection,
+    ending: Ending,
     of_tokens: sa.ColumnElement[bool],
     of_consoles: sa.ColumnElement[bool],
     of_sessions: sa.ColumnElement[bool],
@@ -228,7 +236,9 @@ def _delete(
     connection.execute(console_auth_tokens.delete().where(of_tokens))
     connection.execute(consoles.delete().where(of_consoles))
     return end_sessions(
-        connection, sa.select(console_sessions).where(of_sessions, IS_OPEN)
+        connection,
+        sa.select(console_sessions).where(of_sessions, IS_OPEN),
+        ending,
     )
 
 

@@ -44,9 +44,12 @@ def make(
     :param secret: the client's to resume it; None: it cannot
     """
     options = conf.consoleauth
-    expires = None
+    deadline = None
+    if options.max_session_time:
+        deadline = now + options.max_session_time
+    expires = deadline
     if options.enforce_session_timeout and grant.expires < NEVER:
-        expires = grant.expires
+        expires = min(grant.expires, deadline or NEVER)
     secret_hash = None
     if secret is not None and options.resume_time:
         secret_hash = hash_of(secret)
@@ -63,6 +66,7 @@ def make(
         secret_hash=secret_hash,
         mode=grant.mode,
         enforced_mode=grant.mode,
+        deadline=deadline,
     )
 
 

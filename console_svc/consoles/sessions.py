@@ -19,6 +19,7 @@ from oslo_utils import uuidutils
 
 from console_svc import audit, exception
 from console_svc.consoles import new_sessions
+from console_svc.consoles.limits import Limits
 from console_svc.consoles.resumptions import Resumptions
 from console_svc.consoles.terms import max_uses
 from console_svc.consoles.tokens import ConsoleAuthTokens
@@ -27,6 +28,8 @@ from console_svc.db.database import Database
 from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
+    Ending,
+    EndReason,
     Grant,
     KeptProxy,
     Server,
@@ -48,15 +51,19 @@ class ConsoleSessions:
         conf: cfg.ConfigOpts,
         database: Database,
         tokens: ConsoleAuthTokens,
+        limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._conf = conf
         self._database = database
         self._tokens = tokens
+        self._limits = limits
         self._audit = events
         self._clock = clock
-        self._resumptions = Resumptions(conf, database, tokens, events, clock)
+        self._resumptions = Resumptions(
+            conf, database, tokens, limits, events, clock
+        )
 
     def open_by_token(
         self,
@@ -82,6 +89,7 @@ class ConsoleSessions:
             sessions as it may
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: the user or the project has
         :raises console_svc.exception.WrongAddress: it was issued to another
             address
         """
@@ -137,6 +145,7 @@ class ConsoleSessions:
             sessions as it may
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: the user or the project has
         :raises console_svc.exception.WrongAddress: another address requested
             the grant
         """
@@ -154,11 +163,7 @@ class ConsoleSessions:
             )
             try:
                 replaced = self._store(session, max_uses)
-            except (
-                exception.SessionIdUsed,
-                exception.TokenUsedUp,
-                exception.TooManySessions,
-            ):
+            except exception.ConsoleSvcError:
                 opened = new_sessions.find_opened(self._database, session)
                 if opened is None:
                     raise
@@ -171,7 +176,7 @@ class ConsoleSessions:
                 **audit.target_of(grant, client_address),
             )
             raise
-        self._audit.ends(context, replaced, 'replaced')
+        self._audit.ends(context, replaced, EndReason.REPLACED)
         self._audit.success(
             context,
             audit.OPEN,
@@ -250,8 +255,9 @@ class ConsoleSessions:
             session with this id
         """
         _check_id(session_id)
-        ended = self._database.sessions.end(session_id, server.id)
-        self._audit.ends(context, ended, 'ended')
+        ending = Ending(EndReason.ENDED, int(self._clock()), context.user_id)
+        ended = self._database.sessions.end(session_id, ending, server.id)
+        self._audit.ends(context, ended, ending.reason)
         if ended:
             return
         # Its client may have disconnected just now.
@@ -280,6 +286,7 @@ class ConsoleSessions:
             max_sessions=options.max_sessions_per_server,
             replace=options.when_sessions_are_full == 'replace',
             in_channels=new_sessions.is_channel(session),
+            limits=self._limits.of_sessions(session.project_id),
         )
 
 

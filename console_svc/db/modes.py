@@ -170,5 +170,5 @@ def _by_id(rows: Sequence[Any]) -> Mapping[str, SessionMode]:
 _UNCONFIRMED = sa.select(_COLUMNS.session_id, _COLUMNS.mode).where(
     _COLUMNS.proxy_id == sa.bindparam('proxy'),
     IS_OPEN,
-    ENFORCED != _COLUMNS.mode,
+    _COLUMNS.mode != ENFORCED,
 )

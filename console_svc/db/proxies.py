@@ -19,17 +19,17 @@ from console_svc.db.modes import confirm, find_unconfirmed
 from console_svc.db.session_rows import (
     CLOSED,
     IS_OPEN,
-    delete_rows,
     is_lasting,
+    lapse_rows,
     limited,
 )
 from console_svc.db.tables import console_proxies, console_sessions
 from console_svc.objects import ConsoleSession, KeptProxy, SessionMode
 
-# Seconds until a session that lives with a process must be named again, at
-# least: it lapses then, as the process may have failed to close it. A process
-# names all of its sessions every minute.
-_AHEAD: Final = 600
+#: Seconds until a session that lives with a process must be named again, at
+#: least: it lapses then, as the process may have failed to close it. A process
+#: names all of its sessions every minute.
+AHEAD: Final = 600
 
 
 class ProxyQueries:
@@ -65,7 +65,7 @@ class ProxyQueries:
         kept: Mapping[str, int | None] = {}
         if session_ids:
             # No session lapses earlier than the process.
-            until = max(alive_until, now + _AHEAD)
+            until = max(alive_until, now + AHEAD)
             kept = self._attach(proxy_id, session_ids, now, until)
         if modes:
             confirm(self._connections, proxy_id, modes)
@@ -84,11 +84,14 @@ class ProxyQueries:
         return KeptProxy(kept, ended, state['open'], changed)
 
     @retried
-    def purge(self, lapsed: int, batch: int) -> Sequence[ConsoleSession]:
+    def purge(
+        self, lapsed: int, batch: int, lapse: int
+    ) -> Sequence[ConsoleSession]:
         """Delete processes that have lapsed, and their sessions.
 
         :param lapsed: the second by which they have
         :param batch: processes and sessions to delete, at most
+        :param lapse: seconds without a keep-alive after which they lapse
         :returns: the sessions deleted
         """
         proxies = console_proxies.c
@@ -104,17 +107,23 @@ class ProxyQueries:
         locked = console_proxies.select().where(proxies.id.in_(ids))
         with self._connections.writing() as connection:
             # A keep-alive may have extended one meanwhile.
-            ids = [
-                row.id
+            alive_until = {
+                row.id: row.alive_until
                 for row in connection.execute(locked.with_for_update())
                 if row.alive_until <= lapsed
-            ]
-            found = _find(connection, ids, batch)
+            }
+            found = _find(connection, [*alive_until], batch)
             if len(found) < batch:
                 connection.execute(
-                    console_proxies.delete().where(proxies.id.in_(ids))
+                    console_proxies.delete().where(
+                        proxies.id.in_([*alive_until])
+                    )
                 )
-            return delete_rows(connection, found)
+            return lapse_rows(
+                connection,
+                found,
+                lambda row: alive_until[row['proxy_id']] - lapse,
+            )
 
     def _state(self, proxy_id: str, now: int) -> sa.RowMapping:
         parameters = {'proxy': proxy_id, 'now': now}

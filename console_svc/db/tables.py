@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 #: The oldest revision on which this version works.
-NEEDED: Final = '009'
+NEEDED: Final = '011'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -101,6 +101,8 @@ console_auth_tokens = sa.Table(
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
+    # For limiting those of a project.
+    sa.Index(None, 'project_id', 'expires'),
     # For the purge.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
@@ -145,13 +147,57 @@ console_sessions = sa.Table(
     sa.Column('end_reason', sa.String(32), nullable=True),
     # The user who has ended it, if that is known.
     sa.Column('ended_by', _Name, nullable=True),
+    # Of a channel of a SPICE page: the session of the channel that the page
+    # has opened first; null: it is that one, or not a channel.
+    sa.Column('main_id', _UUID, nullable=True),
+    # When it must end whatever its token, as do sessions that resume it; null:
+    # there was no limit.
+    sa.Column('deadline', sa.BigInteger, nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
+    # For limiting those of a user and a project.
+    sa.Index(None, 'user_id'),
+    sa.Index(None, 'project_id'),
     # For the keep-alive of a process.
     sa.Index(None, 'proxy_id', 'expires'),
     # For the purge.
     sa.Index(None, 'alive_until'),
+    sqlite_autoincrement=True,
+    **_TEXT,
+)
+
+# The history: sessions that have ended.
+ended_sessions = sa.Table(
+    'ended_sessions',
+    metadata,
+    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    sa.Column('session_id', _UUID, nullable=False),
+    # As of console_sessions; its own id if that is null.
+    sa.Column('main_id', _UUID, nullable=False),
+    sa.Column('server_id', _UUID, nullable=False),
+    sa.Column('project_id', _Name, nullable=False),
+    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('console_type', sa.String(32), nullable=False),
+    sa.Column('mode', _Mode, nullable=False),
+    sa.Column('client_address', _Address, nullable=True),
+    sa.Column('created_at', sa.BigInteger, nullable=False),
+    # When it ended; if it has lapsed, when it was last kept alive.
+    sa.Column('ended_at', sa.BigInteger, nullable=False),
+    sa.Column('end_reason', sa.String(32), nullable=False),
+    # The user who has ended it, if one has.
+    sa.Column('ended_by', _Name, nullable=True),
+    # Bytes from the client, and to it.
+    sa.Column('received', sa.BigInteger, nullable=False),
+    sa.Column('sent', sa.BigInteger, nullable=False),
+    # For markers, for the channels of a session, and for what a proxy reports
+    # later.
+    sa.Index(None, 'main_id'),
+    # For lists, the newest first. The last one is for the purge, too.
+    sa.Index(None, 'server_id', 'ended_at', 'id'),
+    sa.Index(None, 'project_id', 'ended_at', 'id'),
+    sa.Index(None, 'user_id', 'ended_at', 'id'),
+    sa.Index(None, 'ended_at', 'id'),
     sqlite_autoincrement=True,
     **_TEXT,
 )
@@ -206,7 +252,8 @@ used_challenges = sa.Table(
 )
 
 # Jobs that only one process may do at a time, and until when it has the job;
-# and locks of servers, and when the purge can delete the row.
+# and locks of servers, users and projects, and when the purge can delete the
+# row.
 leases = sa.Table(
     'leases',
     metadata,

@@ -7,6 +7,7 @@ counted, listed and ended by it as by any other token, and the console is
 deleted when its token is revoked or purged.
 """
 
+import dataclasses
 import random
 from collections.abc import Callable
 
@@ -85,6 +86,8 @@ class OnGateway:
             raise exception.NativeConsoleUnavailable(
                 server_id=server.id
             ) from None
+        # Not one of the user's tokens: limits of these do not count it.
+        token = dataclasses.replace(token, console_type=NATIVE_TYPE)
         console = self._store(server, host, encrypted, token)
         if console is not None:
             self._tokens.record_issue(context, token)

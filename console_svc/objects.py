@@ -429,9 +429,14 @@ class KeptProxy:
     :param ended: ids of its sessions that have ended, until it closes them
     :param count: the number of its sessions that continue
     :param modes: new modes of its sessions by id, until it confirms them
+    :param reasons: why sessions have ended, and the user by whom, by id; of
+        those where this is stored
     """
 
     kept: Mapping[str, int | None]
     ended: Sequence[str]
     count: int
     modes: Mapping[str, SessionMode] = dataclasses.field(default_factory=dict)
+    reasons: Mapping[str, tuple[EndReason, str | None]] = dataclasses.field(
+        default_factory=dict, compare=False
+    )

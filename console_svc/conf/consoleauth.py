@@ -110,6 +110,15 @@ OPTIONS = [
         'for this time. 0: each session and each token waits for keystone.',
     ),
     cfg.BoolOpt(
+        'allow_takeover',
+        default=False,
+        help='Let a client that opens a console with a token for control, and '
+        'with "takeover=1" in the query of its websocket, end the sessions of '
+        'others that control the same console. They see the ID of the user '
+        'who has taken it over. If this is off, only members of the project '
+        'can end sessions, through the API.',
+    ),
+    cfg.BoolOpt(
         'enforce_session_timeout',
         default=False,
         help='End a session when its token expires. By default, the expiry '

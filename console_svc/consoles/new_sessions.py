@@ -2,14 +2,54 @@
 
 """Sessions before they are stored."""
 
+import http
 import uuid
 
 from oslo_config import cfg
+from oslo_utils import uuidutils
 
 from console_svc import addresses, exception
-from console_svc.consoles.tokens import hash_of
+from console_svc.consoles.token_text import hash_of
 from console_svc.db.database import Database
-from console_svc.objects import NEVER, ConsoleSession, ConsoleType, Grant
+from console_svc.objects import (
+    NEVER,
+    ConsoleSession,
+    ConsoleType,
+    Grant,
+    SessionMode,
+)
+
+
+class TakeoverRefused(exception.ConsoleSvcError):
+    """The console token cannot take the console over."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = '{reason}'
+
+
+def check_id(session_id: str) -> None:
+    """Refuse ids that no session has: some cannot be sent to a database.
+
+    :raises console_svc.exception.SessionNotFound: it is one of them
+    """
+    if (
+        not uuidutils.is_uuid_like(session_id)
+        or str(uuid.UUID(session_id)) != session_id
+    ):
+        raise exception.SessionNotFound(session_id=session_id)
+
+
+def check_take_over(conf: cfg.ConfigOpts, grant: Grant) -> None:
+    """Check that a session of a grant can take the console over.
+
+    :raises TakeoverRefused: it cannot
+    """
+    if not conf.consoleauth.allow_takeover:
+        raise TakeoverRefused(reason='Consoles cannot be taken over here')
+    if grant.mode != SessionMode.CONTROL:
+        raise TakeoverRefused(
+            reason='A token to watch a console cannot take it over'
+        )
 
 
 def check_address(

@@ -35,6 +35,8 @@ class ModeQueries:
 
     def get(self, session_ids: Sequence[str]) -> Mapping[str, SessionMode]:
         """The modes of those sessions that there are."""
+        if not session_ids:
+            return {}
         wanted = sa.select(_COLUMNS.session_id, _COLUMNS.mode).where(
             _COLUMNS.session_id.in_(session_ids)
         )
@@ -115,6 +117,22 @@ def _announce(connection: sa.Connection, proxy_ids: Iterable[str]) -> None:
             .where(proxies.id == proxy_id)
             .values(mode_changes=proxies.mode_changes + 1)
         )
+
+
+def announce_new(
+    connection: sa.Connection, proxy_id: str, session_ids: Sequence[str]
+) -> None:
+    """Let a process look for changes that are older than its own rows.
+
+    :param session_ids: those that the transaction has given to the process
+    """
+    changed = sa.select(_COLUMNS.id).where(
+        _COLUMNS.session_id.in_(session_ids),
+        _COLUMNS.mode != ENFORCED,
+        IS_OPEN,
+    )
+    if connection.execute(changed.limit(1)).first() is not None:
+        _announce(connection, [proxy_id])
 
 
 def confirm(

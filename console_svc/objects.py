@@ -29,6 +29,92 @@ class ConsoleType(enum.StrEnum):
     WEBMKS = 'webmks'
 
 
+class SessionMode(enum.StrEnum):
+    """What the client of a session may do.
+
+    With VIEW it sees the console; the console proxy drops its input.
+    """
+
+    CONTROL = 'control'
+    VIEW = 'view'
+
+
+#: The resources that projects have limits of, as keystone knows them.
+SESSIONS: Final = 'console_sessions'
+UNUSED_TOKENS: Final = 'console_auth_tokens'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many current sessions a user and a project can have.
+
+    :param of_user: 0: no limit
+    :param of_project: None: no limit
+    """
+
+    of_user: int = 0
+    of_project: int | None = None
+
+
+#: Nothing has a limit.
+NO_LIMITS: Final = SessionLimits()
+
+
+class EndReason(enum.StrEnum):
+    """Why a session has ended.
+
+    The first group is what its console proxy reports when it closes it.
+    """
+
+    CLIENT_CLOSED = 'client_closed'
+    SERVER_CLOSED = 'server_closed'
+    IDLE = 'idle'
+    EXPIRED = 'expired'
+    DRAINED = 'drained'
+    ERROR = 'error'
+    #: Its proxy has closed it, and has not said why.
+    CLOSED = 'closed'
+
+    #: Through the API.
+    ENDED = 'ended'
+    #: Its token was revoked, or its server was deleted.
+    REVOKED = 'revoked'
+    #: Another session was opened, and the server had too many.
+    REPLACED = 'replaced'
+    TAKEN_OVER = 'taken_over'
+    #: Its client has opened another session in its place.
+    RESUMED = 'resumed'
+    #: It was not kept alive.
+    LAPSED = 'lapsed'
+
+
+#: The reasons that a console proxy can report.
+REPORTED: Final = (
+    EndReason.CLIENT_CLOSED,
+    EndReason.SERVER_CLOSED,
+    EndReason.IDLE,
+    EndReason.EXPIRED,
+    EndReason.DRAINED,
+    EndReason.ERROR,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a session.
+
+    :param by: the user who has ended it; None: it is unknown, or no user has
+    :param received: bytes from the client, as its proxy has reported
+    :param sent: bytes to the client
+    """
+
+    reason: EndReason
+    at: int
+    by: str | None = None
+    received: int = 0
+    sent: int = 0
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
     """A server, as its driver sees it now.
@@ -146,6 +232,10 @@ class Grant:
     :param token_hash: the token's SHA-256 in hexadecimal
     :param expires: the first second at which it is not valid any more
     :param client_address: the address from which it was requested
+    :param mode: of its sessions
+    :param max_uses: sessions that it can open; None: the configured number
+    :param bound_address: the only address that can use it, whatever is
+        configured; None: it is not bound
     """
 
     token_hash: str
@@ -155,6 +245,9 @@ class Grant:
     console_type: str
     expires: int
     client_address: str | None = None
+    mode: SessionMode = SessionMode.CONTROL
+    max_uses: int | None = None
+    bound_address: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +316,11 @@ class ConsoleSession:
     :param expires: when it must end; None: there is no limit
     :param secret_hash: SHA-256 in hexadecimal of the secret with which its
         client can resume it; None: it cannot
+    :param mode: what its client may do
+    :param enforced_mode: what its console proxy lets its client do, as far as
+        is known
+    :param deadline: when it must end whatever its token; None: there is no
+        limit
     """
 
     id: str
@@ -237,18 +335,86 @@ class ConsoleSession:
     secret_hash: str | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
+    mode: SessionMode = SessionMode.CONTROL
+    enforced_mode: SessionMode = SessionMode.CONTROL
+    deadline: int | None = dataclasses.field(default=None, compare=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionReport:
+    """What a console proxy reports when it closes a session.
+
+    :param received: bytes from the client
+    :param sent: bytes to the client
+    """
+
+    reason: EndReason
+    received: int
+    sent: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EndedSession:
+    """A session of the history.
+
+    :param id: UUID
+    :param ended_at: when it ended; if it has lapsed, when it was last known
+        to live
+    :param ended_by: the user who has ended it; None: no user has, or it is
+        unknown
+    :param received: bytes from the client
+    :param sent: bytes to the client
+    """
+
+    id: str
+    server_id: str
+    project_id: str
+    user_id: str | None
+    console_type: str
+    mode: SessionMode
+    client_address: str | None
+    created_at: int
+    ended_at: int
+    end_reason: EndReason
+    ended_by: str | None
+    received: int
+    sent: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionQuery:
+    """Which sessions to list. None: any.
+
+    :param since: those that were opened or, in the history, ended at this
+        second or later
+    :param before: those that were opened or ended at this second or earlier
+    :param marker: the id of the last session of the page before; None: list
+        the first page
+    :param limit: the number of sessions of a page
+    """
+
+    server_id: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+    console_type: str | None = None
+    since: int | None = None
+    before: int | None = None
+    marker: str | None = None
+    limit: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResumedSessions:
     """The sessions that a session which resumes another one has affected.
 
+    :param session: the session that resumes another one, as it was stored
     :param previous_id: of the session whose place it has taken; None: it is
         another channel beside that session
     :param resumed: that session, unless it was closed already
     :param replaced: those that have ended to make room
     """
 
+    session: ConsoleSession
     previous_id: str | None
     resumed: Sequence[ConsoleSession]
     replaced: Sequence[ConsoleSession]
@@ -262,8 +428,15 @@ class KeptProxy:
         do not expire
     :param ended: ids of its sessions that have ended, until it closes them
     :param count: the number of its sessions that continue
+    :param modes: new modes of its sessions by id, until it confirms them
+    :param reasons: why sessions have ended, and the user by whom, by id; of
+        those where this is stored
     """
 
     kept: Mapping[str, int | None]
     ended: Sequence[str]
     count: int
+    modes: Mapping[str, SessionMode] = dataclasses.field(default_factory=dict)
+    reasons: Mapping[str, tuple[EndReason, str | None]] = dataclasses.field(
+        default_factory=dict, compare=False
+    )

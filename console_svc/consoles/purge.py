@@ -20,7 +20,7 @@ from console_svc.compute import Driver
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.context import admin_context
 from console_svc.db.database import Database
-from console_svc.objects import ConsoleSession
+from console_svc.objects import ConsoleSession, EndReason
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Purge:
     ) -> None:
         self._interval: int = conf.consoleauth.purge_interval
         options = conf.consoleauth
+        self._lapse: int = options.session_lapse
         # Lapsed and closed sessions stay as long as they can be resumed.
         self._lapsed_time: int = max(
             options.session_lapse, options.resume_time - options.session_lapse
@@ -92,10 +93,14 @@ class Purge:
         lapsed = now - self._lapsed_time
 
         def delete_sessions() -> int:
-            return self._ended(self._database.sessions.purge(lapsed, batch))
+            return self._ended(
+                self._database.sessions.purge(lapsed, batch, self._lapse)
+            )
 
         def delete_proxies() -> int:
-            return self._ended(self._database.proxies.purge(lapsed, batch))
+            return self._ended(
+                self._database.proxies.purge(lapsed, batch, self._lapse)
+            )
 
         def delete_closed_sessions() -> int:
             return self._database.closed_sessions.purge(
@@ -107,7 +112,7 @@ class Purge:
 
         _repeat(delete_closed_sessions, batch, deadline)
         _repeat(
-            lambda: self._database.server_locks.purge(now, batch),
+            lambda: self._database.locks.purge(now, batch),
             batch,
             deadline,
         )
@@ -149,7 +154,7 @@ class Purge:
 
     def _ended(self, lapsed: Sequence[ConsoleSession]) -> int:
         """Audit the end of sessions that a purge has deleted; their number."""
-        self._audit.ends(self._context, lapsed, 'lapsed')
+        self._audit.ends(self._context, lapsed, EndReason.LAPSED)
         return len(lapsed)
 
     def _forget_log_ins(

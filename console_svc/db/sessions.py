@@ -12,14 +12,14 @@ from oslo_db import exception as db_exception
 from console_svc import exception
 from console_svc.db import proxies
 from console_svc.db.engine import Connections, retried
-from console_svc.db.server_locks import lock_server
+from console_svc.db.limits import check_session, lock_all
 from console_svc.db.session_rows import (
     IS_OPEN,
-    delete_rows,
     end_rows,
     end_sessions,
     is_alive,
     is_lasting,
+    lapse_rows,
     limited,
     to_session,
 )
@@ -28,7 +28,14 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
-from console_svc.objects import ConsoleSession
+from console_svc.db.takeovers import take_over
+from console_svc.objects import (
+    NO_LIMITS,
+    ConsoleSession,
+    Ending,
+    EndReason,
+    SessionLimits,
+)
 
 
 class SessionQueries:
@@ -47,7 +54,9 @@ class SessionQueries:
         max_sessions: int,
         replace: bool,
         in_channels: bool = False,
-    ) -> Sequence[ConsoleSession]:
+        limits: SessionLimits = NO_LIMITS,
+        takes_over: Sequence[str] = (),
+    ) -> Mapping[EndReason, Sequence[ConsoleSession]]:
         """Use a token and store the session, or do neither.
 
         :param alive_until: when the session lapses
@@ -57,13 +66,17 @@ class SessionQueries:
         :param in_channels: concurrent sessions of the same token and address
             are one use of the token, and so are those that follow a closed
             one soon (:meth:`.ClosedSessionQueries.add`)
-        :returns: the sessions that this has ended
+        :param limits: of its user and its project
+        :param takes_over: console types of the server whose sessions end if
+            they have control; none: it is not a take-over
+        :returns: the sessions that this has ended, by the reason
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
             sessions as it may, has expired, or was deleted
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: its user or its project has
         """
         tokens = console_auth_tokens.c
         uses: sa.ColumnElement[int] = sa.literal(1)
@@ -82,18 +95,26 @@ class SessionQueries:
         )
         if max_uses:
             use = use.where(usable)
-        ended: Sequence[ConsoleSession] = []
+        ended: dict[EndReason, Sequence[ConsoleSession]] = {}
         with self._connections.writing() as connection:
-            if max_sessions:
-                lock_server(connection, session.server_id, session.created_at)
+            lock_all(
+                connection, session, max_sessions or len(takes_over), limits
+            )
             # Before sessions are counted or ended: a revocation, too, locks
             # tokens first, and so do hosts of the previous version, which
             # lock all tokens of the server.
             if connection.execute(use).rowcount != 1:
                 raise exception.TokenUsedUp
+            if takes_over:
+                ended[EndReason.TAKEN_OVER] = take_over(
+                    connection, session, takes_over, in_channels
+                )
             if max_sessions:
-                ended = make_room(connection, session, max_sessions, replace)
-            insert_session(connection, session, alive_until)
+                ended[EndReason.REPLACED] = make_room(
+                    connection, session, max_sessions, replace
+                )
+            check_session(connection, session, limits, in_channels)
+            insert_session(connection, session, alive_until, in_channels)
         return ended
 
     def get(self, session_id: str) -> ConsoleSession | None:
@@ -181,7 +202,7 @@ class SessionQueries:
 
     @retried
     def end(
-        self, session_id: str, server_id: str | None = None
+        self, session_id: str, ending: Ending, server_id: str | None = None
     ) -> Sequence[ConsoleSession]:
         """End a session.
 
@@ -192,10 +213,12 @@ class SessionQueries:
         if server_id is not None:
             wanted = wanted.where(console_sessions.c.server_id == server_id)
         with self._connections.writing() as connection:
-            return end_sessions(connection, wanted)
+            return end_sessions(connection, wanted, ending)
 
     @retried
-    def purge(self, now: int, batch: int) -> Sequence[ConsoleSession]:
+    def purge(
+        self, now: int, batch: int, lapse: int
+    ) -> Sequence[ConsoleSession]:
         """Delete sessions that have lapsed, at most a batch of them.
 
         Most of those with a process are deleted with it:
@@ -203,8 +226,17 @@ class SessionQueries:
         those that their process has not named for long.
 
         :param now: seconds of the UTC epoch
+        :param lapse: seconds without a keep-alive after which they lapse
         :returns: the sessions deleted
         """
+
+        def last_sign(row: sa.RowMapping) -> int:
+            alive_until: int = row['alive_until']
+            if row['proxy_id'] is None:
+                return alive_until - lapse
+            # When its process has named it.
+            return alive_until - max(lapse, proxies.AHEAD)
+
         columns = console_sessions.c
         lapsed = (
             sa.select(console_sessions)
@@ -215,7 +247,7 @@ class SessionQueries:
         )
         with self._connections.writing() as connection:
             found = connection.execute(lapsed).mappings().all()
-            return delete_rows(connection, found)
+            return lapse_rows(connection, found, last_sign)
 
 
 def open_session(session_id: str) -> sa.Select[Any]:
@@ -252,16 +284,46 @@ def _has_other(session: ConsoleSession) -> sa.Exists:
     )
 
 
+def _main_of(session: ConsoleSession) -> sa.Select[Any]:
+    """The session of which a channel is a part, if any."""
+    columns = console_sessions.c
+    return (
+        sa.select(
+            sa.func.coalesce(columns.main_id, columns.session_id).label('id'),
+            columns.mode,
+        )
+        .where(
+            columns.token_hash == session.token_hash,
+            columns.client_address == session.client_address,
+            is_alive(session.created_at),
+            IS_OPEN,
+        )
+        .order_by(columns.created_at)
+        .limit(1)
+    )
+
+
 def insert_session(
-    connection: sa.Connection, session: ConsoleSession, alive_until: int
+    connection: sa.Connection,
+    session: ConsoleSession,
+    alive_until: int,
+    in_channels: bool = False,
 ) -> None:
     """Store a session in a transaction that does more.
 
+    :param in_channels: it is a channel, and the transaction has locked the
+        token
     :raises console_svc.exception.SessionIdUsed: there is a session with this
         id, or there was one
     """
     values = dataclasses.asdict(session)
     values['session_id'] = values.pop('id')
+    if in_channels:
+        main = connection.execute(_main_of(session)).mappings().first()
+        if main is not None:
+            values['main_id'] = main['id']
+            # All channels of a page have one mode, which may have changed.
+            values['mode'] = values['enforced_mode'] = main['mode']
     try:
         connection.execute(
             console_sessions.insert(), {**values, 'alive_until': alive_until}
@@ -290,4 +352,5 @@ def make_room(
     surplus = rows[: max(0, len(rows) - max_sessions + 1)]
     if surplus and not replace:
         raise exception.TooManySessions(server_id=session.server_id)
-    return end_rows(connection, surplus)
+    ending = Ending(EndReason.REPLACED, session.created_at, session.user_id)
+    return end_rows(connection, surplus, ending)

@@ -28,11 +28,13 @@ IMPORTS: dict[str, set[str]] = {
     'watched_file': set(),
     'conf': {'origins', 'version'},
     'forwarded': {'addresses'},
+    'over_limit': {'exception'},
     'rest_client': {'conf'},
+    'unified_limits': {'exception', 'objects', 'rest_client'},
     'audit': {'context', 'exception', 'objects'},
     'audit_notifications': {'audit', 'background', 'context'},
     'policy': {'conf', 'context', 'exception', 'policies', 'watched_file'},
-    'db': {'exception', 'objects'},
+    'db': {'exception', 'objects', 'over_limit'},
     'compute': {
         'background',
         'conf',
@@ -65,6 +67,7 @@ IMPORTS: dict[str, set[str]] = {
         'consoles',
         'db',
         'policy',
+        'unified_limits',
     },
     'nova_notifications': {'consoles', 'context'},
     'api': {

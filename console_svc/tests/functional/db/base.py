@@ -17,11 +17,14 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
+    Ending,
+    EndReason,
     NativeConsole,
 )
 from console_svc.tests import fixtures
 
 NOW = 1_000_000
+ENDING = Ending(EndReason.ENDED, NOW, 'root')
 
 
 class OnDatabase:

@@ -12,6 +12,7 @@ import testtools
 from console_svc.db import tables
 from console_svc.objects import LogInAttempt
 from console_svc.tests.functional.db.base import (
+    ENDING,
     NOW,
     OnSQLite,
     Queries,
@@ -165,7 +166,7 @@ class Plans(Queries):
         )
         self.check(
             'revoking a token',
-            lambda: queries.delete('server-90-1'),
+            lambda: queries.delete('server-90-1', ENDING),
             [
                 'uq_console_auth_tokens_token_hash',
                 'ix_consoles_token_hash',
@@ -175,7 +176,7 @@ class Plans(Queries):
         )
         self.check(
             "revoking a server's tokens",
-            lambda: queries.delete_of_server('server-91'),
+            lambda: queries.delete_of_server('server-91', ENDING),
             [
                 'ix_console_auth_tokens_server_id_user_id_id',
                 'uq_consoles_server_id_server_host',
@@ -243,12 +244,12 @@ class Plans(Queries):
         )
         self.check(
             'the purge of locks',
-            lambda: self.database.server_locks.purge(NOW + 5, 1000),
+            lambda: self.database.locks.purge(NOW + 5, 1000),
             ['ix_leases_expires', 'pk_leases'],
         )
         self.check(
             'ending a session',
-            lambda: queries.end('server-92-3', 'server-92'),
+            lambda: queries.end('server-92-3', ENDING, 'server-92'),
             ['uq_console_sessions_session_id', 'pk_console_sessions'],
         )
         self.check(
@@ -287,7 +288,7 @@ class Plans(Queries):
         )
         self.check(
             'the purge',
-            lambda: queries.purge(NOW + 50, 1000),
+            lambda: queries.purge(NOW + 50, 1000, 30),
             ['ix_console_sessions_alive_until', 'pk_console_sessions'],
         )
 
@@ -298,7 +299,7 @@ class Plans(Queries):
         def keep(*session_ids: str) -> None:
             queries.keep('server-507-4', session_ids, NOW, NOW + 9, NOW + 9)
 
-        self.database.sessions.end('server-507-4')
+        self.database.sessions.end('server-507-4', ENDING)
         for index in ('pk_console_proxies', of_process):
             self.check('a keep-alive', keep, [index, of_process])
         self.check(
@@ -320,7 +321,7 @@ class Plans(Queries):
         )
         self.check(
             'the purge of processes',
-            lambda: queries.purge(NOW, 1),
+            lambda: queries.purge(NOW, 1, 30),
             [
                 'ix_console_proxies_alive_until',
                 'pk_console_proxies',

@@ -144,9 +144,15 @@ class ConsoleApi:
             lambda session_id: self._log_in(session_id, authentication),
         )
 
-    async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
+    async def keep(
+        self,
+        ids: Sequence[str],
+        changed: Callable[[str, str], None] = lambda *_: None,
+    ) -> Mapping[str, float | None]:
         """Keep sessions alive one by one, at most :data:`.BATCH`.
 
+        :param changed: called with the id and the mode of each session, where
+            the API tells it
         :returns: id -> monotonic time at which those that continue must end;
             None: never
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
@@ -154,7 +160,10 @@ class ConsoleApi:
         response = await self._client.request(
             'PUT', SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
-        return api_answers.kept(response)
+        kept = api_answers.kept(response)
+        for session_id, mode in api_answers.modes(response).items():
+            changed(session_id, mode)
+        return kept
 
     async def keep_process(
         self, ids: Sequence[str], modes: Mapping[str, str] = {}

@@ -27,6 +27,9 @@ class Connection(Protocol):
     def end(self, ending: Ended) -> None:
         """End the connection, unless it is ending already."""
 
+    def set_mode(self, mode: str) -> None:
+        """Obey the mode of the session."""
+
 
 _T = TypeVar('_T', bound=Connection)
 
@@ -80,6 +83,11 @@ class Joined(Generic[_T]):
         for connection in self.of(session_id):
             connection.deadline = deadline
 
+    def change(self, session_id: str, mode: str) -> None:
+        """Set the mode of a session."""
+        for connection in self.of(session_id):
+            connection.set_mode(mode)
+
     async def check_others(self) -> Sequence[str]:
         """Ask the API about the sessions of other processes.
 
@@ -92,7 +100,7 @@ class Joined(Generic[_T]):
         ended = []
         for start in range(0, len(others), BATCH):
             batch = others[start : start + BATCH]
-            kept = await self._api.keep(batch)
+            kept = await self._api.keep(batch, self.change)
             for session_id in batch:
                 if session_id not in kept:
                     ended.append(session_id)

@@ -121,7 +121,7 @@ class KeepAlives:
                 del self._modes[session_id]
             count = answer.count
             self._uncounted.difference_update(batch)
-            self._apply(batch, answer.kept)
+            self._apply(batch, answer.kept, answer.reasons)
             for session_id in answer.ended:
                 self._end(session_id, answer.reasons.get(session_id))
             for session_id, mode in answer.modes.items():
@@ -131,15 +131,18 @@ class KeepAlives:
         return count
 
     def _apply(
-        self, ids: Sequence[str], kept: Mapping[str, float | None]
+        self,
+        ids: Sequence[str],
+        kept: Mapping[str, float | None],
+        reasons: Mapping[str, str] = {},
     ) -> None:
         for session_id in ids:
             if session_id not in kept:
-                self._end(session_id)
+                self._end(session_id, reasons.get(session_id))
             elif session_id in self._ids:
                 self._kept(session_id, kept[session_id])
 
-    def _end(self, session_id: str, reason: str | None = None) -> None:
+    def _end(self, session_id: str, reason: str | None) -> None:
         # It may have been closed meanwhile.
         if session_id in self._ids:
             self._uncounted.add(session_id)

@@ -123,7 +123,9 @@ class Session:
                     self._write(self._server, release)
                 )
         elif is_view:
-            self.end(Refused('The session must not control the console.'))
+            self.end(
+                Refused('The session must not control the console any more.')
+            )
         self.mode_changed(mode)
 
     async def _write(self, server: Server, data: bytes) -> None:

@@ -53,7 +53,7 @@ class Sessions:
             self._sessions.keys(),
             self._joined.extend,
             self._end,
-            self._change,
+            self._joined.change,
         )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
@@ -204,10 +204,6 @@ class Sessions:
             # The API drops expired sessions, too: name the reason.
             self._check(session, time.monotonic())
             session.end(Refused(reason or 'The session was ended.'))
-
-    def _change(self, session_id: str, mode: str) -> None:
-        for session in self._joined.of(session_id):
-            session.set_mode(mode)
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))

@@ -3,16 +3,11 @@
 """A session: a client connected to a console, and the relay between them."""
 
 import asyncio
-import contextlib
 import time
-from typing import Final
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import Ended
-from console_svc.proxy.streams import Server, Stream
-
-# Seconds to relay the last input of a client that has closed.
-_LAST_INPUT_TIMEOUT: Final = 5
+from console_svc.proxy.relaying import End, Server
 
 
 class Session:
@@ -37,8 +32,9 @@ class Session:
         self.deadline = opened.deadline
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
-        #: Has an exception, the reason, once the session must end.
-        self.ended: asyncio.Future[None] = (
+        #: Has an exception, the reason, once the session must end; or whether
+        #: it was the client that has closed the connection.
+        self.ended: asyncio.Future[bool] = (
             asyncio.get_running_loop().create_future()
         )
         #: Monotonic time at which bytes were last seen to move.
@@ -48,9 +44,7 @@ class Session:
     def end(self, ending: Ended) -> None:
         """End the session, unless it is ending already."""
         if not self.ended.done():
-            self.ended.set_exception(ending)
-            # Mark it as retrieved: asyncio logs those that nobody awaits.
-            self.ended.exception()
+            self._fail(ending)
 
     def newly_moved(self, now: float) -> tuple[int, int]:
         """Bytes from the client and to it since the last call.
@@ -63,7 +57,7 @@ class Session:
             self.moved_at = now
         return moved
 
-    async def relay(self, client: Stream, server: Server) -> None:
+    async def relay(self, client: End, server: Server) -> None:
         """Relay bytes in both directions until either end closes.
 
         What the client has sent before it closed reaches the server.
@@ -72,60 +66,75 @@ class Session:
         :raises Exception: what relaying has raised, unless an end closed the
             connection
         """
-        pumps = [
-            asyncio.ensure_future(self._from_client(client, server)),
-            asyncio.ensure_future(self._to_client(client, server)),
-        ]
         try:
-            await _first_of(*pumps, self.ended)
+            server.relay_to(_ToClient(self, client))
+            client.relay_to(_ToServer(self, server))
+            client_closed = await self.ended
         finally:
-            for pump in pumps:
-                pump.cancel()
-            outcomes = await asyncio.gather(*pumps, return_exceptions=True)
-        if self.ended.done():
-            self.ended.result()
-        errors = [it for it in outcomes if isinstance(it, Exception)]
-        # Those that tell most come first; OSError: a connection was reset.
-        for error in sorted(errors, key=lambda it: not isinstance(it, Ended)):
-            if not isinstance(error, OSError):
-                raise error
-        if outcomes[0] is None:
-            # The client has closed.
+            client.discard()
+            server.discard()
+        if client_closed:
             await server.finish()
 
-    async def _from_client(self, client: Stream, server: Server) -> None:
-        while data := await client.read():
-            self.received += len(data)
-            await server.write(data)
+    def closed(self, error: Exception | None, by_client: bool) -> None:
+        """End the session, because an end has closed the connection.
 
-    async def _to_client(self, client: Stream, server: Server) -> None:
-        while data := await server.read():
-            self.sent += len(data)
-            try:
-                await client.write(data)
-            except OSError:
-                await self._let_client_finish(server)
-                raise
-
-    async def _let_client_finish(self, server: Server) -> None:
-        """Give a client that has closed time: not all it sent was relayed.
-
-        A server that echoes reads on only if its output is read.
+        :param error: why, if it is more than that
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_INPUT_TIMEOUT):
-                while await server.read():
-                    pass
+        if self.ended.done():
+            return
+        # OSError: the connection was reset.
+        if error is None or isinstance(error, OSError):
+            self.ended.set_result(by_client)
+        else:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.ended.set_exception(error)
+        # Mark it as retrieved: asyncio logs those that nobody awaits.
+        self.ended.exception()
 
 
-async def _first_of(*futures: asyncio.Future[None]) -> None:
-    """Wait until one is done. asyncio.wait() would take more memory."""
-    first = asyncio.get_running_loop().create_future()
+class _Direction:
+    """Hands the bytes of one end of a session to the other.
 
-    def done(_: asyncio.Future[None]) -> None:
-        if not first.done():
-            first.set_result(None)
+    :param other: the other end
+    """
 
-    for future in futures:
-        future.add_done_callback(done)
-    await first
+    __slots__ = ('_other', '_session')
+
+    def __init__(self, session: Session, other: End) -> None:
+        self._session = session
+        self._other = other
+
+    def pause(self) -> None:
+        self._other.pause_reading()
+
+    def resume(self) -> None:
+        self._other.resume_reading()
+
+
+class _ToServer(_Direction):
+    """Takes what the client sends."""
+
+    __slots__ = ()
+
+    def received(self, data: bytes) -> None:
+        self._session.received += len(data)
+        self._other.send(data)
+
+    def closed(self, error: Exception | None) -> None:
+        self._session.closed(error, by_client=True)
+
+
+class _ToClient(_Direction):
+    """Takes what the server sends."""
+
+    __slots__ = ()
+
+    def received(self, data: bytes) -> None:
+        self._session.sent += len(data)
+        self._other.send(data)
+
+    def closed(self, error: Exception | None) -> None:
+        self._session.closed(error, by_client=False)

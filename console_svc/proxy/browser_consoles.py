@@ -14,7 +14,8 @@ from console_svc.proxy.handshakes import Browser
 from console_svc.proxy.hypervisors import Hypervisors, is_shared
 from console_svc.proxy.mks_servers import MKSServers
 from console_svc.proxy.rdp import RDPServers
-from console_svc.proxy.streams import Server, WebSocketStream
+from console_svc.proxy.relaying import Server
+from console_svc.proxy.websocket import WebSocketStream
 
 
 class BrowserConsoles:

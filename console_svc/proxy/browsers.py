@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from oslo_config import cfg
-from websockets.asyncio.connection import Connection as WebSocket
 from websockets.frames import CloseCode
 
 from console_svc import addresses, forwarded, origins
@@ -39,13 +38,9 @@ from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
 from console_svc.proxy.security_headers import SecurityHeaders
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import WebSocketStream
 from console_svc.proxy.tokens import takes_over, token_of
 
 LOG = logging.getLogger(__name__)
-
-# Seconds to close a websocket, with the data that the browser must read first.
-_FLUSH_TIMEOUT: Final = 20
 
 _METHODS: Final = ('GET', 'HEAD')
 _ALLOW: Final = {'Allow': 'GET, HEAD, OPTIONS'}
@@ -244,7 +239,7 @@ class Browsers:
             self._metrics.refused(ending.code)
         LOG.info('Client %s: session closed: %s', address, ending.reason)
         upgraded.accept()
-        await _close(upgraded.websocket, ending)
+        await upgraded.websocket.close(ending.code, _short(ending.reason))
 
     async def _relay(self, visit: '_Visit') -> None:
         began = time.monotonic()
@@ -253,7 +248,7 @@ class Browsers:
             raise Refused('There is no console token in the URL.')
         if cookie.previous_secret is None:
             upgraded.accept(cookie.headers())
-        stream = WebSocketStream(upgraded.websocket)
+        stream = upgraded.websocket
         opening = functools.partial(
             self._api.open,
             cookie.token,
@@ -275,20 +270,11 @@ class Browsers:
                 session.mode_changed = visit.messages.mode
                 visit.messages.mode(session.mode)
             async with (
-                pinged(upgraded.websocket, self._options.ping_interval),
+                pinged(stream, self._options.ping_interval),
                 self._consoles.connected(session.opened, stream) as server,
             ):
                 self._metrics.set_up(time.monotonic() - began)
                 await session.relay(stream, server)
-
-
-async def _close(websocket: WebSocket, ending: Ended) -> None:
-    """Close a websocket, or abort it if the browser does not read."""
-    try:
-        async with asyncio.timeout(_FLUSH_TIMEOUT):
-            await websocket.close(ending.code, _short(ending.reason))
-    except TimeoutError:
-        websocket.transport.abort()
 
 
 def _short(reason: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from console_svc.protocols import rfb
 from console_svc.proxy.errors import ClientFailed, Ended, PeerClosed
-from console_svc.proxy.streams import Server, Stream
+from console_svc.proxy.streams import Stream, TCPStream
 
 # Seconds for a user to type a password.
 _TYPING_TIMEOUT: Final = 120
@@ -113,7 +113,7 @@ class Client:
         else:
             await self._perform(rfb.welcome(self._minor, rfb.VNC))
 
-    async def initialise(self, server: Server, is_shared: bool) -> None:
+    async def initialise(self, server: TCPStream, is_shared: bool) -> None:
         """Pass ClientInit on: what follows is for the relay.
 
         :param is_shared: whether the console is shared in any case

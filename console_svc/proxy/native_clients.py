@@ -63,7 +63,7 @@ class NativeClients:
             'native_client', self._log_in_and_relay, metrics
         )
 
-    def protocol(self, port: int) -> asyncio.StreamReaderProtocol:
+    def protocol(self, port: int) -> TCPStream:
         """The protocol of a new connection.
 
         :param port: to which the client has connected

@@ -6,15 +6,11 @@ Consoles use binary messages, and these are text: JSON objects. A page asks for
 them with a subprotocol, which is never selected: another server ignores it.
 """
 
-import asyncio
-import contextlib
 import json
-from typing import Any, Final
-
-from websockets.asyncio.connection import Connection as WebSocket
-from websockets.exceptions import ConnectionClosed
+from typing import Final
 
 from console_svc.proxy.http.messages import Request
+from console_svc.proxy.websocket import WebSocketStream
 
 #: The subprotocol that a page offers.
 SUBPROTOCOL: Final = 'state.console-svc'
@@ -32,19 +28,11 @@ def are_wanted(request: Request) -> bool:
 class PageMessages:
     """Messages to one page."""
 
-    __slots__ = ('_sending', '_websocket')
+    __slots__ = ('_websocket',)
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocketStream) -> None:
         self._websocket = websocket
-        self._sending: set[asyncio.Task[None]] = set()
 
     def mode(self, mode: str) -> None:
-        """Tell the mode of the session, without waiting for the browser."""
-        task = asyncio.create_task(self.send({'mode': mode}))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def send(self, message: dict[str, Any]) -> None:
-        """Send a message, unless the websocket is closed."""
-        with contextlib.suppress(ConnectionClosed):
-            await self._websocket.send(json.dumps(message))
+        """Tell the mode of the session."""
+        self._websocket.send_text(json.dumps({'mode': mode}))

@@ -3,17 +3,13 @@
 """A session: a client connected to a console, and the relay between them."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from console_svc.proxy.api_answers import VIEW, OpenedSession
 from console_svc.proxy.errors import Ended, Refused
-from console_svc.proxy.streams import Server, Stream
-
-# Seconds to relay the last input of a client that has closed.
-_LAST_INPUT_TIMEOUT: Final = 5
+from console_svc.proxy.relaying import End, Server
 
 
 class Input(Protocol):
@@ -45,7 +41,6 @@ class Session:
 
     __slots__ = (
         '_counted',
-        '_release',
         '_server',
         'active_at',
         'activity_id',
@@ -65,8 +60,9 @@ class Session:
         self.deadline = opened.deadline
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
-        #: Has an exception, the reason, once the session must end.
-        self.ended: asyncio.Future[None] = (
+        #: Has an exception, the reason, once the session must end; or whether
+        #: it was the client that has closed the connection.
+        self.ended: asyncio.Future[bool] = (
             asyncio.get_running_loop().create_future()
         )
         #: Monotonic time at which input was last seen.
@@ -81,14 +77,11 @@ class Session:
         self._counted = (0, 0)
         # Where the relay writes what the client sends.
         self._server: Server | None = None
-        self._release: asyncio.Task[None] | None = None
 
     def end(self, ending: Ended) -> None:
         """End the session, unless it is ending already."""
         if not self.ended.done():
-            self.ended.set_exception(ending)
-            # Mark it as retrieved: asyncio logs those that nobody awaits.
-            self.ended.exception()
+            self._fail(ending)
 
     def newly_moved(self, now: float) -> tuple[int, int]:
         """Bytes from the client and to it since the last call.
@@ -112,28 +105,21 @@ class Session:
             return
         self.mode = mode
         is_view = mode == VIEW
-        if self.input is not None:
-            try:
+        try:
+            if self.input is not None:
                 release = self.input.change(is_view)
-            except Ended as ending:
-                self.end(ending)
-                return
-            if release and self._server is not None:
-                self._release = asyncio.create_task(
-                    self._write(self._server, release)
+                if release and self._server is not None:
+                    self._server.send(release)
+            elif is_view:
+                raise Refused(
+                    'The session must not control the console any more.'
                 )
-        elif is_view:
-            self.end(
-                Refused('The session must not control the console any more.')
-            )
-        self.mode_changed(mode)
+        except Ended as ending:
+            self.end(ending)
+        else:
+            self.mode_changed(mode)
 
-    async def _write(self, server: Server, data: bytes) -> None:
-        # The relay notices that the connection is closed.
-        with contextlib.suppress(OSError):
-            await server.write(data)
-
-    async def relay(self, client: Stream, server: Server) -> None:
+    async def relay(self, client: End, server: Server) -> None:
         """Relay bytes in both directions until either end closes.
 
         What the client has sent before it closed reaches the server.
@@ -143,68 +129,84 @@ class Session:
             connection
         """
         self._server = server
-        pumps = [
-            asyncio.ensure_future(self._from_client(client, server)),
-            asyncio.ensure_future(self._to_client(client, server)),
-        ]
         try:
-            await _first_of(*pumps, self.ended)
+            server.relay_to(_ToClient(self, client))
+            client.relay_to(_ToServer(self, server))
+            client_closed = await self.ended
         finally:
-            for pump in pumps:
-                pump.cancel()
-            outcomes = await asyncio.gather(*pumps, return_exceptions=True)
-        if self.ended.done():
-            self.ended.result()
-        errors = [it for it in outcomes if isinstance(it, Exception)]
-        # Those that tell most come first; OSError: a connection was reset.
-        for error in sorted(errors, key=lambda it: not isinstance(it, Ended)):
-            if not isinstance(error, OSError):
-                raise error
-        if outcomes[0] is None:
-            # The client has closed.
+            client.discard()
+            server.discard()
+        if client_closed:
             await server.finish()
 
-    async def _from_client(self, client: Stream, server: Server) -> None:
-        while data := await client.read():
-            self.received += len(data)
-            if self.input is not None:
-                data = self.input.passed(data)
-                if not data:
-                    continue
-            await server.write(data)
+    def closed(self, error: Exception | None, by_client: bool) -> None:
+        """End the session, because an end has closed the connection.
 
-    async def _to_client(self, client: Stream, server: Server) -> None:
-        while data := await server.read():
-            self.sent += len(data)
-            try:
-                await client.write(data)
-            except OSError:
-                await self._let_client_finish(server)
-                raise
-
-    async def _let_client_finish(self, server: Server) -> None:
-        """Give a client that has closed time: not all it sent was relayed.
-
-        A server that echoes reads on only if its output is read.
+        :param error: why, if it is more than that
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_INPUT_TIMEOUT):
-                while await server.read():
-                    pass
+        if self.ended.done():
+            return
+        # OSError: the connection was reset.
+        if error is None or isinstance(error, OSError):
+            self.ended.set_result(by_client)
+        else:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.ended.set_exception(error)
+        # Mark it as retrieved: asyncio logs those that nobody awaits.
+        self.ended.exception()
 
 
 def _ignore(_: str) -> None:
     """Nothing depends on the mode."""
 
 
-async def _first_of(*futures: asyncio.Future[None]) -> None:
-    """Wait until one is done. asyncio.wait() would take more memory."""
-    first = asyncio.get_running_loop().create_future()
+class _Direction:
+    """Hands the bytes of one end of a session to the other.
 
-    def done(_: asyncio.Future[None]) -> None:
-        if not first.done():
-            first.set_result(None)
+    :param other: the other end
+    """
 
-    for future in futures:
-        future.add_done_callback(done)
-    await first
+    __slots__ = ('_other', '_session')
+
+    def __init__(self, session: Session, other: End) -> None:
+        self._session = session
+        self._other = other
+
+    def pause(self) -> None:
+        self._other.pause_reading()
+
+    def resume(self) -> None:
+        self._other.resume_reading()
+
+
+class _ToServer(_Direction):
+    """Takes what the client sends."""
+
+    __slots__ = ()
+
+    def received(self, data: bytes) -> None:
+        session = self._session
+        session.received += len(data)
+        if session.input is not None:
+            data = session.input.passed(data)
+            if not data:
+                return
+        self._other.send(data)
+
+    def closed(self, error: Exception | None) -> None:
+        self._session.closed(error, by_client=True)
+
+
+class _ToClient(_Direction):
+    """Takes what the server sends."""
+
+    __slots__ = ()
+
+    def received(self, data: bytes) -> None:
+        self._session.sent += len(data)
+        self._other.send(data)
+
+    def closed(self, error: Exception | None) -> None:
+        self._session.closed(error, by_client=False)

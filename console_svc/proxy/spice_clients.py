@@ -72,7 +72,7 @@ class SpiceClients:
             'spice_client', self._serve, metrics
         )
 
-    def protocol(self, port: int) -> asyncio.StreamReaderProtocol:
+    def protocol(self, port: int) -> TCPStream:
         """The protocol of a new connection.
 
         :param port: to which the client has connected

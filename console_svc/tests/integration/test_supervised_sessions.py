@@ -13,44 +13,61 @@ from console_svc.tests.integration.chromium import (
     SCREENSHOTS,
     SESSIONS,
 )
-from console_svc.tests.integration.screen import Display
-from console_svc.tests.integration.service import Service
 from console_svc.tests.integration.test_console_pages import (
     CANVAS,
     ConsolePagesCase,
 )
-from console_svc.tests.programs import process
 
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 
-#: What the pages say.
-CONTROL = 'Connected. You have control.'
-VIEW = 'Connected. View only: your input is not sent.'
+#: What the status of a page says.
+MODES = {
+    'control': 'Connected. You have control.',
+    'view': 'Connected. View only: your input is not sent.',
+}
+
+#: Keeps the websockets of a page.
+_KEEP_SOCKETS = """
+    window.sockets = [];
+    const { WebSocket } = window;
+    window.WebSocket = class extends WebSocket {
+        constructor(...parameters) {
+            super(...parameters);
+            window.sockets.push(this);
+        }
+    };
+"""
+
+#: Sends a key (RFC 6143, section 7.5.4), whatever the page knows of its mode.
+_SEND_KEY = """key => {
+    for (const down of [1, 0])
+        window.sockets.at(-1).send(Uint8Array.of(4, down, 0, 0, 0, 0, 0, key));
+}"""
 
 
 class SupervisedCase(ConsolePagesCase):
-    def issue_for(self, mode: str, console_type: str = 'novnc') -> str:
-        """The URL of a console, for control or to view."""
+    MORE: ClassVar = {
+        'consoleauth': {'session_lapse': 600, 'allow_takeover': True}
+    }
+
+    def open_for(self, mode: str) -> Page:
+        """Open a page of the VNC console, for control or to view."""
         answer = self.service.request(
             'POST',
             f'{SERVER}/console-auth-tokens',
             self.member,
-            json={'console_auth_token': {'type': console_type, 'mode': mode}},
+            json={'console_auth_token': {'type': 'novnc', 'mode': mode}},
         )
         token = answer.json()['console_auth_token']
         self.service.secrets.add(token['token'])
-        url: str = token['url']
-        return url
-
-    def open_for(self, mode: str, console_type: str = 'novnc') -> Page:
-        """Open the page of a console, for control or to view."""
         page = self.page()
-        page.goto(self.issue_for(mode, console_type))
+        page.add_init_script(_KEEP_SOCKETS)
+        page.goto(token['url'])
         self.wait_for_mode(page, mode)
         return page
 
     def wait_for_mode(self, page: Page, mode: str) -> None:
-        self.wait_for_status(page, {'control': CONTROL, 'view': VIEW}[mode])
+        self.wait_for_status(page, MODES[mode])
 
     def set_mode(self, session: dict[str, Any], mode: str) -> None:
         answer = self.service.request(
@@ -61,25 +78,60 @@ class SupervisedCase(ConsolePagesCase):
         )
         self.assertEqual(200, answer.status_code, answer.text)
 
-    def type_without_effect(self, page: Page) -> None:
-        """Have a page send keys, whatever it knows of its mode."""
-        page.evaluate(_SEND_KEYS)
+    def drive(self, driver: Page, key: str, *others: Page) -> None:
+        """Press a key, and wait until all pages show it."""
+        self.press(driver, key, CANVAS)
+        for page in others:
+            self.wait_for_colour(page, key)
+
+    def check_without_control(self, page: Page, driver: Page) -> None:
+        """Check that nothing that a page sends reaches the guest.
+
+        The guest handles keys in order: at the end, it would show the last.
+        """
+        self.drive(driver, '4', page)
+        page.locator(CANVAS).click()
+        page.keyboard.press('1')
+        page.evaluate(_SEND_KEY, ord('1'))
+        # The proxy has handled what it answers.
+        page.evaluate('() => window.sockets.at(-1).bufferedAmount')
+        self.drive(driver, '2', page)
+        self.assertEqual(COLOURS['2'], page.evaluate(PIXEL, CANVAS))
 
 
-#: Sends the key "x" by a websocket of the page, as noVNC would.
-_SEND_KEYS = """() => {
-    const key = down => Uint8Array.of(4, down, 0, 0, 0, 0, 0, 0x78);
-    for (const down of [1, 0, 1, 0]) window.sockets.at(-1).send(key(down));
-}"""
+class SupervisedTest(SupervisedCase):
+    def test_control_is_handed_over_and_taken_over(self) -> None:
+        driver, viewer = self.open_for('control'), self.open_for('view')
+        self.check_without_control(viewer, driver)
+        driver.screenshot(path=SCREENSHOTS / 'page-control.png')
+        viewer.screenshot(path=SCREENSHOTS / 'page-view.png')
+        by_mode = {it['mode']: it for it in self.sessions()}
+        # Over to the viewer, and back.
+        self.set_mode(by_mode['control'], 'view')
+        self.set_mode(by_mode['view'], 'control')
+        self.wait_for_mode(driver, 'view')
+        self.wait_for_mode(viewer, 'control')
+        self.check_without_control(driver, viewer)
+        self.set_mode(by_mode['control'], 'control')
+        self.set_mode(by_mode['view'], 'view')
+        self.wait_for_mode(driver, 'control')
+        self.wait_for_mode(viewer, 'view')
+        self.check_without_control(viewer, driver)
 
-#: Keeps the websockets of a page.
-_KEEP_SOCKETS = """() => {
-    window.sockets = [];
-    const { WebSocket } = window;
-    window.WebSocket = class extends WebSocket {
-        constructor(...parameters) {
-            super(...parameters);
-            window.sockets.push(this);
-        }
-    };
-}"""
+
+class IdleUserTest(SupervisedCase):
+    PROXY: ClassVar = {'idle_timeout': 5}
+
+    def test_blinking_guest_keeps_no_idle_user(self) -> None:
+        idle, busy = self.open_for('control'), self.open_for('control')
+        # The cursor blinks from now on.
+        busy.locator(CANVAS).click()
+        busy.keyboard.press('8')
+
+        def is_out() -> bool:
+            busy.keyboard.press('Shift')
+            return idle.get_attribute('body', 'data-state') == 'disconnected'
+
+        self.wait(idle, is_out, 'the time-out')
+        self.check_reason(idle, 'The session was idle for too long.')
+        self.assertEqual(MODES['control'], busy.text_content('#status'))

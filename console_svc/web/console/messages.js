@@ -14,21 +14,32 @@ const PROTOCOLS = ["binary", "state.console-svc"];
 const { WebSocket } = globalThis;
 
 /**
- * Opens websockets whose messages from the proxy their user does not see.
+ * Opens a websocket whose messages from the proxy its user does not see.
  *
+ * @param {string} url
  * @param {(message: object) => void} received
- * @returns a subclass of WebSocket
  */
+export function openSocket(url, received) {
+    const socket = new WebSocket(url, PROTOCOLS);
+    listen(socket, received);
+    return socket;
+}
+
+/** Returns a class of such websockets, for libraries that open their own. */
 export function socketClass(received) {
     return class extends WebSocket {
         constructor(url) {
             super(url, PROTOCOLS);
-            // Before the listeners of libraries.
-            this.addEventListener("message", event => {
-                if (typeof event.data !== "string") return;
-                event.stopImmediatePropagation();
-                received(JSON.parse(event.data));
-            });
+            listen(this, received);
         }
     };
+}
+
+/** Takes the proxy's messages, before the listeners of libraries. */
+function listen(socket, received) {
+    socket.addEventListener("message", event => {
+        if (typeof event.data !== "string") return;
+        event.stopImmediatePropagation();
+        received(JSON.parse(event.data));
+    });
 }

@@ -60,7 +60,7 @@ function block(screen, name) {
 run("serial", async connection => {
     terminal ??= await createTerminal(connection);
     const encoder = new TextEncoder();
-    const socket = new connection.Socket(connection.url);
+    const socket = connection.openSocket();
     socket.binaryType = "arraybuffer";
     const send = bytes => {
         if (socket.readyState === WebSocket.OPEN

@@ -10,8 +10,11 @@
  *
  * connection.url        of the websocket, with the console token
  * connection.screen     the element for the console; empty at the first time
- * connection.Socket     the class of the websocket: WebSocket, without the
- *                       messages of the proxy to the page
+ * connection.openSocket()
+ *                       opens the websocket; the messages of the proxy to the
+ *                       page are left out of what it receives
+ * connection.Socket     the class of such websockets, for libraries that open
+ *                       them: it replaces WebSocket
  * connection.viewOnly   whether to send nothing to the guest
  * connection.resize     "scale", "remote" or "off"
  * connection.options    of the operator: clipboard_to_guest and
@@ -44,7 +47,7 @@ import { readAddress } from "./address.js";
 import { askLogin, askText, showClipboard } from "./dialogs.js";
 import { button, element } from "./elements.js";
 import { CHORDS, strokesOf } from "./keys.js";
-import { socketClass } from "./messages.js";
+import { openSocket, socketClass } from "./messages.js";
 import { Retry, reasonName } from "./retry.js";
 import { language, text } from "./strings.js";
 import { TouchKeyboard } from "./touch_keyboard.js";
@@ -162,15 +165,17 @@ class Shell {
         if (url === null) return this.fail(text("noToken"));
         const attempt = this.attempt;
         const isCurrent = () => attempt === this.attempt;
+        const websocket = takesOver ? `${url}&takeover=1` : url;
+        const received = message => isCurrent() && this.received(message);
         const closed = (code, reason = "") =>
             isCurrent() && this.closed(code, reason);
         try {
             const client = await this.open({
                 ...this.address,
-                url: takesOver ? `${url}&takeover=1` : url,
+                url: websocket,
                 viewOnly: this.viewOnly,
-                Socket: socketClass(
-                    message => isCurrent() && this.received(message)),
+                openSocket: () => openSocket(websocket, received),
+                Socket: socketClass(received),
                 screen: this.screen,
                 options: this.options,
                 ask: askLogin,

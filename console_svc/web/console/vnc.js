@@ -16,7 +16,7 @@ run("vnc", async connection => {
     let ending = null;
     let isAsked = false;
     let isOpen = true;
-    const socket = new connection.Socket(connection.url);
+    const socket = connection.openSocket();
     // Before noVNC's, which does not tell the code.
     socket.addEventListener("close", event => { ending ??= event; });
     const rfb = new RFB(screen, socket);

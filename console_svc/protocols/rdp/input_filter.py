@@ -48,13 +48,13 @@ class Filter(MessageFilter):
         expect it would find other PDUs in it.
     """
 
-    __slots__ = ('_has_started', '_in_credssp', '_pressed', '_slow_path')
+    __slots__ = ('_credssp', '_has_started', '_pressed', '_slow_path')
 
     def __init__(self, is_view: bool, credssp: bool) -> None:
         super().__init__(is_view)
-        # Up to the first TPKT. The first byte is one of fast-path, too, which
-        # follows the first TPKT.
-        self._in_credssp = credssp
+        self._credssp = credssp
+        # Whether there was a TPKT: then, the first byte of CredSSP's messages
+        # is one of fast-path.
         self._has_started = False
         self._slow_path = SlowPath()
         self._pressed = Pressed()
@@ -66,13 +66,13 @@ class Filter(MessageFilter):
             return _tpkt_length(head), 0
         if self._has_started and not first & _ACTION:
             return _fast_path_length(head), 0
-        if self._in_credssp and first == _CREDSSP:
+        if self._credssp and first == _CREDSSP:
             return _der_length(head), 0
         raise ProtocolError(f'The client sent an RDP PDU of the type {first}.')
 
     def _filter(self, message: bytes) -> bytes:
         if message[0] == _TPKT:
-            self._in_credssp, self._has_started = False, True
+            self._has_started = True
             return self._filter_slow_path(message)
         if not self._has_started:
             return message

@@ -117,5 +117,5 @@ OTHERS = (
     tpkt(b'\x6c' + send_data(share_data(33, bytes(12)))[8:]),
     # Segments, and a wrong length.
     tpkt(send_data(share_data(33))[7:].replace(b'\x70', b'\x60', 1)),
-    tpkt(send_data(share_data(33))[7:] + b'\x00'),
+    tpkt(send_data(share_data(33))[7:] + share_data(33)),
 )

@@ -162,6 +162,16 @@ class SwitchTest(testtools.TestCase):
         )
         self.assertEqual(b'', self.filter.feed(b''))
 
+    def test_a_button_alone_is_released(self) -> None:
+        for message in (
+            messages.press(3, 1 << 2),
+            messages.motion(1, 1, 1 << 2),
+            messages.position(1, 1, 1 << 2),
+        ):
+            self.filter.is_view = False
+            self.filter.feed(mini(message))
+            self.assertEqual(mini(messages.release(1, 0)), self.withdraw())
+
     def test_an_unfinished_code_does_not_hide_a_key(self) -> None:
         self.filter.feed(mini(messages.scan_codes(0x1E, 0xE0)))
         self.assertEqual(

@@ -139,7 +139,7 @@ class MainFilter(_ChannelFilter):
 
     def __init__(self, is_view: bool, mini_header: bool) -> None:
         super().__init__(is_view, mini_header)
-        self._is_agent_lost = is_view
+        self._is_agent_lost = False
 
     def _filter(self, message: bytes) -> bytes:
         kind, _ = self._parse(message)

@@ -11,6 +11,7 @@ As those of RFB, the handshakes are generators without I/O.
 """
 
 from console_svc.protocols.rdp.cutting import Cutter
+from console_svc.protocols.rdp.input_filter import Filter
 from console_svc.protocols.rdp.rdcleanpath import (
     receive_request,
     refusal,
@@ -21,10 +22,12 @@ from console_svc.protocols.rdp.wire import (
     NegotiationError,
     RDPError,
     is_identifier,
+    selects_credssp,
 )
 
 __all__ = [
     'Cutter',
+    'Filter',
     'NegotiationError',
     'RDPError',
     'connect',
@@ -32,4 +35,5 @@ __all__ = [
     'receive_request',
     'refusal',
     'response',
+    'selects_credssp',
 ]

@@ -10,7 +10,12 @@ channel follow.
 """
 
 from console_svc.protocols.spice.client import log_in
+from console_svc.protocols.spice.input_filter import (
+    VIEW_CHANNELS,
+    channel_filter,
+)
 from console_svc.protocols.spice.server import LogIn, receive
+from console_svc.protocols.spice.stream_filter import Filter
 from console_svc.protocols.spice.ticket import TICKET, Key, encrypt
 from console_svc.protocols.spice.wire import (
     CHANNELS,
@@ -32,13 +37,16 @@ __all__ = [
     'CHANNELS',
     'COMMON',
     'TICKET',
+    'VIEW_CHANNELS',
     'Channel',
     'Code',
+    'Filter',
     'Handshake',
     'Key',
     'Link',
     'LogIn',
     'SpiceError',
+    'channel_filter',
     'encrypt',
     'link',
     'log_in',

@@ -83,9 +83,7 @@ KEEP: Final = validator(
     )
 )
 
-_MODE: Final = one_of(
-    *SessionMode
-)  #: PUT /servers/{server_id}/console-sessions/{session_id}
+#: PUT /servers/{server_id}/console-sessions/{session_id}
 SET_MODE: Final = validator(record(console_session=record(mode=_MODE)))
 
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}

@@ -79,6 +79,7 @@ IMPORTS: dict[str, set[str]] = {
         'exception',
         'forwarded',
         'objects',
+        'over_limit',
         'policies',
         'prometheus',
         'rest_client',

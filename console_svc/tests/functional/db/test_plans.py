@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc.db import tables
-from console_svc.objects import LogInAttempt
+from console_svc.objects import LogInAttempt, SessionLimits
 from console_svc.tests.functional.db.base import (
     ENDING,
     NOW,
@@ -55,7 +55,12 @@ class Plans(Queries):
             [
                 {
                     **dataclasses.asdict(
-                        token(name, server_id=server, expires=time)
+                        token(
+                            name,
+                            server_id=server,
+                            project_id=server,
+                            expires=time,
+                        )
                     ),
                     'host': '192.0.2.1',
                     'port': 5900,
@@ -74,6 +79,8 @@ class Plans(Queries):
                             # token is a bad choice to find one session.
                             token_hash=f'{server}-1',
                             server_id=server,
+                            user_id=server,
+                            project_id=server,
                         )
                     ),
                     'session_id': name,
@@ -196,6 +203,14 @@ class Plans(Queries):
             ],
         )
 
+        self.check(
+            'issuing a token of a project with a limit',
+            lambda: queries.create(
+                token('limited', project_id='server-95'), NOW, 0, 9
+            ),
+            ['ix_console_auth_tokens_project_id_expires'],
+        )
+
     def test_session_queries_use_the_intended_indexes(self) -> None:
         queries = self.database.sessions
         self.check(
@@ -240,6 +255,27 @@ class Plans(Queries):
                 'uq_console_auth_tokens_token_hash',
                 'ix_console_sessions_server_id',
                 'pk_console_sessions',
+            ],
+        )
+        self.check(
+            'opening a session of a user and a project with limits',
+            lambda: self.database.sessions.open(
+                session(
+                    'newest',
+                    token_hash='server-96-3',
+                    user_id='server-96',
+                    project_id='server-96',
+                ),
+                NOW + 30,
+                max_uses=0,
+                max_sessions=0,
+                replace=False,
+                limits=SessionLimits(9, 9),
+            ),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_console_sessions_user_id',
+                'ix_console_sessions_project_id',
             ],
         )
         self.check(

@@ -39,61 +39,6 @@ class SessionMode(enum.StrEnum):
     VIEW = 'view'
 
 
-class EndReason(enum.StrEnum):
-    """Why a session has ended.
-
-    The first group is what its console proxy reports when it closes it.
-    """
-
-    CLIENT_CLOSED = 'client_closed'
-    SERVER_CLOSED = 'server_closed'
-    IDLE = 'idle'
-    EXPIRED = 'expired'
-    DRAINED = 'drained'
-    ERROR = 'error'
-    #: Its proxy has closed it, and has not said why.
-    CLOSED = 'closed'
-
-    #: Through the API.
-    ENDED = 'ended'
-    #: Its token was revoked, or its server was deleted.
-    REVOKED = 'revoked'
-    #: Another session was opened, and the server had too many.
-    REPLACED = 'replaced'
-    TAKEN_OVER = 'taken_over'
-    #: Its client has opened another session in its place.
-    RESUMED = 'resumed'
-    #: It was not kept alive.
-    LAPSED = 'lapsed'
-
-
-#: The reasons that a console proxy can report.
-REPORTED: Final = (
-    EndReason.CLIENT_CLOSED,
-    EndReason.SERVER_CLOSED,
-    EndReason.IDLE,
-    EndReason.EXPIRED,
-    EndReason.DRAINED,
-    EndReason.ERROR,
-)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ending:
-    """The end of a session.
-
-    :param by: the user who has ended it; None: it is unknown, or no user has
-    :param received: bytes from the client, as its proxy has reported
-    :param sent: bytes to the client
-    """
-
-    reason: EndReason
-    at: int
-    by: str | None = None
-    received: int = 0
-    sent: int = 0
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
     """A server, as its driver sees it now.
@@ -288,6 +233,7 @@ class ConsoleSession:
     :param expires: when it must end; None: there is no limit
     :param secret_hash: SHA-256 in hexadecimal of the secret with which its
         client can resume it; None: it cannot
+    :param mode: what its client may do
     """
 
     id: str
@@ -302,69 +248,7 @@ class ConsoleSession:
     secret_hash: str | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SessionReport:
-    """What a console proxy reports when it closes a session.
-
-    :param received: bytes from the client
-    :param sent: bytes to the client
-    """
-
-    reason: EndReason
-    received: int
-    sent: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EndedSession:
-    """A session of the history.
-
-    :param id: UUID
-    :param ended_at: when it ended; if it has lapsed, when it was last known
-        to live
-    :param ended_by: the user who has ended it; None: no user has, or it is
-        unknown
-    :param received: bytes from the client
-    :param sent: bytes to the client
-    """
-
-    id: str
-    server_id: str
-    project_id: str
-    user_id: str | None
-    console_type: str
-    mode: SessionMode
-    client_address: str | None
-    created_at: int
-    ended_at: int
-    end_reason: EndReason
-    ended_by: str | None
-    received: int
-    sent: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SessionQuery:
-    """Which sessions to list. None: any.
-
-    :param since: those that were opened or, in the history, ended at this
-        second or later
-    :param before: those that were opened or ended at this second or earlier
-    :param marker: the id of the last session of the page before; None: list
-        the first page
-    :param limit: the number of sessions of a page
-    """
-
-    server_id: str | None = None
-    project_id: str | None = None
-    user_id: str | None = None
-    console_type: str | None = None
-    since: int | None = None
-    before: int | None = None
-    marker: str | None = None
-    limit: int
+    mode: SessionMode = SessionMode.CONTROL
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
 from console_svc.consoles.purge import Purge
 from console_svc.consoles.servers import Servers
+from console_svc.consoles.session_lists import SessionLists
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.consoles.vault import Vault
@@ -109,6 +110,10 @@ class Services:
         return ConsoleSessions(
             self.conf, self.database, self.tokens, self.audit, self.clock
         )
+
+    @functools.cached_property
+    def session_lists(self) -> SessionLists:
+        return SessionLists(self.database, self.clock)
 
     @functools.cached_property
     def session_joins(self) -> SessionJoins:

@@ -5,7 +5,9 @@
 import uuid
 
 from oslo_config import cfg
+from oslo_utils import uuidutils
 
+from console_svc import exception
 from console_svc.consoles.tokens import hash_of
 from console_svc.db.database import Database
 from console_svc.objects import NEVER, ConsoleSession, ConsoleType, Grant
@@ -50,6 +52,18 @@ def alive_until(conf: cfg.ConfigOpts, session: ConsoleSession) -> int:
     """When a new session lapses: at its expiry at the latest."""
     until = session.created_at + int(conf.consoleauth.session_lapse)
     return min(until, session.expires or until)
+
+
+def check_id(session_id: str) -> None:
+    """Refuse ids that no session has: some cannot be sent to a database.
+
+    :raises console_svc.exception.SessionNotFound: no session has this id
+    """
+    if (
+        not uuidutils.is_uuid_like(session_id)
+        or str(uuid.UUID(session_id)) != session_id
+    ):
+        raise exception.SessionNotFound(session_id=session_id)
 
 
 def find_opened(

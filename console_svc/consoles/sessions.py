@@ -4,18 +4,16 @@
 
 The console proxy opens a session before it connects a client, keeps it alive
 while the client is connected, and learns from the answer that it was ended.
-An ended session is deleted; the audit has its history. Of a session that its
-proxy has closed, the id stays until the purge: a late request to open it, or
-to open it again, is refused.
+An ended session becomes part of the history. Of a session that its proxy has
+closed, the id stays until the purge: a late request to open it, or to open it
+again, is refused.
 """
 
 import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from oslo_config import cfg
-from oslo_utils import uuidutils
 
 from console_svc import addresses, audit, exception
 from console_svc.consoles import new_sessions
@@ -23,11 +21,15 @@ from console_svc.consoles.resumptions import Resumptions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    NO_REPORTS,
+    Ending,
+    EndReason,
+    Reports,
+)
 from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
-    Ending,
-    EndReason,
     Grant,
     KeptProxy,
     Server,
@@ -222,24 +224,28 @@ class ConsoleSessions:
         :raises console_svc.exception.SessionNotFound: it has ended, or was
             not opened
         """
-        _check_id(session_id)
+        new_sessions.check_id(session_id)
         if not self.close_all(context, [session_id]):
             raise exception.SessionNotFound(session_id=session_id)
 
     def close_all(
-        self, context: RequestContext, session_ids: Sequence[str]
+        self,
+        context: RequestContext,
+        session_ids: Collection[str],
+        reports: Reports = NO_REPORTS,
     ) -> Sequence[ConsoleSession]:
-        """Close sessions by their UUIDs; return those that were open."""
+        """Close sessions by their UUIDs; return those that were open.
+
+        :param reports: what their proxy reports of some of them
+        """
         now = int(self._clock())
         # Without a limit, no use needs to be spared.
         until = now + REOPENING if self._conf.consoleauth.max_uses else None
-        ended = self._database.closed_sessions.add_all(session_ids, now, until)
+        ended = self._database.closed_sessions.add_all(
+            session_ids, now, until, reports
+        )
         self._audit.ends(context, ended, 'closed')
         return ended
-
-    def list(self, server: Server) -> Sequence[ConsoleSession]:
-        """The current sessions of a server, the oldest first."""
-        return self._database.sessions.list(server.id, int(self._clock()))
 
     def end(
         self, context: RequestContext, server: Server, session_id: str
@@ -251,7 +257,7 @@ class ConsoleSessions:
         :raises console_svc.exception.SessionNotFound: the server has no
             session with this id
         """
-        _check_id(session_id)
+        new_sessions.check_id(session_id)
         ending = Ending(EndReason.ENDED, int(self._clock()), context.user_id)
         ended = self._database.sessions.end(session_id, ending, server.id)
         self._audit.ends(context, ended, ending.reason)
@@ -284,12 +290,3 @@ class ConsoleSessions:
             replace=options.when_sessions_are_full == 'replace',
             in_channels=new_sessions.is_channel(session),
         )
-
-
-def _check_id(session_id: str) -> None:
-    """Refuse ids that no session has: some cannot be sent to a database."""
-    if (
-        not uuidutils.is_uuid_like(session_id)
-        or str(uuid.UUID(session_id)) != session_id
-    ):
-        raise exception.SessionNotFound(session_id=session_id)

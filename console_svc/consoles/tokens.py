@@ -17,12 +17,14 @@ from console_svc.compute import Driver
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    Ending,
+    EndReason,
+)
 from console_svc.objects import (
     NEVER,
     ConnectInfo,
     ConsoleAuthToken,
-    Ending,
-    EndReason,
     Server,
 )
 

@@ -22,10 +22,12 @@ from console_svc.db.session_rows import (
 )
 from console_svc.db.sessions import insert_session, make_room
 from console_svc.db.tables import console_auth_tokens, console_sessions
-from console_svc.objects import (
-    ConsoleSession,
+from console_svc.endings import (
     Ending,
     EndReason,
+)
+from console_svc.objects import (
+    ConsoleSession,
     ResumedSessions,
 )
 

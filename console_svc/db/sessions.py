@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
 from console_svc import exception
-from console_svc.db import proxies
+from console_svc.db import channels, proxies
 from console_svc.db.engine import Connections, retried
 from console_svc.db.server_locks import lock_server
 from console_svc.db.session_rows import (
@@ -28,7 +28,13 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
-from console_svc.objects import ConsoleSession, Ending, EndReason
+from console_svc.endings import (
+    Ending,
+    EndReason,
+)
+from console_svc.objects import (
+    ConsoleSession,
+)
 
 
 class SessionQueries:
@@ -69,7 +75,7 @@ class SessionQueries:
         uses: sa.ColumnElement[int] = sa.literal(1)
         usable = tokens.uses < max_uses
         if in_channels:
-            has_other = _has_other(session)
+            has_other = channels.has_other(session)
             uses = sa.case((has_other, 0), else_=1)
             usable = usable | has_other
         use = (
@@ -122,11 +128,6 @@ class SessionQueries:
             return None
         # Not in SQL: for a limit of 1, MySQL would walk through all ids.
         return to_session(max(rows, key=lambda row: row['id']))
-
-    def list(self, server_id: str, now: int) -> Sequence[ConsoleSession]:
-        """The current sessions of a server, the oldest first."""
-        rows = self._connections.read(_of_server(server_id, now))
-        return [to_session(row) for row in rows]
 
     @retried
     def keep(
@@ -246,39 +247,6 @@ def _of_server(server_id: str, now: int) -> sa.Select[Any]:
     )
 
 
-def _has_other(session: ConsoleSession) -> sa.Exists:
-    """Whether the same address has another session by the same token.
-
-    A channel that was closed seconds ago counts, too.
-    """
-    columns = console_sessions.c
-    return (
-        sa.select(columns.id)
-        .where(
-            columns.token_hash == session.token_hash,
-            columns.client_address == session.client_address,
-            is_alive(session.created_at),
-        )
-        .exists()
-    )
-
-
-def _main_of(session: ConsoleSession) -> sa.Select[Any]:
-    """The id of the session of which a channel is a part, if any."""
-    columns = console_sessions.c
-    return (
-        sa.select(sa.func.coalesce(columns.main_id, columns.session_id))
-        .where(
-            columns.token_hash == session.token_hash,
-            columns.client_address == session.client_address,
-            is_alive(session.created_at),
-            IS_OPEN,
-        )
-        .order_by(columns.created_at)
-        .limit(1)
-    )
-
-
 def insert_session(
     connection: sa.Connection,
     session: ConsoleSession,
@@ -295,7 +263,7 @@ def insert_session(
     values = dataclasses.asdict(session)
     values['session_id'] = values.pop('id')
     if in_channels:
-        values['main_id'] = connection.scalar(_main_of(session))
+        values['main_id'] = connection.scalar(channels.main_of(session))
     try:
         connection.execute(
             console_sessions.insert(), {**values, 'alive_until': alive_until}

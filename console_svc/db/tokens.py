@@ -14,12 +14,14 @@ from console_svc.db.tables import (
     console_sessions,
     consoles,
 )
+from console_svc.endings import (
+    Ending,
+)
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
-    Ending,
 )
 
 # Surplus tokens that one request deletes: more are left only where the limit

@@ -8,6 +8,7 @@ from typing import Any, Final
 from console_svc.api.bodies.schema import (
     ADDRESS,
     NEW_UUID,
+    NEXT,
     PORT,
     PORT_OR_NULL,
     TEXT,
@@ -21,12 +22,20 @@ from console_svc.api.bodies.schema import (
     validator,
 )
 from console_svc.api.operation import Form
+from console_svc.endings import (
+    REPORTED,
+    EndedSession,
+    EndReason,
+    Reports,
+    SessionReport,
+)
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
     ConsoleSession,
     ConsoleType,
     KeptProxy,
+    SessionMode,
 )
 
 # Sessions that one request keeps alive, and those that it closes.
@@ -39,6 +48,17 @@ _SECRET: Final = {
     # Python's $ also matches before a line break at the end.
     'maxLength': 43,
 }
+
+# Bytes: what a column can have.
+_BYTES: Final = {'type': 'integer', 'minimum': 0, 'maximum': 2**63 - 1}
+
+# A session that a console proxy closes.
+_CLOSED: Final = record(
+    id=NEW_UUID,
+    reason=one_of(*REPORTED),
+    received=_BYTES,
+    sent=_BYTES,
+)
 
 #: POST /os-console-auth-tokens/{console_token}/sessions
 OPEN: Final = validator(
@@ -65,6 +85,7 @@ KEEP: Final = validator(
                 'ids': {**list_of(UUID), 'maxItems': _MAX_IDS},
                 'proxy_id': NEW_UUID,
                 'closed_ids': {**list_of(NEW_UUID), 'maxItems': _MAX_IDS},
+                'closed': {**list_of(_CLOSED), 'maxItems': _MAX_IDS},
             },
             'required': ['ids'],
             'additionalProperties': False,
@@ -83,6 +104,7 @@ _SESSION: Final[dict[str, Any]] = {
     'client_address': TEXT_OR_NULL,
     'created_at': TIME,
     'expires': TIME_OR_NULL,
+    'mode': one_of(*SessionMode),
 }
 OPENED: Final = (
     Form(
@@ -110,7 +132,21 @@ _KEPT: Final = record(
 )
 # The process is in the answer if it is in the request.
 KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
-LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
+# What the members of the history have beside those of current sessions.
+_ENDING: Final[dict[str, Any]] = {
+    'ended_at': TIME,
+    'end_reason': one_of(*EndReason),
+    'ended_by': TEXT_OR_NULL,
+    'received': _BYTES,
+    'sent': _BYTES,
+}
+_LISTED: Final = record(
+    console_sessions=list_of(
+        {**record(**_SESSION, **_ENDING), 'required': [*_SESSION]}
+    ),
+    console_sessions_links=NEXT,
+)
+LISTED: Final = (Form({**_LISTED, 'required': ['console_sessions']}),)
 
 
 def has_secret(document: Any) -> bool:
@@ -177,9 +213,40 @@ def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
     }
 
 
-def listed(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
-    """A server's sessions."""
-    return {'console_sessions': [_session(session) for session in sessions]}
+def reports(document: Any) -> Reports:
+    """What a console proxy reports of the sessions that it closes, by id.
+
+    :param document: a valid body of PUT /console-sessions
+    """
+    return {
+        it['id']: SessionReport(
+            EndReason(it['reason']), it['received'], it['sent']
+        )
+        for it in document['console_sessions'].get('closed', ())
+    }
+
+
+def listed(
+    sessions: Iterable[ConsoleSession | EndedSession],
+) -> dict[str, Any]:
+    """Current sessions, or sessions of the history."""
+    return {
+        'console_sessions': [
+            _ended(it) if isinstance(it, EndedSession) else _session(it)
+            for it in sessions
+        ]
+    }
+
+
+def _ended(ended: EndedSession) -> dict[str, Any]:
+    return {
+        **_session(ended.session),
+        'ended_at': ended.ending.at,
+        'end_reason': ended.ending.reason,
+        'ended_by': ended.ending.by,
+        'received': ended.ending.received,
+        'sent': ended.ending.sent,
+    }
 
 
 def _seconds_left(expires: int | None, now: float) -> int | None:
@@ -197,4 +264,5 @@ def _session(session: ConsoleSession) -> dict[str, Any]:
         'client_address': session.client_address,
         'created_at': session.created_at,
         'expires': session.expires,
+        'mode': session.mode,
     }

@@ -18,7 +18,12 @@ from console_svc import conf as configuration
 from console_svc.context import admin_context
 from console_svc.db import migration, tables
 from console_svc.db.database import Database
-from console_svc.objects import Server
+from console_svc.endings import (
+    SessionQuery,
+)
+from console_svc.objects import (
+    Server,
+)
 from console_svc.services import Services
 from console_svc.tests import fixtures
 from console_svc.tests.functional.db.base import OnDatabase, OnSQLite
@@ -51,6 +56,10 @@ def end(started: list[subprocess.Popen[str]]) -> None:
     """Close the input of the processes, which ends them."""
     for racer in started:
         racer.communicate()
+
+
+def _of(server: Server) -> SessionQuery:
+    return SessionQuery(server_id=server.id, limit=1000)
 
 
 class Races(OnDatabase):

@@ -112,8 +112,12 @@ EXPECTED = {
     'console_svc:sessions:index': _everybody(
         success=200, member=200, reader=200
     ),
+    'console_svc:sessions:index:all': _admins(),
     'console_svc:sessions:delete': _everybody(
         success=204, member=204, reader=403
+    ),
+    'console_svc:sessions:set-mode': _everybody(
+        success=200, member=200, reader=403
     ),
     'console_svc:console-auth-tokens:delete': _everybody(
         success=204, member=204, reader=403
@@ -250,12 +254,30 @@ class PolicyTest(testtools.TestCase):
                 }
             ],
             'console_svc:sessions:index': lambda: [
-                {'method': 'GET', 'path': f'{SERVER}/console-sessions'}
+                {'method': 'GET', 'path': f'{SERVER}/console-sessions'},
+                {
+                    'method': 'GET',
+                    'path': f'{SERVER}/console-sessions?status=ended',
+                },
+            ],
+            'console_svc:sessions:index:all': lambda: [
+                {'method': 'GET', 'path': '/v2.1/console-sessions'},
+                {
+                    'method': 'GET',
+                    'path': '/v2.1/console-sessions?status=ended',
+                },
             ],
             'console_svc:sessions:delete': lambda: [
                 {
                     'method': 'DELETE',
                     'path': f'{SERVER}/console-sessions/{self._session()}',
+                }
+            ],
+            'console_svc:sessions:set-mode': lambda: [
+                {
+                    'method': 'PUT',
+                    'path': f'{SERVER}/console-sessions/{self._session()}',
+                    'body': json.dumps({'console_session': {'mode': 'view'}}),
                 }
             ],
             'console_svc:console-auth-tokens:delete': lambda: [

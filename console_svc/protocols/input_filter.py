@@ -36,7 +36,7 @@ class InputFilter(Protocol):
 
     @property
     def pending(self) -> bytes:
-        """The start of a message, of which nothing has passed."""
+        """What was received, and waits for more before it can pass."""
 
     def feed(self, data: bytes) -> bytes:
         """Filter what the client has sent.

@@ -31,7 +31,7 @@ from console_svc.proxy.http.application import Connection
 from console_svc.proxy.http.connection import HTTPConnection
 from console_svc.proxy.http.messages import Request, Response
 from console_svc.proxy.http.upgrade import Upgrade, upgrade
-from console_svc.proxy.inputs import input_of
+from console_svc.proxy.inputs import browser_input
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.page_messages import PageMessages
 from console_svc.proxy.pages import Pages
@@ -260,7 +260,6 @@ class Browsers:
             # Not before: if the API is unavailable, the browser must keep the
             # secret that it has sent.
             upgraded.accept(cookie.headers())
-            session.input = input_of(self._conf, session.opened)
             if session.opened.speaks_spice:
                 # Its channels are idle together, and each has a session.
                 session.activity_id = str(
@@ -273,6 +272,7 @@ class Browsers:
                 pinged(stream, self._options.ping_interval),
                 self._consoles.connected(session.opened, stream) as server,
             ):
+                session.input = browser_input(self._conf, session, server)
                 self._metrics.set_up(time.monotonic() - began)
                 await session.relay(stream, server)
 

@@ -10,10 +10,13 @@ import logging
 
 from oslo_config import cfg
 
-from console_svc.protocols import rfb, serial, spice
+from console_svc.protocols import rdp, rfb, serial, spice
 from console_svc.protocols.input_filter import InputFilter, ProtocolError
-from console_svc.proxy.api_answers import VIEW, OpenedSession
-from console_svc.proxy.errors import ClientFailed, Refused
+from console_svc.proxy.api_answers import VIEW
+from console_svc.proxy.errors import ClientFailed, LinkRefused, Refused
+from console_svc.proxy.rdp import RDPServer
+from console_svc.proxy.relaying import Server
+from console_svc.proxy.session import Session
 
 LOG = logging.getLogger(__name__)
 
@@ -60,7 +63,10 @@ class ClientInput:
         if self._is_lost and is_view:
             raise Refused('The session must not control the console any more.')
         self._filter.is_view = is_view
-        return self._filter.feed(b'')
+        try:
+            return self._filter.feed(b'')
+        except ProtocolError as error:
+            raise Refused(str(error)) from None
 
     def take_seen(self) -> bool:
         """Whether input has come since the last call."""
@@ -68,28 +74,64 @@ class ClientInput:
         return seen
 
 
-def input_of(
-    conf: cfg.ConfigOpts,
-    session: OpenedSession,
-    channel: spice.Channel | None = None,
+def browser_input(
+    conf: cfg.ConfigOpts, session: Session, server: Server
 ) -> ClientInput | None:
-    """What filters the input of a new connection; None: nothing has to.
+    """What filters the input of a browser; None: nothing has to.
 
-    :param channel: of a native SPICE client
+    :param server: after the handshakes
     :raises console_svc.proxy.errors.Refused: the client may only view, which
         the console type does not have
     """
     is_view = session.mode == VIEW
-    options = conf.proxy
-    if not (is_view or options.idle_timeout or options.hand_over):
+    if not (is_view or _is_needed(conf)):
         return None
-    if session.speaks_rfb:
+    opened = session.opened
+    if opened.speaks_rfb:
         return ClientInput(rfb.Filter(is_view))
-    if session.console_type == 'serial':
+    if opened.speaks_spice:
+        return ClientInput(spice.Filter(is_view))
+    if isinstance(server, RDPServer):
+        return ClientInput(rdp.Filter(is_view, server.has_credssp))
+    if opened.console_type == 'serial':
         return ClientInput(serial.Filter(is_view))
     if is_view:
         raise Refused(
-            f'Consoles of the type {session.console_type} cannot be opened '
-            'to view only.'
+            f'Consoles of the type {opened.console_type} cannot be opened '
+            'only to view.'
         )
     return None
+
+
+def vnc_input(conf: cfg.ConfigOpts, session: Session) -> ClientInput | None:
+    """As :func:`browser_input`, of a native VNC client."""
+    is_view = session.mode == VIEW
+    if not (is_view or _is_needed(conf)):
+        return None
+    return ClientInput(rfb.Filter(is_view))
+
+
+def channel_input(
+    conf: cfg.ConfigOpts, session: Session, link: spice.Link
+) -> ClientInput | None:
+    """As :func:`browser_input`, of a channel of a native SPICE client.
+
+    :raises console_svc.proxy.errors.LinkRefused: the client may only view,
+        and the channel is for input
+    """
+    is_view = session.mode == VIEW
+    if is_view and link.channel not in spice.VIEW_CHANNELS:
+        raise LinkRefused(
+            'This channel requires control.', spice.Code.CHANNEL_NOT_AVAILABLE
+        )
+    if not (is_view or _is_needed(conf)):
+        return None
+    has_mini_header = bool(link.common & spice.MINI_HEADER)
+    return ClientInput(
+        spice.channel_filter(link.channel, has_mini_header, is_view)
+    )
+
+
+def _is_needed(conf: cfg.ConfigOpts) -> bool:
+    """Whether the input of sessions with control must be known."""
+    return bool(conf.proxy.idle_timeout or conf.proxy.hand_over)

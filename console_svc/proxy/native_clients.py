@@ -27,7 +27,7 @@ from console_svc.proxy.errors import (
 )
 from console_svc.proxy.handshakes import Answers, NativeClient, perform
 from console_svc.proxy.hypervisors import Hypervisors, is_shared
-from console_svc.proxy.inputs import input_of
+from console_svc.proxy.inputs import vnc_input
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import TCPStream
@@ -139,7 +139,6 @@ class NativeClients:
                 session = await stack.enter_async_context(
                     self._sessions.opened(opening)
                 )
-                session.input = input_of(self._conf, session.opened)
                 server = await stack.enter_async_context(
                     self._hypervisors.connected(session.opened, client)
                 )
@@ -155,6 +154,7 @@ class NativeClients:
             await client.initialise(
                 server, is_shared(self._conf, session.opened)
             )
+            session.input = vnc_input(self._conf, session)
             await session.relay(stream, server)
 
     async def _refuse(

@@ -69,6 +69,7 @@ class Session:
         self.active_at = time.monotonic()
         #: A UUID of what is idle as a whole: the session, or a page.
         self.activity_id = opened.id
+        #: What the client may do; before the relay, nothing depends on it.
         self.mode = opened.mode
         #: Called with the new mode.
         self.mode_changed: Callable[[str], None] = _ignore
@@ -110,7 +111,7 @@ class Session:
                 release = self.input.change(is_view)
                 if release and self._server is not None:
                     self._server.send(release)
-            elif is_view:
+            elif is_view and self._server is not None:
                 raise Refused(
                     'The session must not control the console any more.'
                 )

@@ -31,7 +31,7 @@ from console_svc.proxy.errors import (
 )
 from console_svc.proxy.handshakes import perform
 from console_svc.proxy.hypervisors import Hypervisors
-from console_svc.proxy.inputs import input_of
+from console_svc.proxy.inputs import channel_input
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.session import Session
 from console_svc.proxy.sessions import Sessions
@@ -126,9 +126,7 @@ class SpiceClients:
                 session = await stack.enter_async_context(
                     self._session(stream, login, address)
                 )
-                session.input = input_of(
-                    self._conf, session.opened, login.link.channel
-                )
+                session.input = channel_input(self._conf, session, login.link)
                 server = await stack.enter_async_context(
                     self._servers.linked(session.opened, login.link)
                 )

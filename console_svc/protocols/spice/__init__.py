@@ -20,6 +20,7 @@ from console_svc.protocols.spice.ticket import TICKET, Key, encrypt
 from console_svc.protocols.spice.wire import (
     CHANNELS,
     COMMON,
+    MINI_HEADER,
     Channel,
     Code,
     Handshake,
@@ -36,6 +37,7 @@ from console_svc.protocols.spice.wire import (
 __all__ = [
     'CHANNELS',
     'COMMON',
+    'MINI_HEADER',
     'TICKET',
     'VIEW_CHANNELS',
     'Channel',

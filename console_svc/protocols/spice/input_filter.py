@@ -210,6 +210,10 @@ class _OutputFilter:
         self.is_view = is_view
         self.input_seen = False
 
+    @property
+    def pending(self) -> bytes:
+        return b''
+
     def feed(self, data: bytes) -> bytes:
         return data
 

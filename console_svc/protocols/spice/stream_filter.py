@@ -33,14 +33,21 @@ class Filter:
     whether both ends have it.
     """
 
-    __slots__ = ('_channel', '_head', '_is_view', '_link', '_step')
+    __slots__ = (
+        '_channel',
+        '_head',
+        '_is_view',
+        '_link',
+        '_pending',
+        '_step',
+    )
 
     def __init__(self, is_view: bool) -> None:
         self._is_view = is_view
         # Known after the link.
         self._channel: InputFilter | None = None
-        # What was received, but not read by the link.
-        self._head = b''
+        # What was received, but not read by the link; and what has not passed.
+        self._head = self._pending = b''
         self._link = self._read_link()
         self._step: Read | Write = next(self._link)
 
@@ -65,10 +72,24 @@ class Filter:
         if self._channel is not None:
             self._channel.input_seen = value
 
+    @property
+    def pending(self) -> bytes:
+        """As of an InputFilter."""
+        if self._channel is not None:
+            return self._channel.pending
+        return self._pending
+
     def feed(self, data: bytes) -> bytes:
         """As of an InputFilter."""
         if self._channel is not None:
             return self._channel.feed(data)
+        self._pending += data
+        passed = self._feed_link(data)
+        # The link passes unchanged.
+        self._pending = self._pending[len(passed) :]
+        return passed
+
+    def _feed_link(self, data: bytes) -> bytes:
         self._head += data
         passed = []
         try:

@@ -239,6 +239,8 @@ class Browsers:
             self._metrics.refused(ending.code)
         LOG.info('Client %s: session closed: %s', address, ending.reason)
         upgraded.accept()
+        if visit.messages is not None:
+            visit.messages.refused(ending)
         await upgraded.websocket.close(ending.code, _short(ending.reason))
 
     async def _relay(self, visit: '_Visit') -> None:

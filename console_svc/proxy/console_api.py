@@ -12,9 +12,8 @@ from urllib import parse
 
 from oslo_config import cfg
 
-from console_svc.proxy import admission, api_answers
+from console_svc.proxy import admission, api_answers, keep_alive_answers
 from console_svc.proxy.api_answers import (
-    KeptProcess,
     OpenedSession,
     Response,
 )
@@ -26,6 +25,7 @@ from console_svc.proxy.errors import (
     TryAgainLater,
 )
 from console_svc.proxy.http_client import HttpClient
+from console_svc.proxy.keep_alive_answers import KeptProcess
 
 LOG = logging.getLogger(__name__)
 
@@ -160,8 +160,8 @@ class ConsoleApi:
         response = await self._client.request(
             'PUT', SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
-        kept = api_answers.kept(response)
-        for session_id, mode in api_answers.modes(response).items():
+        kept = keep_alive_answers.kept(response)
+        for session_id, mode in keep_alive_answers.modes(response).items():
             changed(session_id, mode)
         return kept
 
@@ -191,7 +191,7 @@ class ConsoleApi:
         )
         if response.status == http.HTTPStatus.BAD_REQUEST:
             return None
-        return api_answers.kept_process(response)
+        return keep_alive_answers.kept_process(response)
 
     async def close(self, session_id: str) -> None:
         """Close a session at the API. If the request fails, it lapses."""

@@ -9,6 +9,7 @@ them with a subprotocol, which is never selected: another server ignores it.
 import json
 from typing import Final
 
+from console_svc.proxy.errors import ConsoleTaken, Ended
 from console_svc.proxy.http.messages import Request
 from console_svc.proxy.websocket import WebSocketStream
 
@@ -36,3 +37,8 @@ class PageMessages:
     def mode(self, mode: str) -> None:
         """Tell the mode of the session."""
         self._websocket.send_text(json.dumps({'mode': mode}))
+
+    def refused(self, ending: Ended) -> None:
+        """Tell whether the page can take the console over."""
+        if isinstance(ending, ConsoleTaken):
+            self._websocket.send_text(json.dumps({'takeover': True}))

@@ -206,9 +206,7 @@ def _settled(document: Any) -> Any:
             rf'\g<1>{_TOKEN_WITH_TERMS}',
             document,
         )
-        text = re.sub(
-            r'(token(?:=|%3D))[\w-]{43}$', rf'\g<1>{_TOKEN}', text
-        )
+        text = re.sub(r'(token(?:=|%3D))[\w-]{43}$', rf'\g<1>{_TOKEN}', text)
         if re.fullmatch(r'[0-9a-f-]{36}', text) and text not in _KNOWN_IDS:
             return _SESSION_ID
         return text

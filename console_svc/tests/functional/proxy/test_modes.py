@@ -178,6 +178,30 @@ class ModesTest(ProxyTest):
         )
 
 
+class FullTest(ModesTest):
+    CONSOLEAUTH = {'allow_takeover': True, 'max_sessions_per_server': 1}
+
+    def test_control_is_handed_over_and_back(self) -> None:
+        """As without a limit."""
+
+    def test_take_over_ends_the_session_of_the_holder(self) -> None:
+        """Its page learns that it can."""
+        self.serve([])
+        holder = self.open('control')
+        for mode, messages in (('view', []), ('control', [True])):
+            refused = self.connect(
+                f'?token={self.token_for(mode)}', subprotocols=PROTOCOLS
+            )
+            for expected in messages:
+                message = json.loads(refused.recv(process.PATIENCE))
+                self.assertEqual({'takeover': expected}, message)
+            code, reason = self.closed(refused)
+            self.assertEqual(1008, code)
+            self.assertIn('too many console sessions', reason)
+        self.open('control', '&takeover=1')
+        self.assertEqual(1008, self.closed(holder)[0])
+
+
 class WithoutHandOverTest(ModesTest):
     PROXY = {'hand_over': False}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import testtools
 
-from console_svc.proxy.api_answers import KeptProcess
 from console_svc.proxy.errors import ApiUnavailable
+from console_svc.proxy.keep_alive_answers import KeptProcess
 from console_svc.proxy.keep_alives import KeepAlives
 
 

@@ -180,17 +180,14 @@ class ConsoleSessions:
                     raise
                 return opened
         except exception.ConsoleSvcError as error:
-            if isinstance(error, exception.TooManySessions):
-                error.can_take_over = new_sessions.can_take_over(
-                    self._conf, grant
-                )
+            refusal = new_sessions.refusal(self._conf, grant, error)
             self._audit.refusal(
                 context,
                 audit.OPEN,
-                error,
+                refusal,
                 **audit.target_of(grant, client_address),
             )
-            raise
+            raise refusal from None
         if new_sessions.is_channel(session):
             # It has the mode of the page's other channels.
             session = self._database.sessions.get(session.id) or session

@@ -179,6 +179,8 @@ class PeerClosedTest(testtools.TestCase):
             await watch
             self.assertEqual(b'jk', await accepted.read())
             self.assertEqual(b'', await accepted.read())
+            with testtools.ExpectedException(PeerClosed):
+                await accepted.read_exactly(1)
 
     def test_a_flood_waits_until_it_is_read(self) -> None:
         uvloop.run(self.check_waiting())

@@ -7,11 +7,11 @@ As in :mod:`console_svc.objects`, times are seconds of the UTC epoch.
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from console_svc.objects import ConsoleSession
+from console_svc.objects import ConsoleSession, SessionMode
 
 
 class EndReason(enum.StrEnum):
@@ -118,3 +118,42 @@ class SessionQuery:
     before: int | None = None
     marker: str | None = None
     limit: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResumedSessions:
+    """The sessions that a session which resumes another one has affected.
+
+    :param session: the session that resumes another one, as it was stored
+    :param previous_id: of the session whose place it has taken; None: it is
+        another channel beside that session
+    :param resumed: that session, unless it was closed already
+    :param replaced: those that have ended to make room
+    """
+
+    session: ConsoleSession
+    previous_id: str | None
+    resumed: Sequence[ConsoleSession]
+    replaced: Sequence[ConsoleSession]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptProxy:
+    """What a process of a console proxy learns from its keep-alive.
+
+    :param kept: id -> expiry of the listed sessions that continue; None: they
+        do not expire
+    :param ended: ids of its sessions that have ended, until it closes them
+    :param count: the number of its sessions that continue
+    :param modes: new modes of its sessions by id, until it confirms them
+    :param reasons: why sessions have ended, and the user by whom, by id; of
+        those where this is stored
+    """
+
+    kept: Mapping[str, int | None]
+    ended: Sequence[str]
+    count: int
+    modes: Mapping[str, SessionMode] = dataclasses.field(default_factory=dict)
+    reasons: Mapping[str, tuple[EndReason, str | None]] = dataclasses.field(
+        default_factory=dict, compare=False
+    )

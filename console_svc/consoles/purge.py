@@ -126,7 +126,7 @@ class Purge:
 
         _repeat(delete_closed_sessions, batch, deadline)
         _repeat(
-            lambda: self._database.server_locks.purge(now, batch),
+            lambda: self._database.locks.purge(now, batch),
             batch,
             deadline,
         )

@@ -29,10 +29,13 @@ def has_other(session: ConsoleSession) -> sa.Exists:
 
 
 def main_of(session: ConsoleSession) -> sa.Select[Any]:
-    """The id of the session of which a channel is a part, if any."""
+    """The session of which a channel is a part, if any."""
     columns = console_sessions.c
     return (
-        sa.select(sa.func.coalesce(columns.main_id, columns.session_id))
+        sa.select(
+            sa.func.coalesce(columns.main_id, columns.session_id).label('id'),
+            columns.mode,
+        )
         .where(
             columns.token_hash == session.token_hash,
             columns.client_address == session.client_address,

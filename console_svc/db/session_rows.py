@@ -98,7 +98,13 @@ def end_rows(
             console_sessions.update()
             .where(console_sessions.c.id.in_(attached))
             # The others keep the time at which the purge can delete the row.
-            .values(BLANK)
+            .values(
+                {
+                    **BLANK,
+                    'end_reason': ending.reason.value,
+                    'ended_by': ending.by,
+                }
+            )
         )
     _delete_rows(connection, [row for row in found if row['proxy_id'] is None])
     return [to_session(row) for row in found]
@@ -149,4 +155,6 @@ def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
         created_at=row['created_at'],
         expires=row['expires'],
         mode=SessionMode(row['mode']),
+        # Null: see the column.
+        enforced_mode=SessionMode(row['enforced_mode'] or SessionMode.CONTROL),
     )

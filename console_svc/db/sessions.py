@@ -12,7 +12,7 @@ from oslo_db import exception as db_exception
 from console_svc import exception
 from console_svc.db import channels, proxies
 from console_svc.db.engine import Connections, retried
-from console_svc.db.server_locks import lock_server
+from console_svc.db.limits import check_session, lock_all
 from console_svc.db.session_rows import (
     IS_OPEN,
     end_rows,
@@ -28,12 +28,15 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
+from console_svc.db.takeovers import take_over
 from console_svc.endings import (
     Ending,
     EndReason,
 )
 from console_svc.objects import (
+    NO_LIMITS,
     ConsoleSession,
+    SessionLimits,
 )
 
 
@@ -53,7 +56,9 @@ class SessionQueries:
         max_sessions: int,
         replace: bool,
         in_channels: bool = False,
-    ) -> Sequence[ConsoleSession]:
+        limits: SessionLimits = NO_LIMITS,
+        takes_over: Sequence[str] = (),
+    ) -> Mapping[EndReason, Sequence[ConsoleSession]]:
         """Use a token and store the session, or do neither.
 
         :param alive_until: when the session lapses
@@ -63,13 +68,17 @@ class SessionQueries:
         :param in_channels: concurrent sessions of the same token and address
             are one use of the token, and so are those that follow a closed
             one soon (:meth:`.ClosedSessionQueries.add`)
-        :returns: the sessions that this has ended
+        :param limits: of its user and its project
+        :param takes_over: console types of the server whose sessions end if
+            they have control; none: it is not a take-over
+        :returns: the sessions that this has ended, by the reason
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
             sessions as it may, has expired, or was deleted
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: its user or its project has
         """
         tokens = console_auth_tokens.c
         uses: sa.ColumnElement[int] = sa.literal(1)
@@ -88,17 +97,25 @@ class SessionQueries:
         )
         if max_uses:
             use = use.where(usable)
-        ended: Sequence[ConsoleSession] = []
+        ended: dict[EndReason, Sequence[ConsoleSession]] = {}
         with self._connections.writing() as connection:
-            if max_sessions:
-                lock_server(connection, session.server_id, session.created_at)
+            lock_all(
+                connection, session, max_sessions or len(takes_over), limits
+            )
             # Before sessions are counted or ended: a revocation, too, locks
             # tokens first, and so do hosts of the previous version, which
             # lock all tokens of the server.
             if connection.execute(use).rowcount != 1:
                 raise exception.TokenUsedUp
+            if takes_over:
+                ended[EndReason.TAKEN_OVER] = take_over(
+                    connection, session, takes_over, in_channels
+                )
             if max_sessions:
-                ended = make_room(connection, session, max_sessions, replace)
+                ended[EndReason.REPLACED] = make_room(
+                    connection, session, max_sessions, replace
+                )
+            check_session(connection, session, limits, in_channels)
             insert_session(connection, session, alive_until, in_channels)
         return ended
 
@@ -263,7 +280,11 @@ def insert_session(
     values = dataclasses.asdict(session)
     values['session_id'] = values.pop('id')
     if in_channels:
-        values['main_id'] = connection.scalar(channels.main_of(session))
+        main = connection.execute(channels.main_of(session)).mappings().first()
+        if main is not None:
+            values['main_id'] = main['id']
+            # All channels of a page have one mode, which may have changed.
+            values['mode'] = values['enforced_mode'] = main['mode']
     try:
         connection.execute(
             console_sessions.insert(), {**values, 'alive_until': alive_until}

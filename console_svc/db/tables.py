@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 #: The oldest revision on which this version works.
-NEEDED: Final = '010'
+NEEDED: Final = '011'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -82,8 +82,9 @@ console_auth_tokens = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
-    # The number of sessions that have resumed others of it. A resumption must
-    # write to this row: Galera then finds the conflict with a revocation.
+    # Grows if a session resumes another one of it, or the modes of its SPICE
+    # channels change. Both must write to this row: Galera then finds the
+    # conflict with a revocation, and with another channel.
     sa.Column('resumptions', sa.Integer, nullable=False, server_default='0'),
     # The address that requested it, and the only one that can use it if so
     # configured.
@@ -100,6 +101,8 @@ console_auth_tokens = sa.Table(
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
+    # For limiting those of a project.
+    sa.Index(None, 'project_id', 'expires'),
     # For the purge.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
@@ -137,8 +140,8 @@ console_sessions = sa.Table(
     # What its client may do.
     sa.Column('mode', _Mode, nullable=False, server_default='control'),
     # What the proxy lets its client do, as far as is known: it differs from
-    # the mode until a keep-alive has confirmed a change. Null: the proxy
-    # cannot change the mode.
+    # the mode until a keep-alive has confirmed a change. Null: the version
+    # before revision 009 has opened it, and the client has control.
     sa.Column('enforced_mode', _Mode, nullable=True),
     # Of a closed one whose process does not know this yet: why it has ended.
     sa.Column('end_reason', sa.String(32), nullable=True),
@@ -147,9 +150,15 @@ console_sessions = sa.Table(
     # Of a channel of a SPICE page: the session of the channel that the page
     # has opened first; null: it is that one, or not a channel.
     sa.Column('main_id', _UUID, nullable=True),
+    # When it must end whatever its token, as do sessions that resume it; null:
+    # there was no limit.
+    sa.Column('deadline', sa.BigInteger, nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
+    # For limiting those of a user and a project.
+    sa.Index(None, 'user_id'),
+    sa.Index(None, 'project_id'),
     # For the keep-alive of a process.
     sa.Index(None, 'proxy_id', 'expires'),
     # For the purge.
@@ -244,7 +253,8 @@ used_challenges = sa.Table(
 )
 
 # Jobs that only one process may do at a time, and until when it has the job;
-# and locks of servers, and when the purge can delete the row.
+# and locks of servers, users and projects, and when the purge can delete the
+# row.
 leases = sa.Table(
     'leases',
     metadata,

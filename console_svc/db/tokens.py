@@ -8,6 +8,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
+from console_svc.db.limits import check_token
+from console_svc.db.locks import lock_project
 from console_svc.db.session_rows import IS_OPEN, end_sessions
 from console_svc.db.tables import (
     console_auth_tokens,
@@ -22,6 +24,7 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
+    SessionMode,
 )
 
 # Surplus tokens that one request deletes: more are left only where the limit
@@ -37,18 +40,29 @@ class TokenQueries:
 
     @retried
     def create(
-        self, token: ConsoleAuthToken, created_at: int, max_unused: int = 0
+        self,
+        token: ConsoleAuthToken,
+        created_at: int,
+        max_unused: int = 0,
+        max_of_project: int | None = None,
     ) -> None:
         """Store a token.
 
         :param max_unused: tokens that its user can have for its server
             without having opened a session with them: the oldest are deleted;
             0: no limit
+        :param max_of_project: unused tokens that its project can have; None:
+            no limit
+        :raises console_svc.over_limit.ProjectOverLimit: its project has them
         """
         with self._connections.writing() as connection:
+            if max_of_project is not None:
+                lock_project(connection, token.project_id, created_at)
             insert_token(connection, token, created_at)
             if max_unused:
                 _delete_surplus(connection, token, max_unused)
+            if max_of_project is not None:
+                check_token(connection, token, created_at, max_of_project)
 
     def get(self, token_hash: str, now: int) -> ConsoleAuthToken | None:
         """The token with this hash, unless it has expired.
@@ -77,6 +91,9 @@ class TokenQueries:
             expires=row['expires'],
             client_address=row['client_address'],
             encrypted_ticket=row['encrypted_ticket'],
+            mode=SessionMode(row['mode']),
+            max_uses=row['max_uses'],
+            bound_address=row['bound_address'],
         )
 
     def get_project(self, token_hash: str) -> str | None:
@@ -183,6 +200,9 @@ def insert_token(
             'created_at': created_at,
             'expires': token.expires,
             'client_address': token.client_address,
+            'mode': token.mode,
+            'max_uses': token.max_uses,
+            'bound_address': token.bound_address,
         },
     )
 

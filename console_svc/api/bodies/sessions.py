@@ -2,13 +2,12 @@
 
 """Bodies of all resources that are about console sessions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from console_svc.api.bodies.schema import (
     ADDRESS,
     NEW_UUID,
-    NEXT,
     PORT,
     PORT_OR_NULL,
     TEXT,
@@ -24,8 +23,8 @@ from console_svc.api.bodies.schema import (
 from console_svc.api.operation import Form
 from console_svc.endings import (
     REPORTED,
-    EndedSession,
     EndReason,
+    KeptProxy,
     Reports,
     SessionReport,
 )
@@ -34,12 +33,13 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
     ConsoleType,
-    KeptProxy,
     SessionMode,
 )
 
 # Sessions that one request keeps alive, and those that it closes.
 _MAX_IDS: Final = 1000
+
+_MODE: Final = one_of(*SessionMode)
 
 # 256 random bits in URL-safe Base64.
 _SECRET: Final = {
@@ -49,15 +49,15 @@ _SECRET: Final = {
     'maxLength': 43,
 }
 
-# Bytes: what a column can have.
-_BYTES: Final = {'type': 'integer', 'minimum': 0, 'maximum': 2**63 - 1}
+#: Bytes: what a column can have.
+BYTES: Final = {'type': 'integer', 'minimum': 0, 'maximum': 2**63 - 1}
 
 # A session that a console proxy closes.
 _CLOSED: Final = record(
     id=NEW_UUID,
     reason=one_of(*REPORTED),
-    received=_BYTES,
-    sent=_BYTES,
+    received=BYTES,
+    sent=BYTES,
 )
 
 #: POST /os-console-auth-tokens/{console_token}/sessions
@@ -71,6 +71,7 @@ OPEN: Final = validator(
                 'secret': _SECRET,
                 'previous_secret': _SECRET,
                 'join': {'type': 'boolean'},
+                'takeover': {'type': 'boolean'},
             },
             'additionalProperties': False,
         }
@@ -86,6 +87,12 @@ KEEP: Final = validator(
                 'proxy_id': NEW_UUID,
                 'closed_ids': {**list_of(NEW_UUID), 'maxItems': _MAX_IDS},
                 'closed': {**list_of(_CLOSED), 'maxItems': _MAX_IDS},
+                'modes': {
+                    'type': 'object',
+                    'propertyNames': NEW_UUID,
+                    'additionalProperties': _MODE,
+                    'maxProperties': _MAX_IDS,
+                },
             },
             'required': ['ids'],
             'additionalProperties': False,
@@ -93,9 +100,13 @@ KEEP: Final = validator(
     )
 )
 
+#: PUT /servers/{server_id}/console-sessions/{session_id}
+SET_MODE: Final = validator(record(console_session=record(mode=_MODE)))
+
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
 _SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
-_SESSION: Final[dict[str, Any]] = {
+#: The members that sessions have everywhere.
+SESSION: Final[dict[str, Any]] = {
     'id': UUID,
     'instance_uuid': TEXT,
     'project_id': TEXT,
@@ -104,13 +115,13 @@ _SESSION: Final[dict[str, Any]] = {
     'client_address': TEXT_OR_NULL,
     'created_at': TIME,
     'expires': TIME_OR_NULL,
-    'mode': one_of(*SessionMode),
+    'mode': _MODE,
 }
 OPENED: Final = (
     Form(
         record(
             session=record(
-                **_SESSION,
+                **SESSION,
                 host=TEXT,
                 port=PORT,
                 tls_port=PORT_OR_NULL,
@@ -121,32 +132,33 @@ OPENED: Final = (
         )
     ),
 )
+_KEPT_SESSION: Final = record(
+    id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL, mode=_MODE
+)
 _KEPT: Final = record(
     console_sessions=list_of(
-        record(id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL)
+        # The mode is in the answer if the process is not.
+        {**_KEPT_SESSION, 'required': ['id', 'expires', 'expires_in']}
     ),
     console_proxy=record(
         session_count={'type': 'integer', 'minimum': 0},
         ended_session_ids=list_of(UUID),
+        ended={'type': 'object', 'additionalProperties': TEXT},
+        modes={'type': 'object', 'additionalProperties': _MODE},
     ),
 )
 # The process is in the answer if it is in the request.
 KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
-# What the members of the history have beside those of current sessions.
-_ENDING: Final[dict[str, Any]] = {
-    'ended_at': TIME,
-    'end_reason': one_of(*EndReason),
-    'ended_by': TEXT_OR_NULL,
-    'received': _BYTES,
-    'sent': _BYTES,
+#: The members of current sessions in lists.
+LIVE: Final[dict[str, Any]] = {**SESSION, 'enforced_mode': _MODE}
+SHOWN: Final = (Form(record(console_session=record(**LIVE))),)
+
+# What the clients of sessions that have ended see, by the reason. Where the
+# reason is not here, the console proxy has a text.
+_REASONS: Final = {
+    EndReason.TAKEN_OVER: '{user} has taken over the console.',
+    EndReason.REPLACED: '{user} has opened another session in its place.',
 }
-_LISTED: Final = record(
-    console_sessions=list_of(
-        {**record(**_SESSION, **_ENDING), 'required': [*_SESSION]}
-    ),
-    console_sessions_links=NEXT,
-)
-LISTED: Final = (Form({**_LISTED, 'required': ['console_sessions']}),)
 
 
 def has_secret(document: Any) -> bool:
@@ -155,6 +167,11 @@ def has_secret(document: Any) -> bool:
     return isinstance(session, dict) and not session.keys().isdisjoint(
         ('secret', 'previous_secret')
     )
+
+
+def modes(wanted: Mapping[str, str]) -> Mapping[str, SessionMode]:
+    """The modes that a valid request names, by session id."""
+    return {it: SessionMode(mode) for it, mode in wanted.items()}
 
 
 def opened(
@@ -170,7 +187,7 @@ def opened(
     """
     return {
         'session': {
-            **_session(session),
+            **members(session),
             'host': info.host,
             'port': info.port,
             'tls_port': info.tls_port,
@@ -181,11 +198,16 @@ def opened(
     }
 
 
-def kept(sessions: Mapping[str, int | None], now: float) -> dict[str, Any]:
+def kept(
+    sessions: Mapping[str, int | None],
+    now: float,
+    modes: Mapping[str, SessionMode] = {},
+) -> dict[str, Any]:
     """The sessions of a console proxy that are still open.
 
     :param sessions: session id -> when it expires
     :param now: seconds of the UTC epoch
+    :param modes: session id -> mode
     """
     return {
         'console_sessions': [
@@ -193,6 +215,7 @@ def kept(sessions: Mapping[str, int | None], now: float) -> dict[str, Any]:
                 'id': session_id,
                 'expires': expires,
                 'expires_in': _seconds_left(expires, now),
+                **({'mode': modes[session_id]} if session_id in modes else {}),
             }
             for session_id, expires in sessions.items()
         ]
@@ -209,6 +232,14 @@ def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
         'console_proxy': {
             'session_count': proxy.count,
             'ended_session_ids': [*proxy.ended],
+            'ended': {
+                session_id: _REASONS[reason].format(
+                    user=f'User {user_id}' if user_id else 'Another user'
+                )
+                for session_id, (reason, user_id) in proxy.reasons.items()
+                if reason in _REASONS
+            },
+            'modes': dict(proxy.modes),
         },
     }
 
@@ -226,27 +257,14 @@ def reports(document: Any) -> Reports:
     }
 
 
-def listed(
-    sessions: Iterable[ConsoleSession | EndedSession],
-) -> dict[str, Any]:
-    """Current sessions, or sessions of the history."""
-    return {
-        'console_sessions': [
-            _ended(it) if isinstance(it, EndedSession) else _session(it)
-            for it in sessions
-        ]
-    }
+def shown(session: ConsoleSession) -> dict[str, Any]:
+    """A current session."""
+    return {'console_session': live(session)}
 
 
-def _ended(ended: EndedSession) -> dict[str, Any]:
-    return {
-        **_session(ended.session),
-        'ended_at': ended.ending.at,
-        'end_reason': ended.ending.reason,
-        'ended_by': ended.ending.by,
-        'received': ended.ending.received,
-        'sent': ended.ending.sent,
-    }
+def live(session: ConsoleSession) -> dict[str, Any]:
+    """A member of a list of current sessions."""
+    return {**members(session), 'enforced_mode': session.enforced_mode}
 
 
 def _seconds_left(expires: int | None, now: float) -> int | None:
@@ -254,7 +272,8 @@ def _seconds_left(expires: int | None, now: float) -> int | None:
     return None if expires is None else max(0, int(expires - now))
 
 
-def _session(session: ConsoleSession) -> dict[str, Any]:
+def members(session: ConsoleSession) -> dict[str, Any]:
+    """The members that a session has everywhere."""
     return {
         'id': session.id,
         'instance_uuid': session.server_id,

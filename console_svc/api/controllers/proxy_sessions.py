@@ -11,6 +11,7 @@ import webob
 from console_svc import exception
 from console_svc.api.bodies import schema, session_query
 from console_svc.api.bodies import sessions as bodies
+from console_svc.api.bodies.session_lists import LISTED
 from console_svc.api.controllers import session_lists
 from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
@@ -43,7 +44,7 @@ class ProxySessionsController(Resource):
         'GET',
         'List the sessions of all servers',
         query=session_query.OF_ALL,
-        answer=bodies.LISTED,
+        answer=LISTED,
         raises=(exception.BadRequest,),
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
@@ -75,6 +76,12 @@ class ProxySessionsController(Resource):
             sessions.close_all(req.caller, closed, reports)
         if 'proxy_id' in wanted:
             return bodies.kept_proxy(
-                sessions.keep_proxy(wanted['proxy_id'], wanted['ids']), now
+                sessions.keep_proxy(
+                    wanted['proxy_id'],
+                    wanted['ids'],
+                    bodies.modes(wanted.get('modes', {})),
+                ),
+                now,
             )
-        return bodies.kept(sessions.keep(wanted['ids']), now)
+        kept = sessions.keep(wanted['ids'])
+        return bodies.kept(kept, now, self.services.session_modes.get(kept))

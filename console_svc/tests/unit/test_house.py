@@ -29,11 +29,13 @@ IMPORTS: dict[str, set[str]] = {
     'watched_file': set(),
     'conf': {'origins', 'version'},
     'forwarded': {'addresses'},
+    'over_limit': {'exception'},
     'rest_client': {'conf'},
+    'unified_limits': {'exception', 'objects', 'rest_client'},
     'audit': {'context', 'exception', 'objects'},
     'audit_notifications': {'audit', 'background', 'context'},
     'policy': {'conf', 'context', 'exception', 'policies', 'watched_file'},
-    'db': {'endings', 'exception', 'objects'},
+    'db': {'endings', 'exception', 'objects', 'over_limit'},
     'compute': {
         'background',
         'conf',
@@ -67,6 +69,7 @@ IMPORTS: dict[str, set[str]] = {
         'consoles',
         'db',
         'policy',
+        'unified_limits',
     },
     'nova_notifications': {'consoles', 'context'},
     'api': {

@@ -63,7 +63,7 @@ class Migrations(OnDatabase):
         self.database.check()
         self.database.tokens.create(token('hash'), NOW, 1)
         self.open_once('a', 'hash', max_sessions=1)
-        self.assertEqual(1, self.database.server_locks.purge(NOW + 3600, 10))
+        self.assertEqual(1, self.database.locks.purge(NOW + 3600, 10))
         self.services.purge.run()
 
     def test_upgrade_keeps_consoles(self) -> None:

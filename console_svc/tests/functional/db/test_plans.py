@@ -273,7 +273,7 @@ class Plans(Queries):
         )
         self.check(
             'the purge of locks',
-            lambda: self.database.server_locks.purge(NOW + 5, 1000),
+            lambda: self.database.locks.purge(NOW + 5, 1000),
             ['ix_leases_expires', 'pk_leases'],
         )
         self.check(

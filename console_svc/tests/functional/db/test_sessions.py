@@ -126,7 +126,7 @@ class Sessions(Queries):
 
     def test_purge_deletes_old_locks_of_servers(self) -> None:
         self.open_session('a', max_sessions=1)
-        purge = self.database.server_locks.purge
+        purge = self.database.locks.purge
         self.assertEqual(0, purge(NOW + 3599, 10))
         self.assertEqual(1, purge(NOW + 3600, 10))
         self.assertEqual(0, purge(NOW + 3600, 10))

@@ -21,11 +21,11 @@ from console_svc import exception
 from console_svc.consoles.sessions import REOPENING
 from console_svc.db import tables
 from console_svc.endings import (
+    KeptProxy,
     SessionQuery,
 )
 from console_svc.objects import (
     ConsoleSession,
-    KeptProxy,
 )
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes

@@ -27,6 +27,14 @@ class ConsolesTest(GatewayTestCase):
         self.assertEqual(self.open(), self.open())
         self.assertEqual(1, len(self.rows(tables.console_auth_tokens)))
 
+    def test_a_limit_of_unused_tokens_leaves_its_token_alone(self) -> None:
+        self.start(consoleauth={'max_unused_tokens': 1})
+        opened = self.open()
+        for _ in range(2):
+            self.tokens.issue(CONTEXT, self.driver.server, 'novnc')
+        self.log_in(opened.password)
+        self.assertEqual(2, len(self.rows(tables.console_auth_tokens)))
+
     def test_mode_defaults_to_the_gateway_where_the_driver_opens_none(
         self,
     ) -> None:

@@ -24,6 +24,8 @@ CREATE TABLE console_auth_tokens (
 
 CREATE INDEX ix_console_auth_tokens_expires ON console_auth_tokens (expires);
 
+CREATE INDEX ix_console_auth_tokens_project_id_expires ON console_auth_tokens (project_id, expires);
+
 CREATE INDEX ix_console_auth_tokens_server_id_user_id_id ON console_auth_tokens (server_id, user_id, id);
 
 CREATE TABLE console_proxies (
@@ -54,17 +56,22 @@ CREATE TABLE console_sessions (
     end_reason VARCHAR(32),
     ended_by VARCHAR(255),
     main_id VARCHAR(36),
+    deadline BIGINT,
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_console_sessions_alive_until ON console_sessions (alive_until);
 
+CREATE INDEX ix_console_sessions_project_id ON console_sessions (project_id);
+
 CREATE INDEX ix_console_sessions_proxy_id_expires ON console_sessions (proxy_id, expires);
 
 CREATE INDEX ix_console_sessions_server_id ON console_sessions (server_id);
 
 CREATE INDEX ix_console_sessions_token_hash ON console_sessions (token_hash);
+
+CREATE INDEX ix_console_sessions_user_id ON console_sessions (user_id);
 
 CREATE TABLE consoles (
     id BIGINT NOT NULL AUTO_INCREMENT,

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Locks of servers: rows of the table ``leases``."""
+"""Locks of servers, users and projects: rows of the table ``leases``.
 
+A transaction that takes several of them takes them in this order.
+"""
+
+import hashlib
 from typing import Final
 
 import sqlalchemy as sa
@@ -10,16 +14,21 @@ from console_svc.db import rows
 from console_svc.db.engine import Connections, retried
 from console_svc.db.tables import leases
 
-_PREFIX: Final = 'server:'
+_SERVER: Final = 'server'
+_USER: Final = 'user'
+_PROJECT: Final = 'project'
 
 # Seconds for which the row stays: a lock that is taken again soon then finds
 # its row.
 _KEPT: Final = 3600
 
+# Hexadecimal digits of a hash: the longest that fits, with the longest kind.
+_DIGITS: Final = 56
+
 _UPSERTS: Final = rows.upserts(leases, 'expires')
 
 
-class ServerLockQueries:
+class LockQueries:
     """Deletes the rows of locks that are not taken any more."""
 
     def __init__(self, connections: Connections) -> None:
@@ -38,7 +47,12 @@ class ServerLockQueries:
             leases.c.expires,
             now,
             batch,
-            leases.c.name.startswith(_PREFIX),
+            sa.or_(
+                *(
+                    leases.c.name.startswith(f'{kind}:')
+                    for kind in (_SERVER, _USER, _PROJECT)
+                )
+            ),
         )
 
 
@@ -50,7 +64,26 @@ def lock_server(connection: sa.Connection, server_id: str, now: int) -> None:
 
     :param now: seconds of the UTC epoch
     """
+    _lock(connection, f'{_SERVER}:{server_id}', now)
+
+
+def lock_user(connection: sa.Connection, user_id: str, now: int) -> None:
+    """As :func:`lock_server`, for a user."""
+    _lock(connection, _hashed(_USER, user_id), now)
+
+
+def lock_project(connection: sa.Connection, project_id: str, now: int) -> None:
+    """As :func:`lock_server`, for a project."""
+    _lock(connection, _hashed(_PROJECT, project_id), now)
+
+
+def _lock(connection: sa.Connection, name: str, now: int) -> None:
     connection.execute(
         _UPSERTS[connection.dialect.name],
-        {'name': f'{_PREFIX}{server_id}', 'expires': now + _KEPT},
+        {'name': name, 'expires': now + _KEPT},
     )
+
+
+def _hashed(kind: str, name: str) -> str:
+    """The name of a row for an id of any length."""
+    return f'{kind}:{hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]}'

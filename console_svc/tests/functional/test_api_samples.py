@@ -147,6 +147,25 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
+        'console-sessions/sessions-all-resp.json',
+        api.request(
+            'GET', '/v2.1/console-sessions?limit=1', token=fixtures.ADMIN
+        ),
+    )
+    (closed, _) = api_ref.document('console-sessions/sessions-close-req.json')[
+        'console_sessions'
+    ]['closed']
+    api.request(
+        'PUT',
+        '/v2.1/console-sessions',
+        token=fixtures.SERVICE,
+        body=json.dumps({'console_sessions': {'ids': [], 'closed': [closed]}}),
+    )
+    yield (
+        'console-sessions/sessions-history-resp.json',
+        api.request('GET', f'{SERVER}/console-sessions?status=ended'),
+    )
+    yield (
         'console-gateway/authentication-create-resp.json',
         api.request(
             'POST',
@@ -162,6 +181,7 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
 #: Fixed values for fields that differ from one response to the next.
 _RANDOM = {
     'created_at': 1795521600,
+    'ended_at': 1795525200,
 }
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 _KNOWN_IDS = {

@@ -2,7 +2,7 @@
 
 """The client of the compute endpoint that the commands use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib import parse
 
@@ -53,6 +53,16 @@ class Client:
         ).json()
         url: str = document['remote_console']['url']
         return url
+
+    def send(
+        self, method: str, *segments: str, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Send a request with a body; return the document of the answer.
+
+        For the other parameters, see :meth:`get`.
+        """
+        document: dict[str, Any] = self._request(method, segments, body).json()
+        return document
 
     def post(self, *segments: str) -> None:
         """Send a POST without a body; for parameters, see :meth:`get`."""

@@ -11,6 +11,7 @@ from oslo_config import cfg
 from console_svc import audit_notifications, background, compute
 from console_svc.audit import Audit, Counter
 from console_svc.consoles.joining import SessionJoins
+from console_svc.consoles.keep_alives import KeepAlives
 from console_svc.consoles.limits import Limits, ProjectLimits
 from console_svc.consoles.modes import SessionModes
 from console_svc.consoles.native.consoles import NativeConsoles
@@ -140,6 +141,10 @@ class Services:
     @functools.cached_property
     def session_joins(self) -> SessionJoins:
         return SessionJoins(self.database, self.tokens, self.audit, self.clock)
+
+    @functools.cached_property
+    def keep_alives(self) -> KeepAlives:
+        return KeepAlives(self.conf, self.database, self.clock)
 
     @functools.cached_property
     def session_modes(self) -> SessionModes:

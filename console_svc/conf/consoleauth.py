@@ -88,8 +88,8 @@ OPTIONS = [
         min=0,
         help='Number of concurrent sessions of a user, on all servers; 0: no '
         'limit. A session is that of the user who requested its token. The '
-        'next one is refused with a 403. The channels of a SPICE page together '
-        'count as one.',
+        'next one is refused with a 403. All channels of a SPICE page count '
+        'as one.',
     ),
     cfg.BoolOpt(
         'use_unified_limits',

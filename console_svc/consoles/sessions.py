@@ -28,7 +28,6 @@ from console_svc.endings import (
     NO_REPORTS,
     Ending,
     EndReason,
-    KeptProxy,
     Reports,
 )
 from console_svc.objects import (
@@ -36,7 +35,6 @@ from console_svc.objects import (
     ConsoleSession,
     Grant,
     Server,
-    SessionMode,
 )
 
 #: Seconds in which a closed SPICE channel can be opened again as the same use
@@ -201,47 +199,6 @@ class ConsoleSessions:
             **audit.target_of(session, client_address),
         )
         return session
-
-    def keep(self, session_ids: Sequence[str]) -> Mapping[str, int | None]:
-        """Keep sessions alive: a proxy's regular request for all of its own.
-
-        A session that has lapsed, while the API was unavailable for example,
-        is revived unless it was purged.
-
-        :returns: id -> expiry of the sessions that continue; None: they do
-            not expire
-        """
-        now = int(self._clock())
-        lapse = self._conf.consoleauth.session_lapse
-        # To write less, extend a session only after a third of its time.
-        return self._database.sessions.keep(
-            session_ids, now, now + lapse, now + lapse * 2 // 3
-        )
-
-    def keep_proxy(
-        self,
-        proxy_id: str,
-        session_ids: Sequence[str],
-        modes: Mapping[str, SessionMode] = {},
-    ) -> KeptProxy:
-        """Keep the sessions of a process of a proxy alive.
-
-        As with :meth:`keep`, they are revived if they have lapsed.
-
-        :param proxy_id: a UUID that the process has chosen
-        :param session_ids: those that the API may not know to be its own
-        :param modes: new ones of its sessions that it enforces, by id
-        """
-        now = int(self._clock())
-        lapse = self._conf.consoleauth.session_lapse
-        return self._database.proxies.keep(
-            proxy_id,
-            session_ids,
-            now,
-            now + lapse,
-            now + lapse * 2 // 3,
-            modes,
-        )
 
     def close(self, context: RequestContext, session_id: str) -> None:
         """Close a session whose client has disconnected.

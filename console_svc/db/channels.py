@@ -29,7 +29,7 @@ def has_other(session: ConsoleSession) -> sa.Exists:
 
 
 def main_of(session: ConsoleSession) -> sa.Select[Any]:
-    """The session of which a channel is a part, if any."""
+    """The id and the mode of the session of which a channel is a part."""
     columns = console_sessions.c
     return (
         sa.select(

@@ -13,9 +13,9 @@ from console_svc import exception
 from console_svc.db import channels, proxies
 from console_svc.db.engine import Connections, retried
 from console_svc.db.limits import check_session, lock_all
+from console_svc.db.replacements import make_room, take_over
 from console_svc.db.session_rows import (
     IS_OPEN,
-    end_rows,
     end_sessions,
     is_alive,
     is_lasting,
@@ -28,11 +28,7 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
-from console_svc.db.takeovers import take_over
-from console_svc.endings import (
-    Ending,
-    EndReason,
-)
+from console_svc.endings import Ending, EndReason
 from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
@@ -291,27 +287,3 @@ def insert_session(
         )
     except db_exception.DBDuplicateEntry:
         raise exception.SessionIdUsed(session_id=session.id) from None
-
-
-def make_room(
-    connection: sa.Connection,
-    session: ConsoleSession,
-    max_sessions: int,
-    replace: bool,
-) -> Sequence[ConsoleSession]:
-    """Make sure that a server has room for one more session.
-
-    The transaction must have locked the server.
-
-    :returns: the sessions that this has ended
-    """
-    # A repeated request must not end the session that the first has opened.
-    current = _of_server(session.server_id, session.created_at).where(
-        console_sessions.c.session_id != session.id
-    )
-    rows = connection.execute(current).mappings().all()
-    surplus = rows[: max(0, len(rows) - max_sessions + 1)]
-    if surplus and not replace:
-        raise exception.TooManySessions(server_id=session.server_id)
-    ending = Ending(EndReason.REPLACED, session.created_at, session.user_id)
-    return end_rows(connection, surplus, ending)

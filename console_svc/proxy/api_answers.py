@@ -37,9 +37,16 @@ _SPICE_TYPES: Final = frozenset({'spice-html5', SPICE_DIRECT})
 # The console type whose protocol is RDP.
 _RDP_TYPE: Final = 'rdp-html5'
 
-# The API's message of the only 403 that is about the token, and not about the
+# The API's message of a 403 that is about the token, and not about the
 # credential of the proxy.
 WRONG_ADDRESS: Final = 'Token was issued to another address'
+
+# The member limit_of of a 403 -> what the client gets to know. The API's
+# message has the id of the project.
+_OVER_LIMIT: Final[Mapping[Any, str]] = {
+    'project': 'The project has as many console sessions as it may.',
+    'user': 'The user has as many console sessions as a user may.',
+}
 
 # Seconds: the API's largest time.
 _MAX_TIME: Final = 2**40
@@ -77,6 +84,17 @@ class Response:
             return str(fault['message'])
         except (AttributeError, LookupError, TypeError, ValueError):
             return 'no reason is given'
+
+    @property
+    def over_limit(self) -> str | None:
+        """The reason of a refusal because of a limit; None: it is none."""
+        if self.status != http.HTTPStatus.FORBIDDEN:
+            return None
+        try:
+            (fault,) = self.document.values()
+            return _OVER_LIMIT.get(fault['limit_of'])
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return None
 
     @property
     def unexpected(self) -> ApiUnavailable:
@@ -147,6 +165,10 @@ def opened(response: Response) -> OpenedSession:
     ):
         LOG.info('The API refuses a session: %s', message)
         raise (Conflict if is_conflict else Refused)(f'{message}.')
+    if response.over_limit:
+        LOG.info('The API refuses a session: %s', message)
+        # As a conflict, it may end with a session that is being closed.
+        raise Conflict(response.over_limit)
     if status != http.HTTPStatus.CREATED:
         raise response.unexpected
     session = _member(response.document, 'session', dict)

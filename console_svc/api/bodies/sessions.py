@@ -2,12 +2,19 @@
 
 """Bodies of all resources that are about console sessions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
+from console_svc.api.bodies.keep_alives import (
+    BYTES,
+    MODE,
+    SECONDS_OR_NULL,
+    seconds_left,
+)
 from console_svc.api.bodies.schema import (
     ADDRESS,
     NEW_UUID,
+    NEXT,
     PORT,
     PORT_OR_NULL,
     TEXT,
@@ -22,24 +29,15 @@ from console_svc.api.bodies.schema import (
 )
 from console_svc.api.operation import Form
 from console_svc.endings import (
-    REPORTED,
+    EndedSession,
     EndReason,
-    KeptProxy,
-    Reports,
-    SessionReport,
 )
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
     ConsoleSession,
     ConsoleType,
-    SessionMode,
 )
-
-# Sessions that one request keeps alive, and those that it closes.
-_MAX_IDS: Final = 1000
-
-_MODE: Final = one_of(*SessionMode)
 
 # 256 random bits in URL-safe Base64.
 _SECRET: Final = {
@@ -48,17 +46,6 @@ _SECRET: Final = {
     # Python's $ also matches before a line break at the end.
     'maxLength': 43,
 }
-
-#: Bytes: what a column can have.
-BYTES: Final = {'type': 'integer', 'minimum': 0, 'maximum': 2**63 - 1}
-
-# A session that a console proxy closes.
-_CLOSED: Final = record(
-    id=NEW_UUID,
-    reason=one_of(*REPORTED),
-    received=BYTES,
-    sent=BYTES,
-)
 
 #: POST /os-console-auth-tokens/{console_token}/sessions
 OPEN: Final = validator(
@@ -77,36 +64,11 @@ OPEN: Final = validator(
         }
     )
 )
-#: PUT /console-sessions
-KEEP: Final = validator(
-    record(
-        console_sessions={
-            'type': 'object',
-            'properties': {
-                'ids': {**list_of(UUID), 'maxItems': _MAX_IDS},
-                'proxy_id': NEW_UUID,
-                'closed_ids': {**list_of(NEW_UUID), 'maxItems': _MAX_IDS},
-                'closed': {**list_of(_CLOSED), 'maxItems': _MAX_IDS},
-                'modes': {
-                    'type': 'object',
-                    'propertyNames': NEW_UUID,
-                    'additionalProperties': _MODE,
-                    'maxProperties': _MAX_IDS,
-                },
-            },
-            'required': ['ids'],
-            'additionalProperties': False,
-        }
-    )
-)
-
 #: PUT /servers/{server_id}/console-sessions/{session_id}
-SET_MODE: Final = validator(record(console_session=record(mode=_MODE)))
+SET_MODE: Final = validator(record(console_session=record(mode=MODE)))
 
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
-_SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
-#: The members that sessions have everywhere.
-SESSION: Final[dict[str, Any]] = {
+_SESSION: Final[dict[str, Any]] = {
     'id': UUID,
     'instance_uuid': TEXT,
     'project_id': TEXT,
@@ -115,50 +77,40 @@ SESSION: Final[dict[str, Any]] = {
     'client_address': TEXT_OR_NULL,
     'created_at': TIME,
     'expires': TIME_OR_NULL,
-    'mode': _MODE,
+    'mode': MODE,
 }
 OPENED: Final = (
     Form(
         record(
             session=record(
-                **SESSION,
+                **_SESSION,
                 host=TEXT,
                 port=PORT,
                 tls_port=PORT_OR_NULL,
                 internal_access_path=TEXT_OR_NULL,
-                expires_in=_SECONDS_OR_NULL,
+                expires_in=SECONDS_OR_NULL,
                 previous_id=_UUID_OR_NULL,
             )
         )
     ),
 )
-_KEPT_SESSION: Final = record(
-    id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL, mode=_MODE
-)
-_KEPT: Final = record(
-    console_sessions=list_of(
-        # The mode is in the answer if the process is not.
-        {**_KEPT_SESSION, 'required': ['id', 'expires', 'expires_in']}
-    ),
-    console_proxy=record(
-        session_count={'type': 'integer', 'minimum': 0},
-        ended_session_ids=list_of(UUID),
-        ended={'type': 'object', 'additionalProperties': TEXT},
-        modes={'type': 'object', 'additionalProperties': _MODE},
-    ),
-)
-# The process is in the answer if it is in the request.
-KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
-#: The members of current sessions in lists.
-LIVE: Final[dict[str, Any]] = {**SESSION, 'enforced_mode': _MODE}
-SHOWN: Final = (Form(record(console_session=record(**LIVE))),)
-
-# What the clients of sessions that have ended see, by the reason. Where the
-# reason is not here, the console proxy has a text.
-_REASONS: Final = {
-    EndReason.TAKEN_OVER: '{user} has taken over the console.',
-    EndReason.REPLACED: '{user} has opened another session in its place.',
+# What the members of the history have beside those of current sessions.
+_ENDING: Final[dict[str, Any]] = {
+    'ended_at': TIME,
+    'end_reason': one_of(*EndReason),
+    'ended_by': TEXT_OR_NULL,
+    'received': BYTES,
+    'sent': BYTES,
 }
+_CURRENT: Final = {**_SESSION, 'enforced_mode': MODE}
+_LISTED: Final = record(
+    console_sessions=list_of(
+        {**record(**_CURRENT, **_ENDING), 'required': [*_SESSION]}
+    ),
+    console_sessions_links=NEXT,
+)
+LISTED: Final = (Form({**_LISTED, 'required': ['console_sessions']}),)
+SHOWN: Final = (Form(record(console_session=record(**_CURRENT))),)
 
 
 def has_secret(document: Any) -> bool:
@@ -167,11 +119,6 @@ def has_secret(document: Any) -> bool:
     return isinstance(session, dict) and not session.keys().isdisjoint(
         ('secret', 'previous_secret')
     )
-
-
-def modes(wanted: Mapping[str, str]) -> Mapping[str, SessionMode]:
-    """The modes that a valid request names, by session id."""
-    return {it: SessionMode(mode) for it, mode in wanted.items()}
 
 
 def opened(
@@ -187,93 +134,50 @@ def opened(
     """
     return {
         'session': {
-            **members(session),
+            **_session(session),
             'host': info.host,
             'port': info.port,
             'tls_port': info.tls_port,
             'internal_access_path': info.internal_access_path,
-            'expires_in': _seconds_left(session.expires, now),
+            'expires_in': seconds_left(session.expires, now),
             'previous_id': previous_id,
         }
     }
 
 
-def kept(
-    sessions: Mapping[str, int | None],
-    now: float,
-    modes: Mapping[str, SessionMode] = {},
+def listed(
+    sessions: Iterable[ConsoleSession | EndedSession],
 ) -> dict[str, Any]:
-    """The sessions of a console proxy that are still open.
-
-    :param sessions: session id -> when it expires
-    :param now: seconds of the UTC epoch
-    :param modes: session id -> mode
-    """
+    """Current sessions, or sessions of the history."""
     return {
         'console_sessions': [
-            {
-                'id': session_id,
-                'expires': expires,
-                'expires_in': _seconds_left(expires, now),
-                **({'mode': modes[session_id]} if session_id in modes else {}),
-            }
-            for session_id, expires in sessions.items()
+            _ended(it) if isinstance(it, EndedSession) else _current(it)
+            for it in sessions
         ]
     }
 
 
-def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
-    """A process of a console proxy, and those sessions that it has listed.
-
-    :param now: seconds of the UTC epoch
-    """
-    return {
-        **kept(proxy.kept, now),
-        'console_proxy': {
-            'session_count': proxy.count,
-            'ended_session_ids': [*proxy.ended],
-            'ended': {
-                session_id: _REASONS[reason].format(
-                    user=f'User {user_id}' if user_id else 'Another user'
-                )
-                for session_id, (reason, user_id) in proxy.reasons.items()
-                if reason in _REASONS
-            },
-            'modes': dict(proxy.modes),
-        },
-    }
-
-
-def reports(document: Any) -> Reports:
-    """What a console proxy reports of the sessions that it closes, by id.
-
-    :param document: a valid body of PUT /console-sessions
-    """
-    return {
-        it['id']: SessionReport(
-            EndReason(it['reason']), it['received'], it['sent']
-        )
-        for it in document['console_sessions'].get('closed', ())
-    }
-
-
 def shown(session: ConsoleSession) -> dict[str, Any]:
-    """A current session."""
-    return {'console_session': live(session)}
+    """One current session of a server."""
+    return {'console_session': _current(session)}
 
 
-def live(session: ConsoleSession) -> dict[str, Any]:
-    """A member of a list of current sessions."""
-    return {**members(session), 'enforced_mode': session.enforced_mode}
+def _current(session: ConsoleSession) -> dict[str, Any]:
+    return {**_session(session), 'enforced_mode': session.enforced_mode}
 
 
-def _seconds_left(expires: int | None, now: float) -> int | None:
-    """Whole seconds until a session expires, for proxies with other clocks."""
-    return None if expires is None else max(0, int(expires - now))
+def _ended(ended: EndedSession) -> dict[str, Any]:
+    return {
+        **_session(ended.session),
+        'ended_at': ended.ending.at,
+        'end_reason': ended.ending.reason,
+        'ended_by': ended.ending.by,
+        'received': ended.ending.received,
+        'sent': ended.ending.sent,
+    }
 
 
-def members(session: ConsoleSession) -> dict[str, Any]:
-    """The members that a session has everywhere."""
+def _session(session: ConsoleSession) -> dict[str, Any]:
     return {
         'id': session.id,
         'instance_uuid': session.server_id,

@@ -9,9 +9,8 @@ from typing import Any
 import webob
 
 from console_svc import exception
-from console_svc.api.bodies import schema, session_query
+from console_svc.api.bodies import keep_alives, schema, session_query
 from console_svc.api.bodies import sessions as bodies
-from console_svc.api.bodies.session_lists import LISTED
 from console_svc.api.controllers import session_lists
 from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
@@ -44,7 +43,7 @@ class ProxySessionsController(Resource):
         'GET',
         'List the sessions of all servers',
         query=session_query.OF_ALL,
-        answer=LISTED,
+        answer=bodies.LISTED,
         raises=(exception.BadRequest,),
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
@@ -59,29 +58,30 @@ class ProxySessionsController(Resource):
     @Operation(
         'PUT',
         'Keep sessions alive, or close several',
-        body=(Form(bodies.KEEP.schema),),
-        answer=bodies.KEPT,
+        body=(Form(keep_alives.KEEP.schema),),
+        answer=keep_alives.KEPT,
         # Each process of a proxy sends one every few seconds.
         is_frequent=True,
     )
     def update(self, req: Request, resp: webob.Response) -> dict[str, Any]:
         document = req.document()
-        schema.validate(bodies.KEEP, document)
+        schema.validate(keep_alives.KEEP, document)
         self.services.policy.authorize(req.caller, policies.UPDATE)
         sessions, now = self.services.sessions, self.services.clock()
         wanted = document['console_sessions']
-        reports = bodies.reports(document)
+        reports = keep_alives.reports(document)
         closed = [*reports, *wanted.get('closed_ids', ())]
         if closed:
             sessions.close_all(req.caller, closed, reports)
         if 'proxy_id' in wanted:
-            return bodies.kept_proxy(
-                sessions.keep_proxy(
+            return keep_alives.kept_proxy(
+                self.services.keep_alives.keep_proxy(
                     wanted['proxy_id'],
                     wanted['ids'],
-                    bodies.modes(wanted.get('modes', {})),
+                    keep_alives.modes(wanted.get('modes', {})),
                 ),
                 now,
             )
-        kept = sessions.keep(wanted['ids'])
-        return bodies.kept(kept, now, self.services.session_modes.get(kept))
+        kept = self.services.keep_alives.keep(wanted['ids'])
+        modes = self.services.session_modes.get(kept)
+        return keep_alives.kept(kept, now, modes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import webob
 
-from console_svc import exception
+from console_svc import exception, over_limit
 from console_svc.api import microversion
 from console_svc.api.bodies import remote_consoles as bodies
 from console_svc.api.bodies import schema
@@ -24,6 +24,7 @@ REFUSALS = (
     exception.InvalidConsoleType,
     exception.ConsoleTypeUnavailable,
     exception.ServerNotReady,
+    over_limit.ProjectOverLimit,
 )
 
 

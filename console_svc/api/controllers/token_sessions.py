@@ -8,7 +8,7 @@ from typing import Any
 
 import webob
 
-from console_svc import addresses, exception
+from console_svc import addresses, exception, over_limit
 from console_svc.api.bodies import schema
 from console_svc.api.bodies import sessions as bodies
 from console_svc.api.controllers.base import Resource
@@ -37,6 +37,8 @@ class TokenSessionsController(Resource):
             exception.SessionIdUsed,
             exception.TokenUsedUp,
             exception.TooManySessions,
+            over_limit.UserOverLimit,
+            over_limit.ProjectOverLimit,
             NothingToJoin,
             TakeoverRefused,
         ),

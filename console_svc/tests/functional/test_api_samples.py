@@ -147,6 +147,22 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
+        'console-sessions/session-update-resp.json',
+        api.request(
+            'PUT',
+            f'{SERVER}/console-sessions/{api.ids["session_id"]}',
+            body=api_ref.sample('console-sessions/session-update-req.json'),
+        ),
+    )
+    yield (
+        'console-auth-tokens/token-create-resp.json',
+        api.request(
+            'POST',
+            f'{SERVER}/console-auth-tokens',
+            body=api_ref.sample('console-auth-tokens/token-create-req.json'),
+        ),
+    )
+    yield (
         'console-sessions/sessions-all-resp.json',
         api.request(
             'GET', '/v2.1/console-sessions?limit=1', token=fixtures.ADMIN
@@ -182,6 +198,7 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
 _RANDOM = {
     'created_at': 1795521600,
     'ended_at': 1795525200,
+    'expires_at': 1795521900,
 }
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 _KNOWN_IDS = {
@@ -191,6 +208,7 @@ _KNOWN_IDS = {
     ]['id'],
 }
 _TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
+_TOKEN_WITH_TERMS = 'kT4xNf0qRb7LzYw2HsVe9mCj5uPa8iDgOq3tXvB6nZcE'
 
 
 def _settled(document: Any) -> Any:
@@ -204,8 +222,11 @@ def _settled(document: Any) -> Any:
         return [_settled(item) for item in document]
     if isinstance(document, str):
         text = re.sub(
-            r'(token(?:=|%3D))[\w-]{43}', rf'\g<1>{_TOKEN}', document
+            r'(token(?:=|%3D)|^)[\w-]{44}$',
+            rf'\g<1>{_TOKEN_WITH_TERMS}',
+            document,
         )
+        text = re.sub(r'(token(?:=|%3D))[\w-]{43}$', rf'\g<1>{_TOKEN}', text)
         if re.fullmatch(r'[0-9a-f-]{36}', text) and text not in _KNOWN_IDS:
             return _SESSION_ID
         return text

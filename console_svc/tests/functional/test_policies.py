@@ -116,6 +116,9 @@ EXPECTED = {
     'console_svc:sessions:delete': _everybody(
         success=204, member=204, reader=403
     ),
+    'console_svc:sessions:set-mode': _everybody(
+        success=200, member=200, reader=403
+    ),
     'console_svc:console-auth-tokens:delete': _everybody(
         success=204, member=204, reader=403
     ),
@@ -268,6 +271,13 @@ class PolicyTest(testtools.TestCase):
                 {
                     'method': 'DELETE',
                     'path': f'{SERVER}/console-sessions/{self._session()}',
+                }
+            ],
+            'console_svc:sessions:set-mode': lambda: [
+                {
+                    'method': 'PUT',
+                    'path': f'{SERVER}/console-sessions/{self._session()}',
+                    'body': json.dumps({'console_session': {'mode': 'view'}}),
                 }
             ],
             'console_svc:console-auth-tokens:delete': lambda: [

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc import conf as configuration
-from console_svc.context import admin_context
+from console_svc.context import RequestContext, admin_context
 from console_svc.db import migration, tables
 from console_svc.db.database import Database
 from console_svc.endings import (
@@ -292,7 +292,7 @@ class Races(OnDatabase):
             self.assertLessEqual(
                 outcomes.keys(), {'done', 'TokenUsedUp', 'SessionNotFound'}
             )
-            (session,) = services.sessions.list(server)
+            (session,) = services.session_lists.live(_of(server))
             self.assertNotEqual(session_id, session.id)
 
     def test_no_session_is_resumed_after_a_revocation(self) -> None:
@@ -309,7 +309,7 @@ class Races(OnDatabase):
             self.assertLessEqual(
                 outcomes.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
             )
-            self.assertEqual([], services.sessions.list(server))
+            self.assertEqual([], services.session_lists.live(_of(server)))
 
     def test_the_limit_of_sessions_is_not_exceeded(self) -> None:
         configured = self.configuration(max_sessions_per_server=2)
@@ -340,6 +340,85 @@ class Races(OnDatabase):
             self.assertEqual(
                 2, self.count(configured, tables.console_sessions)
             )
+
+    def tokens_of_servers(
+        self, configured: fixtures.Configuration, user: str | None = None
+    ) -> list[str]:
+        """Issue two tokens of each server, all in the same project."""
+        services, _ = self.services(configured)
+        context = RequestContext(user_id=user, overwrite=False)
+        return [
+            services.tokens.issue(
+                context,
+                services.driver.get_server(admin_context(), server),
+                'novnc',
+            )
+            for server in SERVERS * 2
+        ]
+
+    def test_the_limit_of_a_user_is_not_exceeded(self) -> None:
+        configured = self.gateway()
+        configured.add(consoleauth={'max_sessions_per_user': 2})
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            tokens = self.tokens_of_servers(configured, 'joe')
+            outcomes = self.race(
+                configured, *[['session', token] for token in tokens]
+            )
+            self.assertEqual(
+                {'done': 2, 'UserOverLimit': RACERS - 2}, outcomes
+            )
+            self.assertEqual(
+                2, self.count(configured, tables.console_sessions)
+            )
+
+    def test_the_limit_of_a_project_is_not_exceeded(self) -> None:
+        configured = self.gateway()
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            tokens = self.tokens_of_servers(configured)
+            outcomes = self.race(
+                configured, *[['session', token, 3] for token in tokens]
+            )
+            self.assertEqual(
+                {'done': 3, 'ProjectOverLimit': RACERS - 3}, outcomes
+            )
+            self.assertEqual(
+                3, self.count(configured, tables.console_sessions)
+            )
+
+    def test_the_limit_of_unused_tokens_is_not_exceeded(self) -> None:
+        configured = self.configuration()
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            outcomes = self.race(configured, *[['flood', 1, 3]] * RACERS)
+            self.assertEqual(
+                {'done': 3, 'ProjectOverLimit': RACERS - 3}, outcomes
+            )
+            self.assertEqual(
+                3, self.count(configured, tables.console_auth_tokens)
+            )
+
+    def test_limits_hold_while_sessions_are_replaced_and_closed(self) -> None:
+        configured = self.gateway()
+        configured.add(
+            consoleauth={
+                'max_sessions_per_server': 1,
+                'when_sessions_are_full': 'replace',
+                'max_sessions_per_user': 3,
+                'recheck_target': False,
+            }
+        )
+        tokens = self.tokens_of_servers(configured, 'joe')
+        # Each process has its own order, in which it locks servers.
+        outcomes = self.race(
+            configured,
+            *[
+                ['churn', tokens[at:] + tokens[:at], 3, 20]
+                for at in range(RACERS)
+            ],
+        )
+        self.assertEqual({'done': RACERS}, outcomes)
 
     def test_no_session_outlives_a_revoked_token(self) -> None:
         for limit in (0, RACERS):

@@ -82,6 +82,7 @@ IMPORTS: dict[str, set[str]] = {
         'exception',
         'forwarded',
         'objects',
+        'over_limit',
         'policies',
         'prometheus',
         'rest_client',

@@ -15,9 +15,7 @@ from console_svc.endings import (
     SessionQuery,
     SessionReport,
 )
-from console_svc.objects import (
-    LogInAttempt,
-)
+from console_svc.objects import LogInAttempt, SessionLimits, SessionMode
 from console_svc.tests.functional.db.base import (
     ENDING,
     NOW,
@@ -62,7 +60,12 @@ class Plans(Queries):
             [
                 {
                     **dataclasses.asdict(
-                        token(name, server_id=server, expires=time)
+                        token(
+                            name,
+                            server_id=server,
+                            project_id=server,
+                            expires=time,
+                        )
                     ),
                     'host': '192.0.2.1',
                     'port': 5900,
@@ -81,6 +84,8 @@ class Plans(Queries):
                             # token is a bad choice to find one session.
                             token_hash=f'{server}-1',
                             server_id=server,
+                            user_id=server,
+                            project_id=server,
                         )
                     ),
                     'session_id': name,
@@ -224,6 +229,14 @@ class Plans(Queries):
             ],
         )
 
+        self.check(
+            'issuing a token of a project with a limit',
+            lambda: queries.create(
+                token('limited', project_id='server-95'), NOW, 0, 9
+            ),
+            ['ix_console_auth_tokens_project_id_expires'],
+        )
+
     def test_session_queries_use_the_intended_indexes(self) -> None:
         queries = self.database.sessions
         of_server = SessionQuery(server_id='server-7', limit=9)
@@ -269,6 +282,27 @@ class Plans(Queries):
                 'uq_console_auth_tokens_token_hash',
                 'ix_console_sessions_server_id',
                 'pk_console_sessions',
+            ],
+        )
+        self.check(
+            'opening a session of a user and a project with limits',
+            lambda: self.database.sessions.open(
+                session(
+                    'newest',
+                    token_hash='server-96-3',
+                    user_id='server-96',
+                    project_id='server-96',
+                ),
+                NOW + 30,
+                max_uses=0,
+                max_sessions=0,
+                replace=False,
+                limits=SessionLimits(9, 9),
+            ),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_console_sessions_user_id',
+                'ix_console_sessions_project_id',
             ],
         )
         self.check(
@@ -371,6 +405,65 @@ class Plans(Queries):
             [index.format(''), 'pk_ended_sessions'],
         )
 
+    def test_queries_of_modes_use_the_intended_indexes(self) -> None:
+        of_process = 'ix_console_sessions_proxy_id_expires'
+        of_token = 'ix_console_sessions_token_hash'
+        modes, name = self.database.modes, 'server-7-3'
+        found = self.database.sessions.get(name)
+        proxy_id = 'server-507-4'
+
+        def keep(**confirmed: SessionMode) -> None:
+            self.database.proxies.keep(
+                proxy_id, [], NOW, NOW + 9, NOW + 9, confirmed
+            )
+
+        self.database.proxies.keep(proxy_id, [name], NOW, NOW + 9, NOW + 9)
+        self.check(
+            'changing the mode of a session',
+            lambda: modes.change(found, SessionMode.VIEW, NOW),
+            [
+                'uq_console_sessions_session_id',
+                'pk_console_sessions',
+                'pk_console_proxies',
+            ],
+        )
+        self.check('a keep-alive that finds a change', keep, [of_process] * 2)
+        self.check(
+            'a keep-alive that confirms a change',
+            lambda: keep(**{name: SessionMode.VIEW}),
+            [
+                of_process,
+                'uq_console_sessions_session_id',
+                of_process,
+                'pk_console_proxies',
+            ],
+        )
+        self.check(
+            'changing the mode of the channels of a page',
+            lambda: modes.change_channels(found, SessionMode.CONTROL, NOW),
+            [
+                'uq_console_auth_tokens_token_hash',
+                of_token,
+                'pk_console_sessions',
+                'pk_console_proxies',
+            ],
+        )
+        self.check(
+            'a take-over',
+            lambda: self.open_session(
+                'taken',
+                token_hash='server-7-3',
+                server_id='server-7',
+                takes_over=('novnc',),
+            ),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_console_sessions_server_id',
+                # One of those has a process, and the others have not.
+                *['pk_console_sessions'] * 2,
+            ],
+        )
+
     def test_queries_of_proxies_use_the_intended_indexes(self) -> None:
         queries = self.database.proxies
         of_process = 'ix_console_sessions_proxy_id_expires'
@@ -386,7 +479,7 @@ class Plans(Queries):
             lambda: keep('server-7-3', 'server-7-4'),
             [
                 of_process,
-                *['uq_console_sessions_session_id'] * 2,
+                *['uq_console_sessions_session_id'] * 3,
                 of_process,
                 of_process,
             ],

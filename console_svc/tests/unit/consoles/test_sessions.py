@@ -48,6 +48,7 @@ class Service:
         self.database = services.database
         self.tokens = services.tokens
         self.sessions = services.sessions
+        self.keep_alives = services.keep_alives
         self.lists = services.session_lists
         self.purge = services.purge
 
@@ -74,12 +75,12 @@ class Service:
         return [item.id for item in self.lists.live(query)]
 
     def keep(self, *session_ids: str) -> dict[str, int | None]:
-        return dict(self.sessions.keep(session_ids))
+        return dict(self.keep_alives.keep(session_ids))
 
     def keep_proxy(
         self, *session_ids: str, proxy_id: str = PROXY
     ) -> KeptProxy:
-        return self.sessions.keep_proxy(proxy_id, session_ids)
+        return self.keep_alives.keep_proxy(proxy_id, session_ids)
 
 
 class SessionsTest(testtools.TestCase):

@@ -429,6 +429,7 @@ class ConsoleSessionTest(OscTestCase):
             {
                 'ID': session,
                 'Console Type': 'novnc',
+                'Mode': 'control',
                 'User ID': None,
                 'Client Address': '198.51.100.7',
                 'Expires': None,
@@ -437,8 +438,8 @@ class ConsoleSessionTest(OscTestCase):
         )
         self.assertRegex(
             self.output(*self.list).splitlines()[3],
-            rf'\| {session} \| novnc +\| None +\| 198\.51\.100\.7 +'
-            r'\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \| None +\|',
+            rf'\| {session} \| novnc +\| control +\| None +\| '
+            r'198\.51\.100\.7 +\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \| None +\|',
         )
         (more,) = self.document(*self.list, '--long')
         self.assertEqual(fixtures.SERVER, more['Server ID'])
@@ -460,6 +461,40 @@ class ConsoleSessionTest(OscTestCase):
         ).stderr.splitlines()
         self.assertIn(f'Failed to change session {sessions[0]}: ', failed)
         self.assertEqual('1 of 2 sessions failed to change.', last)
+
+    def test_history(self) -> None:
+        token = self.service.issue()
+        sessions = [self.open_session(token) for _ in range(3)]
+        for session in sessions:
+            self.output(*self.end, session)
+        history = (*self.list, '--ended')
+        last, *_ = found = self.document(*history, user='reader')
+        self.assertEqual(sessions[::-1], [it['ID'] for it in found])
+        self.assertIsInstance(last['Ended At'], int)
+        self.assertEqual('ended', last['End Reason'])
+        self.assertEqual(
+            (0, 0, 'control'), (last['Received'], last['Sent'], last['Mode'])
+        )
+        (page,) = self.document(
+            *(*history, '--limit', '1', '--marker', last['ID'])
+        )
+        self.assertEqual(sessions[1], page['ID'])
+        for filter_ in ('--user', 'nobody'), ('--console-type', 'serial'):
+            self.assertEqual([], self.document(*history, *filter_))
+        self.assertEqual(
+            [], self.document(*history, '--changes-since', '2100-01-01')
+        )
+
+    def test_sessions_of_all_servers_are_for_administrators(self) -> None:
+        session = self.open_session(self.service.issue())
+        everywhere = ('console', 'session', 'list', '--all')
+        admin = {'user': 'admin', 'project': 'admin'}
+        (found,) = self.document(*everywhere, **admin)
+        self.assertEqual(
+            (session, fixtures.SERVER), (found['ID'], found['Server ID'])
+        )
+        self.assertEqual([], self.document(*everywhere, '--ended', **admin))
+        self.assertRefused('(HTTP 403)', *everywhere)
 
     def test_end_sessions(self) -> None:
         token = self.service.issue()

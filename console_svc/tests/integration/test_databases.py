@@ -5,9 +5,7 @@
 The functional tests run them on SQLite.
 """
 
-import ast
 import dataclasses
-import re
 import threading
 from concurrent import futures
 from typing import Any
@@ -157,10 +155,6 @@ class MariaDBLargeHistory(
 ):
     SECTION = 'MariaDB'
 
-    def shape(self, plan: str) -> str:
-        _, _, _, kind, _, key, *_ = ast.literal_eval(plan)
-        return f'{kind} {key}'
-
 
 class PostgreSQLMigrations(
     OnPostgreSQL, test_migrations.Migrations, testtools.TestCase
@@ -233,7 +227,3 @@ class PostgreSQLLargeHistory(
     OnPostgreSQLExplained, test_large_history.LargeHistory, testtools.TestCase
 ):
     SECTION = 'PostgreSQL'
-
-    def shape(self, plan: str) -> str:
-        (scan,) = re.findall(r'-> +(Index Scan Backward using \w+)', plan)
-        return str(scan)

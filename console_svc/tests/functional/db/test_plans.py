@@ -175,6 +175,7 @@ class Plans(Explained):
                 {
                     'session_id': name,
                     'main_id': name,
+                    'is_main': True,
                     'server_id': server,
                     'project_id': server.replace('server', 'project'),
                     'user_id': server.replace('server', 'user'),

@@ -29,6 +29,18 @@ class TakeoverRefused(exception.ConsoleSvcError):
     message = '{reason}'
 
 
+def check_id(session_id: str) -> None:
+    """Refuse ids that no session has: some cannot be sent to a database.
+
+    :raises console_svc.exception.SessionNotFound: no session has this id
+    """
+    if (
+        not uuidutils.is_uuid_like(session_id)
+        or str(uuid.UUID(session_id)) != session_id
+    ):
+        raise exception.SessionNotFound(session_id=session_id)
+
+
 def check_take_over(conf: cfg.ConfigOpts, grant: Grant) -> None:
     """Check that a session of a grant can take the console over.
 
@@ -130,18 +142,6 @@ def refusal(
             check_take_over(conf, grant)
             return ConsoleTaken(server_id=grant.server_id)
     return error
-
-
-def check_id(session_id: str) -> None:
-    """Refuse ids that no session has: some cannot be sent to a database.
-
-    :raises console_svc.exception.SessionNotFound: no session has this id
-    """
-    if (
-        not uuidutils.is_uuid_like(session_id)
-        or str(uuid.UUID(session_id)) != session_id
-    ):
-        raise exception.SessionNotFound(session_id=session_id)
 
 
 def find_opened(

@@ -7,7 +7,8 @@ with its X.224 connection request. The proxy connects to the RDP server, starts
 TLS, and answers with the server's X.224 confirm and certificates. The rest of
 the connection is inside TLS, and is relayed.
 
-As those of RFB, the handshakes are generators without I/O.
+As those of RFB, the handshakes are generators without I/O. :class:`Filter` is
+for what the client sends afterwards.
 """
 
 from console_svc.protocols.rdp.cutting import Cutter

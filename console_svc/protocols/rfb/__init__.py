@@ -4,11 +4,10 @@
 
 Peers that announce RFB 4 or 5 are taken for 3.8.
 
-Beside them, the filter of what a client sends afterwards (:class:`Filter`).
-
 They do no I/O. A handshake is a generator that yields its next step
 (:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`) and is
 sent the result, so the same code serves blocking sockets and asyncio.
+:class:`Filter` is for what a client sends afterwards.
 """
 
 from console_svc.protocols.rfb.client import (

@@ -6,7 +6,8 @@ The functions are generators without I/O, as those of
 :mod:`console_svc.protocols.rfb`. Each TCP connection is a channel. The client
 sends a link message, and gets the server's public key and capabilities. It
 sends a ticket: its password, encrypted. After the result, the messages of the
-channel follow.
+channel follow: there is a filter of what clients send (:class:`Filter`,
+:func:`channel_filter`).
 """
 
 from console_svc.protocols.spice.client import log_in

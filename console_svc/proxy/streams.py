@@ -151,6 +151,7 @@ class TCPStream(BaseStream):
         What it sends is discarded: with unread data, the kernel would reset
         the connection, and what was written could be lost.
         """
+        self.discard()
         if not self._transport.can_write_eof():
             # TLS cannot close one direction alone.
             await self.close()
@@ -159,7 +160,6 @@ class TCPStream(BaseStream):
         with contextlib.suppress(OSError, TimeoutError, RuntimeError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 self._transport.write_eof()
-                self.discard()
                 while not self._at_end:
                     await self._more()
 

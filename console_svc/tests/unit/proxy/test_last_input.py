@@ -5,12 +5,12 @@
 import asyncio
 
 import testtools
-import uvloop
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.relaying import Receiver
 from console_svc.proxy.session import Session
 from console_svc.proxy.streams import TCPStream
+from console_svc.tests.unit.proxy.test_relaying import run
 from console_svc.tests.unit.proxy.test_streams import pair
 
 _INPUT = bytes(range(250)) * 4000
@@ -38,7 +38,7 @@ class ClosedClient:
 
 class LastInputTest(testtools.TestCase):
     def test_all_input_of_a_closed_client_reaches_the_server(self) -> None:
-        uvloop.run(self.check())
+        run(self.check())
 
     async def check(self) -> None:
         opened = OpenedSession(

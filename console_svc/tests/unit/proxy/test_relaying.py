@@ -5,7 +5,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 from unittest import mock
 
 import testtools
@@ -18,11 +19,21 @@ from console_svc.proxy.errors import Ended
 from console_svc.proxy.session import Session
 from console_svc.proxy.streams import TCPStream
 from console_svc.proxy.websocket import WebSocketStream
+from console_svc.tests.programs.process import PATIENCE
 from console_svc.tests.unit.proxy.test_sessions import OPENED, Hangs
 from console_svc.tests.unit.proxy.test_streams import pair
 
 _MUCH = bytes(range(250)) * 80_000
 _SILENT = logging.Logger('websocket', logging.CRITICAL)
+
+
+def run(check: Coroutine[Any, Any, None]) -> None:
+    async def limited() -> None:
+        # Without back-pressure, for example, the checks would never end.
+        async with asyncio.timeout(PATIENCE):
+            await check
+
+    uvloop.run(limited())
 
 
 @contextlib.asynccontextmanager
@@ -55,7 +66,7 @@ async def read(stream: TCPStream, number: int) -> bytes:
 
 class BackPressureTest(testtools.TestCase):
     def test_client_waits_for_a_slow_server(self) -> None:
-        uvloop.run(self.check_client())
+        run(self.check_client())
 
     async def check_client(self) -> None:
         async with relayed() as (client, to_client, _, server, session):
@@ -68,7 +79,7 @@ class BackPressureTest(testtools.TestCase):
             self.assertFalse(to_client._is_held)
 
     def test_server_waits_for_a_slow_client(self) -> None:
-        uvloop.run(self.check_server())
+        run(self.check_server())
 
     async def check_server(self) -> None:
         async with relayed() as (client, _, to_server, server, session):
@@ -80,7 +91,7 @@ class BackPressureTest(testtools.TestCase):
             self.assertEqual(len(_MUCH), session.sent)
 
     def test_end_that_is_slow_before_the_relay_holds_the_other(self) -> None:
-        uvloop.run(self.check_before())
+        run(self.check_before())
 
     async def check_before(self) -> None:
         async with pair() as (server, to_server):
@@ -100,7 +111,7 @@ class BackPressureTest(testtools.TestCase):
 
 class EndTest(testtools.TestCase):
     def test_what_was_received_before_the_relay_comes_first(self) -> None:
-        uvloop.run(self.check_rest())
+        run(self.check_rest())
 
     async def check_rest(self) -> None:
         async with pair() as (client, to_client):
@@ -118,7 +129,7 @@ class EndTest(testtools.TestCase):
                 await relay
 
     def test_errors_of_an_end_are_raised(self) -> None:
-        uvloop.run(self.check_error())
+        run(self.check_error())
 
     async def check_error(self) -> None:
         async with pair() as (client, to_client):

@@ -126,13 +126,16 @@ class FinishTest(testtools.TestCase):
                         anonymous(ssl.PROTOCOL_TLS_CLIENT), 'localhost'
                     ),
                 )
-            await accepted.write(b'unread')
+            unread = asyncio.create_task(accepted.write(bytes(1_000_000)))
             # Much stays in the stream's own buffer.
             connected.send(self.DATA)
             _, received = await asyncio.gather(
                 connected.finish(), self.received(accepted)
             )
             self.assertEqual(len(self.DATA), len(received))
+            self.assertEqual(b'', connected._rest)
+            unread.cancel()
+            await asyncio.gather(unread, return_exceptions=True)
 
     async def received(self, stream: TCPStream) -> bytes:
         data = b''
@@ -176,6 +179,23 @@ class PeerClosedTest(testtools.TestCase):
             await watch
             self.assertEqual(b'jk', await accepted.read())
             self.assertEqual(b'', await accepted.read())
+            with testtools.ExpectedException(PeerClosed):
+                await accepted.read_exactly(1)
+
+    def test_a_flood_waits_until_it_is_read(self) -> None:
+        uvloop.run(self.check_waiting())
+
+    async def check_waiting(self) -> None:
+        async with pair() as (connected, accepted):
+            async with asyncio.timeout(PATIENCE):
+                # More than the buffers of the kernel.
+                flood = asyncio.create_task(connected.write(bytes(10**7)))
+                while not accepted._is_held:
+                    await asyncio.sleep(0.01)
+                # The event loop receives 250 KiB at most at once.
+                self.assertGreaterEqual(65536 + 2**18, len(accepted._rest))
+                await accepted.read_exactly(10**7)
+                await flood
 
     def test_a_flood_counts_as_closed(self) -> None:
         uvloop.run(self.check_flood())

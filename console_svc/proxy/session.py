@@ -46,6 +46,8 @@ class Session:
         'activity_id',
         'deadline',
         'ended',
+        'further_received',
+        'further_sent',
         'input',
         'mode',
         'mode_changed',
@@ -60,6 +62,8 @@ class Session:
         self.deadline = opened.deadline
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
+        #: Those of further connections that are closed.
+        self.further_received = self.further_sent = 0
         #: Has an exception, the reason, once the session must end; or whether
         #: it was the client that has closed the connection.
         self.ended: asyncio.Future[bool] = (

@@ -147,6 +147,14 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
+        'console-auth-tokens/token-create-resp.json',
+        api.request(
+            'POST',
+            f'{SERVER}/console-auth-tokens',
+            body=api_ref.sample('console-auth-tokens/token-create-req.json'),
+        ),
+    )
+    yield (
         'console-sessions/session-update-resp.json',
         api.request(
             'PUT',
@@ -155,12 +163,23 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
-        'console-auth-tokens/token-create-resp.json',
+        'console-sessions/sessions-all-resp.json',
         api.request(
-            'POST',
-            f'{SERVER}/console-auth-tokens',
-            body=api_ref.sample('console-auth-tokens/token-create-req.json'),
+            'GET', '/v2.1/console-sessions?limit=1', token=fixtures.ADMIN
         ),
+    )
+    (closed, _) = api_ref.document('console-sessions/sessions-close-req.json')[
+        'console_sessions'
+    ]['closed']
+    api.request(
+        'PUT',
+        '/v2.1/console-sessions',
+        token=fixtures.SERVICE,
+        body=json.dumps({'console_sessions': {'ids': [], 'closed': [closed]}}),
+    )
+    yield (
+        'console-sessions/sessions-history-resp.json',
+        api.request('GET', f'{SERVER}/console-sessions?status=ended'),
     )
     yield (
         'console-gateway/authentication-create-resp.json',
@@ -179,6 +198,7 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
 _RANDOM = {
     'created_at': 1795521600,
     'expires_at': 1795521900,
+    'ended_at': 1795525200,
 }
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 _KNOWN_IDS = {

@@ -232,6 +232,10 @@ class Grant:
     :param token_hash: the token's SHA-256 in hexadecimal
     :param expires: the first second at which it is not valid any more
     :param client_address: the address from which it was requested
+    :param mode: of its sessions
+    :param max_uses: sessions that it can open; None: the configured number
+    :param bound_address: the only address that can use it, whatever is
+        configured; None: it is not bound
     """
 
     token_hash: str
@@ -241,6 +245,9 @@ class Grant:
     console_type: str
     expires: int
     client_address: str | None = None
+    mode: SessionMode = SessionMode.CONTROL
+    max_uses: int | None = None
+    bound_address: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +316,9 @@ class ConsoleSession:
     :param expires: when it must end; None: there is no limit
     :param secret_hash: SHA-256 in hexadecimal of the secret with which its
         client can resume it; None: it cannot
+    :param mode: what its client may do
+    :param enforced_mode: what its console proxy lets its client do, as far as
+        is known
     :param deadline: when it must end whatever its token; None: there is no
         limit
     """
@@ -325,6 +335,8 @@ class ConsoleSession:
     secret_hash: str | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
+    mode: SessionMode = SessionMode.CONTROL
+    enforced_mode: SessionMode = SessionMode.CONTROL
     deadline: int | None = dataclasses.field(default=None, compare=False)
 
 
@@ -416,8 +428,15 @@ class KeptProxy:
         do not expire
     :param ended: ids of its sessions that have ended, until it closes them
     :param count: the number of its sessions that continue
+    :param modes: new modes of its sessions by id, until it confirms them
+    :param reasons: why sessions have ended, and the user by whom, by id; of
+        those where this is stored
     """
 
     kept: Mapping[str, int | None]
     ended: Sequence[str]
     count: int
+    modes: Mapping[str, SessionMode] = dataclasses.field(default_factory=dict)
+    reasons: Mapping[str, tuple[EndReason, str | None]] = dataclasses.field(
+        default_factory=dict, compare=False
+    )

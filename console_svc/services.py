@@ -12,6 +12,7 @@ from console_svc import audit_notifications, background, compute
 from console_svc.audit import Audit, Counter
 from console_svc.consoles.joining import SessionJoins
 from console_svc.consoles.limits import Limits, ProjectLimits
+from console_svc.consoles.modes import SessionModes
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
 from console_svc.consoles.purge import Purge
@@ -134,6 +135,10 @@ class Services:
     @functools.cached_property
     def session_joins(self) -> SessionJoins:
         return SessionJoins(self.database, self.tokens, self.audit, self.clock)
+
+    @functools.cached_property
+    def session_modes(self) -> SessionModes:
+        return SessionModes(self.database, self.audit, self.clock)
 
     @functools.cached_property
     def native_consoles(self) -> NativeConsoles:

@@ -13,6 +13,13 @@ OPTIONS = [
         min=1,
         help='Seconds for which a console token is valid.',
     ),
+    cfg.IntOpt(
+        'max_token_ttl',
+        min=1,
+        help='The longest time, in seconds, for which users can ask a token '
+        'to be valid with POST /servers/{server_id}/console-auth-tokens. By '
+        'default, and if it is less, token_ttl.',
+    ),
     cfg.BoolOpt(
         'recheck_target',
         default=True,
@@ -101,6 +108,15 @@ OPTIONS = [
         help='Seconds for which each API process caches the limits of a '
         'project: after a change in keystone, the old limit may be in force '
         'for this time. 0: each session and each token waits for keystone.',
+    ),
+    cfg.BoolOpt(
+        'allow_takeover',
+        default=False,
+        help='Let a client that opens a console with a token for control, and '
+        'with "takeover=1" in the query of its websocket, end the sessions of '
+        'others that control the same console. They see the ID of the user '
+        'who has taken it over. If this is off, only members of the project '
+        'can end sessions, through the API.',
     ),
     cfg.BoolOpt(
         'enforce_session_timeout',

@@ -15,7 +15,9 @@ from oslo_config import cfg
 from console_svc import audit, exception
 from console_svc.consoles import new_sessions
 from console_svc.consoles.limits import Limits
-from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
+from console_svc.consoles.terms import max_uses
+from console_svc.consoles.token_text import hash_of
+from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
 from console_svc.objects import (
@@ -108,7 +110,7 @@ class Resumptions:
             audit.OPEN,
             session_id=session.id,
             reason='resumed',
-            **audit.target_of(session, client_address),
+            **audit.target_of(outcome.session, client_address),
         )
         return outcome.session, found.connect_info, outcome.previous_id
 
@@ -120,7 +122,7 @@ class Resumptions:
         """
         return (
             token.expires > now
-            and not self._options.max_uses
+            and not max_uses(token.max_uses, self._options.max_uses)
             and not self._options.max_sessions_per_server
             and not self._limits.limits_sessions
         )

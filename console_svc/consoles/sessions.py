@@ -10,17 +10,17 @@ to open it again, is refused.
 """
 
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from oslo_config import cfg
-from oslo_utils import uuidutils
 
-from console_svc import addresses, audit, exception
+from console_svc import audit, exception
 from console_svc.consoles import new_sessions
+from console_svc.consoles.console_types import of_same_console
 from console_svc.consoles.limits import Limits
 from console_svc.consoles.resumptions import Resumptions
+from console_svc.consoles.terms import max_uses
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
@@ -32,6 +32,7 @@ from console_svc.objects import (
     Grant,
     KeptProxy,
     Server,
+    SessionMode,
 )
 
 #: Seconds in which a closed SPICE channel can be opened again as the same use
@@ -72,6 +73,7 @@ class ConsoleSessions:
         session_id: str | None = None,
         secret: str | None = None,
         previous_secret: str | None = None,
+        takes_over: bool = False,
     ) -> tuple[ConsoleSession, ConnectInfo, str | None]:
         """Open a session with a console token, or resume one.
 
@@ -80,6 +82,7 @@ class ConsoleSessions:
         :param secret: the client's to resume this session; None: it cannot
         :param previous_secret: that of the session to resume, if possible;
             None: none
+        :param takes_over: as of :meth:`open`
         :returns: the session, where its console is, and the id of the session
             that it resumes, if any
         :raises console_svc.exception.SessionIdUsed: the id was used before
@@ -109,10 +112,11 @@ class ConsoleSessions:
             context,
             found,
             client_address,
-            options.max_uses,
+            max_uses(found.max_uses, options.max_uses),
             options.bind_to_client_address,
             session_id,
             secret,
+            takes_over,
         )
         return session, found.connect_info, None
 
@@ -125,6 +129,7 @@ class ConsoleSessions:
         bind_to_client_address: bool = False,
         session_id: str | None = None,
         secret: str | None = None,
+        takes_over: bool = False,
     ) -> ConsoleSession:
         """Open a session with a grant that was found to be valid.
 
@@ -138,6 +143,7 @@ class ConsoleSessions:
             requested the grant
         :param session_id: a UUID that the proxy has chosen; None: a new one
         :param secret: the client's to resume this session; None: it cannot
+        :param takes_over: whether to end those that control the console
         :raises console_svc.exception.SessionIdUsed: the id is that of a
             closed session, or of another grant
         :raises console_svc.exception.TokenUsedUp: it has opened as many
@@ -147,12 +153,15 @@ class ConsoleSessions:
         :raises console_svc.over_limit.OverLimit: the user or the project has
         :raises console_svc.exception.WrongAddress: another address requested
             the grant
+        :raises console_svc.consoles.new_sessions.TakeoverRefused: it cannot
+            take the console over
         """
         try:
-            if bind_to_client_address and not addresses.same(
-                grant.client_address, client_address
-            ):
-                raise exception.WrongAddress
+            new_sessions.check_address(
+                grant, client_address, bind_to_client_address
+            )
+            if takes_over:
+                new_sessions.check_take_over(self._conf, grant)
             session = new_sessions.make(
                 self._conf,
                 grant,
@@ -162,7 +171,7 @@ class ConsoleSessions:
                 int(self._clock()),
             )
             try:
-                replaced = self._store(session, max_uses)
+                ended = self._store(session, max_uses, takes_over)
             except exception.ConsoleSvcError:
                 opened = new_sessions.find_opened(self._database, session)
                 if opened is None:
@@ -176,7 +185,11 @@ class ConsoleSessions:
                 **audit.target_of(grant, client_address),
             )
             raise
-        self._audit.ends(context, replaced, EndReason.REPLACED)
+        if new_sessions.is_channel(session):
+            # It has the mode of the page's other channels.
+            session = self._database.sessions.get(session.id) or session
+        for reason, sessions in ended.items():
+            self._audit.ends(context, sessions, reason, session.user_id)
         self._audit.success(
             context,
             audit.OPEN,
@@ -202,7 +215,10 @@ class ConsoleSessions:
         )
 
     def keep_proxy(
-        self, proxy_id: str, session_ids: Sequence[str]
+        self,
+        proxy_id: str,
+        session_ids: Sequence[str],
+        modes: Mapping[str, SessionMode] = {},
     ) -> KeptProxy:
         """Keep the sessions of a process of a proxy alive.
 
@@ -210,11 +226,17 @@ class ConsoleSessions:
 
         :param proxy_id: a UUID that the process has chosen
         :param session_ids: those that the API may not know to be its own
+        :param modes: new ones of its sessions that it enforces, by id
         """
         now = int(self._clock())
         lapse = self._conf.consoleauth.session_lapse
         return self._database.proxies.keep(
-            proxy_id, session_ids, now, now + lapse, now + lapse * 2 // 3
+            proxy_id,
+            session_ids,
+            now,
+            now + lapse,
+            now + lapse * 2 // 3,
+            modes,
         )
 
     def close(self, context: RequestContext, session_id: str) -> None:
@@ -225,7 +247,7 @@ class ConsoleSessions:
         :raises console_svc.exception.SessionNotFound: it has ended, or was
             not opened
         """
-        _check_id(session_id)
+        new_sessions.check_id(session_id)
         if not self.close_all(context, [session_id]):
             raise exception.SessionNotFound(session_id=session_id)
 
@@ -234,9 +256,9 @@ class ConsoleSessions:
     ) -> Sequence[ConsoleSession]:
         """Close sessions by their UUIDs; return those that were open."""
         now = int(self._clock())
-        # Without a limit, no use needs to be spared.
-        until = now + REOPENING if self._conf.consoleauth.max_uses else None
-        ended = self._database.closed_sessions.add_all(session_ids, now, until)
+        ended = self._database.closed_sessions.add_all(
+            session_ids, now, now + REOPENING
+        )
         self._audit.ends(context, ended, 'closed')
         return ended
 
@@ -254,7 +276,7 @@ class ConsoleSessions:
         :raises console_svc.exception.SessionNotFound: the server has no
             session with this id
         """
-        _check_id(session_id)
+        new_sessions.check_id(session_id)
         ending = Ending(EndReason.ENDED, int(self._clock()), context.user_id)
         ended = self._database.sessions.end(session_id, ending, server.id)
         self._audit.ends(context, ended, ending.reason)
@@ -272,11 +294,11 @@ class ConsoleSessions:
         )
 
     def _store(
-        self, session: ConsoleSession, max_uses: int
-    ) -> Sequence[ConsoleSession]:
+        self, session: ConsoleSession, max_uses: int, takes_over: bool
+    ) -> Mapping[EndReason, Sequence[ConsoleSession]]:
         """Store a session.
 
-        :returns: the sessions that it has replaced
+        :returns: the sessions that it has ended, by the reason
         """
         options = self._conf.consoleauth
         return self._database.sessions.open(
@@ -287,13 +309,7 @@ class ConsoleSessions:
             replace=options.when_sessions_are_full == 'replace',
             in_channels=new_sessions.is_channel(session),
             limits=self._limits.of_sessions(session.project_id),
+            takes_over=of_same_console(session.console_type)
+            if takes_over
+            else (),
         )
-
-
-def _check_id(session_id: str) -> None:
-    """Refuse ids that no session has: some cannot be sent to a database."""
-    if (
-        not uuidutils.is_uuid_like(session_id)
-        or str(uuid.UUID(session_id)) != session_id
-    ):
-        raise exception.SessionNotFound(session_id=session_id)

@@ -3,8 +3,6 @@
 """Console tokens: issue, validate, revoke."""
 
 import dataclasses
-import hashlib
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +13,8 @@ from oslo_config import cfg
 from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.limits import Limits
+from console_svc.consoles.terms import USUAL, Terms
+from console_svc.consoles.token_text import generate, has_terms, hash_of
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
@@ -26,8 +26,6 @@ from console_svc.objects import (
     EndReason,
     Server,
 )
-
-_BYTES = 32
 
 # Whether tokens lead to their consoles is cached: for this many seconds, and
 # this many consoles.
@@ -85,7 +83,21 @@ class ConsoleAuthTokens:
         :raises console_svc.over_limit.OverLimit: the project has as many
             unused tokens as it may
         """
-        token, prepared = self.prepare(context, server, console_type, ttl)
+        terms = Terms(ttl=ttl)
+        return self.issue_with(context, server, console_type, terms)[0]
+
+    def issue_with(
+        self,
+        context: RequestContext,
+        server: Server,
+        console_type: str,
+        terms: Terms,
+    ) -> tuple[str, ConsoleAuthToken]:
+        """Issue a token with terms, which are allowed: see :meth:`issue`.
+
+        :returns: the token, and what is stored of it
+        """
+        token, prepared = self.prepare(context, server, console_type, terms)
         try:
             self._database.tokens.create(
                 prepared,
@@ -103,14 +115,14 @@ class ConsoleAuthTokens:
             )
             raise
         self.record_issue(context, prepared)
-        return token
+        return token, prepared
 
     def prepare(
         self,
         context: RequestContext,
         server: Server,
         console_type: str,
-        ttl: int | None = None,
+        terms: Terms = USUAL,
     ) -> tuple[str, ConsoleAuthToken]:
         """Make a token, as :meth:`issue` does, but do not store it.
 
@@ -129,9 +141,8 @@ class ConsoleAuthTokens:
                 console_type=console_type,
             )
             raise
-        token = _generate()
-        if ttl is None:
-            ttl = self._conf.consoleauth.token_ttl
+        token = generate(terms)
+        ttl = terms.ttl or self._conf.consoleauth.token_ttl
         return token, ConsoleAuthToken(
             token_hash=hash_of(token),
             server_id=server.id,
@@ -142,6 +153,9 @@ class ConsoleAuthTokens:
             expires=min(int(self._clock()) + ttl, NEVER),
             client_address=context.client_address,
             encrypted_ticket=self._encrypt(info.ticket),
+            mode=terms.mode,
+            max_uses=terms.max_uses,
+            bound_address=terms.client_address,
         )
 
     def record_issue(
@@ -154,7 +168,22 @@ class ConsoleAuthTokens:
             server_id=token.server_id,
             console_type=token.console_type,
             token=token.token_hash,
+            mode=token.mode,
         )
+
+    def look_up(self, context: RequestContext, token: str) -> ConsoleAuthToken:
+        """What a token stands for, for a proxy that opens no session with it.
+
+        :raises console_svc.exception.TokenNotFound: it is not valid, or has
+            terms that only sessions enforce
+        """
+        if has_terms(token):
+            error = exception.TokenNotFound()
+            self._audit.refusal(
+                context, audit.VALIDATE, error, token=hash_of(token)
+            )
+            raise error
+        return self.validate(context, token)
 
     def validate(
         self, context: RequestContext, token: str, even_expired: bool = False
@@ -250,15 +279,3 @@ class ConsoleAuthTokens:
             return token
         info = dataclasses.replace(token.connect_info, ticket=ticket)
         return dataclasses.replace(token, connect_info=info)
-
-
-def _generate() -> str:
-    """A new token. A leading dash would look like a command line option."""
-    while (token := secrets.token_urlsafe(_BYTES)).startswith('-'):
-        pass
-    return token
-
-
-def hash_of(token: str) -> str:
-    """A token's SHA-256 in hexadecimal, which is stored and audited."""
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -17,6 +17,7 @@ from console_svc.db.errors import ReadOnly, SchemaMismatch
 from console_svc.db.history import HistoryQueries
 from console_svc.db.locks import LockQueries
 from console_svc.db.log_ins import LogInQueries
+from console_svc.db.modes import ModeQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
 from console_svc.db.proxies import ProxyQueries
 from console_svc.db.resumptions import ResumptionQueries
@@ -48,6 +49,7 @@ class Database(Connections):
         self.tokens = TokenQueries(self)
         self.sessions = SessionQueries(self)
         self.proxies = ProxyQueries(self)
+        self.modes = ModeQueries(self)
         self.closed_sessions = ClosedSessionQueries(self)
         self.resumptions = ResumptionQueries(self)
         self.history = HistoryQueries(self)

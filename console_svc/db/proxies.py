@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from console_svc.db import rows
 from console_svc.db.engine import Connections, retried
+from console_svc.db.modes import announce_new, confirm, find_unconfirmed
 from console_svc.db.session_rows import (
     CLOSED,
     IS_OPEN,
@@ -23,7 +24,12 @@ from console_svc.db.session_rows import (
     limited,
 )
 from console_svc.db.tables import console_proxies, console_sessions
-from console_svc.objects import ConsoleSession, KeptProxy
+from console_svc.objects import (
+    ConsoleSession,
+    EndReason,
+    KeptProxy,
+    SessionMode,
+)
 
 #: Seconds until a session that lives with a process must be named again, at
 #: least: it lapses then, as the process may have failed to close it. A process
@@ -45,6 +51,7 @@ class ProxyQueries:
         now: int,
         alive_until: int,
         due: int,
+        modes: Mapping[str, SessionMode] = {},
     ) -> KeptProxy:
         """Extend a process and its sessions, even if they have lapsed.
 
@@ -53,6 +60,8 @@ class ProxyQueries:
         :param alive_until: when the process lapses now
         :param due: a process that lapses after this second is not extended
             yet
+        :param modes: those that it enforces since the last keep-alive, by
+            session id
         """
         state = self._state(proxy_id, now)
         if state['alive_until'] is None or state['alive_until'] <= due:
@@ -63,13 +72,34 @@ class ProxyQueries:
             # No session lapses earlier than the process.
             until = max(alive_until, now + AHEAD)
             kept = self._attach(proxy_id, session_ids, now, until)
+        if modes:
+            confirm(self._connections, proxy_id, modes)
+        if session_ids:
             # They count now.
             state = self._state(proxy_id, now)
-        ended: Sequence[str] = []
+        ended: Sequence[sa.RowMapping] = []
         if state['ended']:
-            found = self._connections.read(_ENDED, {'proxy': proxy_id})
-            ended = [row['session_id'] for row in found]
-        return KeptProxy(kept, ended, state['open'])
+            ended = self._connections.read(_ENDED, {'proxy': proxy_id})
+        changed: Mapping[str, SessionMode] = {}
+        if state['mode_changes']:
+            changed = find_unconfirmed(
+                self._connections, proxy_id, state['mode_changes']
+            )
+        return KeptProxy(
+            kept,
+            [row['session_id'] for row in ended],
+            state['open'],
+            changed,
+            {
+                row['session_id']: (
+                    EndReason(row['end_reason']),
+                    row['ended_by'],
+                )
+                for row in ended
+                # Hosts of the previous version do not store it.
+                if row['end_reason'] is not None
+            },
+        )
 
     @retried
     def purge(
@@ -145,6 +175,7 @@ class ProxyQueries:
                     .where(columns.session_id.in_(to_write), is_lasting(now))
                     .values(proxy_id=proxy_id, alive_until=limited(until))
                 )
+                announce_new(connection, proxy_id, to_write)
             if written.rowcount < len(to_write):
                 # Some have ended meanwhile.
                 kept = find_lasting(self._connections, session_ids, now)
@@ -216,11 +247,19 @@ _STATE: Final = sa.select(
     .where(console_proxies.c.id == sa.bindparam('proxy'))
     .scalar_subquery()
     .label('alive_until'),
+    sa.select(console_proxies.c.mode_changes)
+    .where(console_proxies.c.id == sa.bindparam('proxy'))
+    .scalar_subquery()
+    .label('mode_changes'),
     _count(is_lasting(sa.bindparam('now'))).label('open'),
     _count(console_sessions.c.expires == CLOSED).label('ended'),
 )
 
-_ENDED: Final = sa.select(console_sessions.c.session_id).where(
+_ENDED: Final = sa.select(
+    console_sessions.c.session_id,
+    console_sessions.c.end_reason,
+    console_sessions.c.ended_by,
+).where(
     console_sessions.c.proxy_id == sa.bindparam('proxy'),
     console_sessions.c.expires == CLOSED,
 )

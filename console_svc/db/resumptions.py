@@ -30,6 +30,7 @@ from console_svc.objects import (
     EndReason,
     ResumedSessions,
     SessionLimits,
+    SessionMode,
 )
 
 
@@ -131,7 +132,12 @@ class ResumptionQueries:
                         connection, session, max_sessions, replace
                     )
                 check_session(connection, session, limits, in_channels)
-            session = _with_deadline(session, row['deadline'])
+            mode = SessionMode(row['mode'])
+            session = dataclasses.replace(
+                _with_deadline(session, row['deadline']),
+                mode=mode,
+                enforced_mode=mode,
+            )
             insert_session(
                 connection,
                 session,

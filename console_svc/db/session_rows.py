@@ -7,14 +7,19 @@ proxy no longer than until that of the process. If it ends, a process must get
 to know it: the row stays as a closed one that has the id of the process.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from console_svc.db import history
 from console_svc.db.tables import console_proxies, console_sessions
-from console_svc.objects import ConsoleSession, Ending, EndReason
+from console_svc.objects import (
+    ConsoleSession,
+    Ending,
+    EndReason,
+    SessionMode,
+)
 
 #: The expiry of a closed session.
 CLOSED: Final = 0
@@ -91,7 +96,13 @@ def end_rows(
             console_sessions.update()
             .where(console_sessions.c.id.in_(attached))
             # The others keep the time at which the purge can delete the row.
-            .values(BLANK)
+            .values(
+                {
+                    **BLANK,
+                    'end_reason': ending.reason.value,
+                    'ended_by': ending.by,
+                }
+            )
         )
     _delete_rows(connection, [row for row in found if row['proxy_id'] is None])
     return [to_session(row) for row in found]
@@ -130,7 +141,7 @@ def _delete_rows(
         )
 
 
-def to_session(row: sa.RowMapping) -> ConsoleSession:
+def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
     return ConsoleSession(
         id=row['session_id'],
         token_hash=row['token_hash'],
@@ -141,4 +152,7 @@ def to_session(row: sa.RowMapping) -> ConsoleSession:
         client_address=row['client_address'],
         created_at=row['created_at'],
         expires=row['expires'],
+        mode=SessionMode(row['mode']),
+        # Null: see the column.
+        enforced_mode=SessionMode(row['enforced_mode'] or SessionMode.CONTROL),
     )

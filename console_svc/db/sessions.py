@@ -28,6 +28,7 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
+from console_svc.db.takeovers import take_over
 from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
@@ -54,7 +55,8 @@ class SessionQueries:
         replace: bool,
         in_channels: bool = False,
         limits: SessionLimits = NO_LIMITS,
-    ) -> Sequence[ConsoleSession]:
+        takes_over: Sequence[str] = (),
+    ) -> Mapping[EndReason, Sequence[ConsoleSession]]:
         """Use a token and store the session, or do neither.
 
         :param alive_until: when the session lapses
@@ -65,7 +67,9 @@ class SessionQueries:
             are one use of the token, and so are those that follow a closed
             one soon (:meth:`.ClosedSessionQueries.add`)
         :param limits: of its user and its project
-        :returns: the sessions that this has ended
+        :param takes_over: console types of the server whose sessions end if
+            they have control; none: it is not a take-over
+        :returns: the sessions that this has ended, by the reason
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
@@ -91,16 +95,24 @@ class SessionQueries:
         )
         if max_uses:
             use = use.where(usable)
-        ended: Sequence[ConsoleSession] = []
+        ended: dict[EndReason, Sequence[ConsoleSession]] = {}
         with self._connections.writing() as connection:
-            lock_all(connection, session, max_sessions, limits)
+            lock_all(
+                connection, session, max_sessions or len(takes_over), limits
+            )
             # Before sessions are counted or ended: a revocation, too, locks
             # tokens first, and so do hosts of the previous version, which
             # lock all tokens of the server.
             if connection.execute(use).rowcount != 1:
                 raise exception.TokenUsedUp
+            if takes_over:
+                ended[EndReason.TAKEN_OVER] = take_over(
+                    connection, session, takes_over, in_channels
+                )
             if max_sessions:
-                ended = make_room(connection, session, max_sessions, replace)
+                ended[EndReason.REPLACED] = make_room(
+                    connection, session, max_sessions, replace
+                )
             check_session(connection, session, limits, in_channels)
             insert_session(connection, session, alive_until, in_channels)
         return ended
@@ -273,10 +285,13 @@ def _has_other(session: ConsoleSession) -> sa.Exists:
 
 
 def _main_of(session: ConsoleSession) -> sa.Select[Any]:
-    """The id of the session of which a channel is a part, if any."""
+    """The session of which a channel is a part, if any."""
     columns = console_sessions.c
     return (
-        sa.select(sa.func.coalesce(columns.main_id, columns.session_id))
+        sa.select(
+            sa.func.coalesce(columns.main_id, columns.session_id).label('id'),
+            columns.mode,
+        )
         .where(
             columns.token_hash == session.token_hash,
             columns.client_address == session.client_address,
@@ -304,7 +319,11 @@ def insert_session(
     values = dataclasses.asdict(session)
     values['session_id'] = values.pop('id')
     if in_channels:
-        values['main_id'] = connection.scalar(_main_of(session))
+        main = connection.execute(_main_of(session)).mappings().first()
+        if main is not None:
+            values['main_id'] = main['id']
+            # All channels of a page have one mode, which may have changed.
+            values['mode'] = values['enforced_mode'] = main['mode']
     try:
         connection.execute(
             console_sessions.insert(), {**values, 'alive_until': alive_until}

@@ -82,8 +82,9 @@ console_auth_tokens = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
-    # The number of sessions that have resumed others of it. A resumption must
-    # write to this row: Galera then finds the conflict with a revocation.
+    # Grows if a session resumes another one of it, or the modes of its SPICE
+    # channels change. Both must write to this row: Galera then finds the
+    # conflict with a revocation, and with another channel.
     sa.Column('resumptions', sa.Integer, nullable=False, server_default='0'),
     # The address that requested it, and the only one that can use it if so
     # configured.
@@ -139,8 +140,8 @@ console_sessions = sa.Table(
     # What its client may do.
     sa.Column('mode', _Mode, nullable=False, server_default='control'),
     # What the proxy lets its client do, as far as is known: it differs from
-    # the mode until a keep-alive has confirmed a change. Null: the proxy
-    # cannot change the mode.
+    # the mode until a keep-alive has confirmed a change. Null: the version
+    # before revision 009 has opened it, and the client has control.
     sa.Column('enforced_mode', _Mode, nullable=True),
     # Of a closed one whose process does not know this yet: why it has ended.
     sa.Column('end_reason', sa.String(32), nullable=True),

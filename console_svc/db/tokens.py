@@ -22,6 +22,7 @@ from console_svc.objects import (
     ConsoleAuthToken,
     ConsoleSession,
     Ending,
+    SessionMode,
 )
 
 # Surplus tokens that one request deletes: more are left only where the limit
@@ -88,6 +89,9 @@ class TokenQueries:
             expires=row['expires'],
             client_address=row['client_address'],
             encrypted_ticket=row['encrypted_ticket'],
+            mode=SessionMode(row['mode']),
+            max_uses=row['max_uses'],
+            bound_address=row['bound_address'],
         )
 
     def get_project(self, token_hash: str) -> str | None:
@@ -194,6 +198,9 @@ def insert_token(
             'created_at': created_at,
             'expires': token.expires,
             'client_address': token.client_address,
+            'mode': token.mode,
+            'max_uses': token.max_uses,
+            'bound_address': token.bound_address,
         },
     )
 

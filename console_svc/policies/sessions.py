@@ -8,6 +8,7 @@ CREATE = 'console_svc:sessions:create'
 UPDATE = 'console_svc:sessions:update'
 INDEX = 'console_svc:sessions:index'
 DELETE = 'console_svc:sessions:delete'
+SET_MODE = 'console_svc:sessions:set-mode'
 REVOKE = 'console_svc:console-auth-tokens:delete'
 
 _OF_TOKEN = '/os-console-auth-tokens/{console_token}'  # noqa: S105 (a path)
@@ -39,6 +40,13 @@ RULES = [
         base.PROJECT_MEMBER_OR_ADMIN,
         "End a session on a server's console",
         ('DELETE', f'{_OF_SERVER}/{{session_id}}'),
+    ),
+    base.rule(
+        SET_MODE,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        "Let the client of a session on a server's console control it, or "
+        'only watch it',
+        ('PUT', f'{_OF_SERVER}/{{session_id}}'),
     ),
     base.rule(
         REVOKE,

@@ -26,11 +26,15 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
     ConsoleType,
+    EndReason,
     KeptProxy,
+    SessionMode,
 )
 
 # Sessions that one request keeps alive, and those that it closes.
 _MAX_IDS: Final = 1000
+
+_MODE: Final = one_of(*SessionMode)
 
 # 256 random bits in URL-safe Base64.
 _SECRET: Final = {
@@ -51,6 +55,7 @@ OPEN: Final = validator(
                 'secret': _SECRET,
                 'previous_secret': _SECRET,
                 'join': {'type': 'boolean'},
+                'takeover': {'type': 'boolean'},
             },
             'additionalProperties': False,
         }
@@ -65,12 +70,21 @@ KEEP: Final = validator(
                 'ids': {**list_of(UUID), 'maxItems': _MAX_IDS},
                 'proxy_id': NEW_UUID,
                 'closed_ids': {**list_of(NEW_UUID), 'maxItems': _MAX_IDS},
+                'modes': {
+                    'type': 'object',
+                    'propertyNames': NEW_UUID,
+                    'additionalProperties': _MODE,
+                    'maxProperties': _MAX_IDS,
+                },
             },
             'required': ['ids'],
             'additionalProperties': False,
         }
     )
 )
+
+#: PUT /servers/{server_id}/console-sessions/{session_id}
+SET_MODE: Final = validator(record(console_session=record(mode=_MODE)))
 
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
 _SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
@@ -83,6 +97,7 @@ _SESSION: Final[dict[str, Any]] = {
     'client_address': TEXT_OR_NULL,
     'created_at': TIME,
     'expires': TIME_OR_NULL,
+    'mode': _MODE,
 }
 OPENED: Final = (
     Form(
@@ -99,18 +114,33 @@ OPENED: Final = (
         )
     ),
 )
+_KEPT_SESSION: Final = record(
+    id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL, mode=_MODE
+)
 _KEPT: Final = record(
     console_sessions=list_of(
-        record(id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL)
+        # The mode is in the answer if the process is not.
+        {**_KEPT_SESSION, 'required': ['id', 'expires', 'expires_in']}
     ),
     console_proxy=record(
         session_count={'type': 'integer', 'minimum': 0},
         ended_session_ids=list_of(UUID),
+        ended={'type': 'object', 'additionalProperties': TEXT},
+        modes={'type': 'object', 'additionalProperties': _MODE},
     ),
 )
 # The process is in the answer if it is in the request.
 KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
-LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
+_LISTED: Final = record(**_SESSION, enforced_mode=_MODE)
+LISTED: Final = (Form(record(console_sessions=list_of(_LISTED))),)
+SHOWN: Final = (Form(record(console_session=_LISTED)),)
+
+# What the clients of sessions that have ended see, by the reason. Where the
+# reason is not here, the console proxy has a text.
+_REASONS: Final = {
+    EndReason.TAKEN_OVER: '{user} has taken over the console.',
+    EndReason.REPLACED: '{user} has opened another session in its place.',
+}
 
 
 def has_secret(document: Any) -> bool:
@@ -119,6 +149,11 @@ def has_secret(document: Any) -> bool:
     return isinstance(session, dict) and not session.keys().isdisjoint(
         ('secret', 'previous_secret')
     )
+
+
+def modes(wanted: Mapping[str, str]) -> Mapping[str, SessionMode]:
+    """The modes that a valid request names, by session id."""
+    return {it: SessionMode(mode) for it, mode in wanted.items()}
 
 
 def opened(
@@ -145,11 +180,16 @@ def opened(
     }
 
 
-def kept(sessions: Mapping[str, int | None], now: float) -> dict[str, Any]:
+def kept(
+    sessions: Mapping[str, int | None],
+    now: float,
+    modes: Mapping[str, SessionMode] = {},
+) -> dict[str, Any]:
     """The sessions of a console proxy that are still open.
 
     :param sessions: session id -> when it expires
     :param now: seconds of the UTC epoch
+    :param modes: session id -> mode
     """
     return {
         'console_sessions': [
@@ -157,6 +197,7 @@ def kept(sessions: Mapping[str, int | None], now: float) -> dict[str, Any]:
                 'id': session_id,
                 'expires': expires,
                 'expires_in': _seconds_left(expires, now),
+                **({'mode': modes[session_id]} if session_id in modes else {}),
             }
             for session_id, expires in sessions.items()
         ]
@@ -173,13 +214,30 @@ def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
         'console_proxy': {
             'session_count': proxy.count,
             'ended_session_ids': [*proxy.ended],
+            'ended': {
+                session_id: _REASONS[reason].format(
+                    user=f'User {user_id}' if user_id else 'Another user'
+                )
+                for session_id, (reason, user_id) in proxy.reasons.items()
+                if reason in _REASONS
+            },
+            'modes': dict(proxy.modes),
         },
     }
 
 
 def listed(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
     """A server's sessions."""
-    return {'console_sessions': [_session(session) for session in sessions]}
+    return {'console_sessions': [_listed(session) for session in sessions]}
+
+
+def shown(session: ConsoleSession) -> dict[str, Any]:
+    """One session of a server."""
+    return {'console_session': _listed(session)}
+
+
+def _listed(session: ConsoleSession) -> dict[str, Any]:
+    return {**_session(session), 'enforced_mode': session.enforced_mode}
 
 
 def _seconds_left(expires: int | None, now: float) -> int | None:
@@ -197,4 +255,5 @@ def _session(session: ConsoleSession) -> dict[str, Any]:
         'client_address': session.client_address,
         'created_at': session.created_at,
         'expires': session.expires,
+        'mode': session.mode,
     }

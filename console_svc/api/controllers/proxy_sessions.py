@@ -55,6 +55,12 @@ class ProxySessionsController(Resource):
             sessions.close_all(req.caller, wanted['closed_ids'])
         if 'proxy_id' in wanted:
             return bodies.kept_proxy(
-                sessions.keep_proxy(wanted['proxy_id'], wanted['ids']), now
+                sessions.keep_proxy(
+                    wanted['proxy_id'],
+                    wanted['ids'],
+                    bodies.modes(wanted.get('modes', {})),
+                ),
+                now,
             )
-        return bodies.kept(sessions.keep(wanted['ids']), now)
+        kept = sessions.keep(wanted['ids'])
+        return bodies.kept(kept, now, self.services.session_modes.get(kept))

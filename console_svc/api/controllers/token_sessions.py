@@ -15,6 +15,7 @@ from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.consoles.joining import NothingToJoin
+from console_svc.consoles.new_sessions import TakeoverRefused
 from console_svc.policies import sessions as policies
 
 
@@ -39,6 +40,7 @@ class TokenSessionsController(Resource):
             over_limit.UserOverLimit,
             over_limit.ProjectOverLimit,
             NothingToJoin,
+            TakeoverRefused,
         ),
         links={
             'proxy_session_delete': {
@@ -67,5 +69,6 @@ class TokenSessionsController(Resource):
                 wanted.get('id'),
                 wanted.get('secret'),
                 wanted.get('previous_secret'),
+                wanted.get('takeover', False),
             )
         return bodies.opened(session, info, self.services.clock(), previous_id)

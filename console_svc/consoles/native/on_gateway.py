@@ -16,6 +16,7 @@ from oslo_db import exception as db_exception
 
 from console_svc import exception
 from console_svc.conf.consoles import own_ports
+from console_svc.consoles.terms import Terms
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
@@ -79,7 +80,7 @@ class OnGateway:
                 context,
                 server,
                 ConsoleType.NOVNC,
-                self._conf.consoles.native_ttl or NEVER,
+                Terms(ttl=self._conf.consoles.native_ttl or NEVER),
             )
         except exception.ConsoleTypeUnavailable:
             raise exception.NativeConsoleUnavailable(

@@ -175,6 +175,30 @@ class ServersTest(testtools.TestCase):
         self.assertEqual(0, service.process.wait())
         self.assertTrue(service.process.is_gone())
 
+    def test_a_stop_ends_processes_that_do_not_finish(self) -> None:
+        def in_haste(port: int, file: pathlib.Path) -> list[str]:
+            return uwsgi(
+                port,
+                file,
+                {
+                    'worker-reload-mercy = 60': 'worker-reload-mercy = 1',
+                    'socket-timeout = 30': 'socket-timeout = 600',
+                    'harakiri = 60': 'harakiri = 600',
+                },
+            )
+
+        service = self.serve(in_haste)
+        self.check_both_processes_answer(service)
+        with socket.create_connection(('127.0.0.1', service.port)) as client:
+            client.sendall(
+                f'POST {CONSOLES} HTTP/1.1\r\nHost: localhost\r\n'
+                'X-Auth-Token: joe:demo\r\nContent-Length: 2\r\n\r\n{'.encode()
+            )
+            self._wait_until_read(service)
+            service.process.signal(signal.SIGTERM)
+            self.assertEqual(0, service.process.wait())
+        self.assertTrue(service.process.is_gone())
+
     def test_gunicorn(self) -> None:
         service = self.serve(gunicorn)
         self.check_requests(service)

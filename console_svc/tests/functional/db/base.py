@@ -83,6 +83,7 @@ class Queries(OnDatabase):
         max_sessions: int = 0,
         replace: bool = False,
         in_channels: bool = False,
+        takes_over: Sequence[str] = (),
         **values: Any,
     ) -> Sequence[str]:
         """Open a session; return the ids of those that this has ended."""
@@ -93,8 +94,9 @@ class Queries(OnDatabase):
             max_sessions=max_sessions,
             replace=replace,
             in_channels=in_channels,
+            takes_over=takes_over,
         )
-        return ids(ended)
+        return [it.id for sessions in ended.values() for it in sessions]
 
     def list_sessions(
         self, server_id: str = 'server', now: int = NOW

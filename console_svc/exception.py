@@ -69,7 +69,7 @@ class ConsoleTypeUnavailable(BadRequest):
 
 
 class MarkerNotFound(BadRequest):
-    """The marker is not the id of a server that the caller can list."""
+    """The marker is not the id of a server or session of the list."""
 
     message = 'marker [{marker}] not found'
 

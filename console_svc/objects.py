@@ -7,7 +7,7 @@ Times are seconds of the UTC epoch.
 
 import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 #: The expiry of a token that never expires.
@@ -30,10 +30,7 @@ class ConsoleType(enum.StrEnum):
 
 
 class SessionMode(enum.StrEnum):
-    """What the client of a session may do.
-
-    With VIEW it sees the console; the console proxy drops its input.
-    """
+    """What the client of a session may do. VIEW: it only watches."""
 
     CONTROL = 'control'
     VIEW = 'view'
@@ -58,61 +55,6 @@ class SessionLimits:
 
 #: Nothing has a limit.
 NO_LIMITS: Final = SessionLimits()
-
-
-class EndReason(enum.StrEnum):
-    """Why a session has ended.
-
-    The first group is what its console proxy reports when it closes it.
-    """
-
-    CLIENT_CLOSED = 'client_closed'
-    SERVER_CLOSED = 'server_closed'
-    IDLE = 'idle'
-    EXPIRED = 'expired'
-    DRAINED = 'drained'
-    ERROR = 'error'
-    #: Its proxy has closed it, and has not said why.
-    CLOSED = 'closed'
-
-    #: Through the API.
-    ENDED = 'ended'
-    #: Its token was revoked, or its server was deleted.
-    REVOKED = 'revoked'
-    #: Another session was opened, and the server had too many.
-    REPLACED = 'replaced'
-    TAKEN_OVER = 'taken_over'
-    #: Its client has opened another session in its place.
-    RESUMED = 'resumed'
-    #: It was not kept alive.
-    LAPSED = 'lapsed'
-
-
-#: The reasons that a console proxy can report.
-REPORTED: Final = (
-    EndReason.CLIENT_CLOSED,
-    EndReason.SERVER_CLOSED,
-    EndReason.IDLE,
-    EndReason.EXPIRED,
-    EndReason.DRAINED,
-    EndReason.ERROR,
-)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ending:
-    """The end of a session.
-
-    :param by: the user who has ended it; None: it is unknown, or no user has
-    :param received: bytes from the client, as its proxy has reported
-    :param sent: bytes to the client
-    """
-
-    reason: EndReason
-    at: int
-    by: str | None = None
-    received: int = 0
-    sent: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -341,69 +283,6 @@ class ConsoleSession:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class SessionReport:
-    """What a console proxy reports when it closes a session.
-
-    :param received: bytes from the client
-    :param sent: bytes to the client
-    """
-
-    reason: EndReason
-    received: int
-    sent: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EndedSession:
-    """A session of the history.
-
-    :param id: UUID
-    :param ended_at: when it ended; if it has lapsed, when it was last known
-        to live
-    :param ended_by: the user who has ended it; None: no user has, or it is
-        unknown
-    :param received: bytes from the client
-    :param sent: bytes to the client
-    """
-
-    id: str
-    server_id: str
-    project_id: str
-    user_id: str | None
-    console_type: str
-    mode: SessionMode
-    client_address: str | None
-    created_at: int
-    ended_at: int
-    end_reason: EndReason
-    ended_by: str | None
-    received: int
-    sent: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SessionQuery:
-    """Which sessions to list. None: any.
-
-    :param since: those that were opened or, in the history, ended at this
-        second or later
-    :param before: those that were opened or ended at this second or earlier
-    :param marker: the id of the last session of the page before; None: list
-        the first page
-    :param limit: the number of sessions of a page
-    """
-
-    server_id: str | None = None
-    project_id: str | None = None
-    user_id: str | None = None
-    console_type: str | None = None
-    since: int | None = None
-    before: int | None = None
-    marker: str | None = None
-    limit: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class ResumedSessions:
     """The sessions that a session which resumes another one has affected.
 
@@ -418,25 +297,3 @@ class ResumedSessions:
     previous_id: str | None
     resumed: Sequence[ConsoleSession]
     replaced: Sequence[ConsoleSession]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class KeptProxy:
-    """What a process of a console proxy learns from its keep-alive.
-
-    :param kept: id -> expiry of the listed sessions that continue; None: they
-        do not expire
-    :param ended: ids of its sessions that have ended, until it closes them
-    :param count: the number of its sessions that continue
-    :param modes: new modes of its sessions by id, until it confirms them
-    :param reasons: why sessions have ended, and the user by whom, by id; of
-        those where this is stored
-    """
-
-    kept: Mapping[str, int | None]
-    ended: Sequence[str]
-    count: int
-    modes: Mapping[str, SessionMode] = dataclasses.field(default_factory=dict)
-    reasons: Mapping[str, tuple[EndReason, str | None]] = dataclasses.field(
-        default_factory=dict, compare=False
-    )

@@ -11,12 +11,14 @@ from oslo_config import cfg
 from console_svc import audit_notifications, background, compute
 from console_svc.audit import Audit, Counter
 from console_svc.consoles.joining import SessionJoins
+from console_svc.consoles.keep_alives import KeepAlives
 from console_svc.consoles.limits import Limits, ProjectLimits
 from console_svc.consoles.modes import SessionModes
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
 from console_svc.consoles.purge import Purge
 from console_svc.consoles.servers import Servers
+from console_svc.consoles.session_lists import SessionLists
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.consoles.vault import Vault
@@ -133,8 +135,16 @@ class Services:
         )
 
     @functools.cached_property
+    def session_lists(self) -> SessionLists:
+        return SessionLists(self.database, self.clock)
+
+    @functools.cached_property
     def session_joins(self) -> SessionJoins:
         return SessionJoins(self.database, self.tokens, self.audit, self.clock)
+
+    @functools.cached_property
+    def keep_alives(self) -> KeepAlives:
+        return KeepAlives(self.conf, self.database, self.clock)
 
     @functools.cached_property
     def session_modes(self) -> SessionModes:

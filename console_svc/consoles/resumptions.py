@@ -20,11 +20,13 @@ from console_svc.consoles.token_text import hash_of
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    EndReason,
+)
 from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
-    EndReason,
     ResumedSessions,
 )
 

@@ -4,13 +4,13 @@
 
 The console proxy opens a session before it connects a client, keeps it alive
 while the client is connected, and learns from the answer that it was ended.
-An ended session is deleted; the audit has its history. Of a session that its
-proxy has closed, the id stays until the purge: a late request to open it, or
-to open it again, is refused.
+An ended session becomes part of the history. Of a session that its proxy has
+closed, the id stays until the purge: a late request to open it, or to open it
+again, is refused.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from oslo_config import cfg
@@ -24,15 +24,17 @@ from console_svc.consoles.terms import max_uses
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    NO_REPORTS,
+    Ending,
+    EndReason,
+    Reports,
+)
 from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
-    Ending,
-    EndReason,
     Grant,
-    KeptProxy,
     Server,
-    SessionMode,
 )
 
 #: Seconds in which a closed SPICE channel can be opened again as the same use
@@ -198,47 +200,6 @@ class ConsoleSessions:
         )
         return session
 
-    def keep(self, session_ids: Sequence[str]) -> Mapping[str, int | None]:
-        """Keep sessions alive: a proxy's regular request for all of its own.
-
-        A session that has lapsed, while the API was unavailable for example,
-        is revived unless it was purged.
-
-        :returns: id -> expiry of the sessions that continue; None: they do
-            not expire
-        """
-        now = int(self._clock())
-        lapse = self._conf.consoleauth.session_lapse
-        # To write less, extend a session only after a third of its time.
-        return self._database.sessions.keep(
-            session_ids, now, now + lapse, now + lapse * 2 // 3
-        )
-
-    def keep_proxy(
-        self,
-        proxy_id: str,
-        session_ids: Sequence[str],
-        modes: Mapping[str, SessionMode] = {},
-    ) -> KeptProxy:
-        """Keep the sessions of a process of a proxy alive.
-
-        As with :meth:`keep`, they are revived if they have lapsed.
-
-        :param proxy_id: a UUID that the process has chosen
-        :param session_ids: those that the API may not know to be its own
-        :param modes: new ones of its sessions that it enforces, by id
-        """
-        now = int(self._clock())
-        lapse = self._conf.consoleauth.session_lapse
-        return self._database.proxies.keep(
-            proxy_id,
-            session_ids,
-            now,
-            now + lapse,
-            now + lapse * 2 // 3,
-            modes,
-        )
-
     def close(self, context: RequestContext, session_id: str) -> None:
         """Close a session whose client has disconnected.
 
@@ -252,19 +213,21 @@ class ConsoleSessions:
             raise exception.SessionNotFound(session_id=session_id)
 
     def close_all(
-        self, context: RequestContext, session_ids: Sequence[str]
+        self,
+        context: RequestContext,
+        session_ids: Collection[str],
+        reports: Reports = NO_REPORTS,
     ) -> Sequence[ConsoleSession]:
-        """Close sessions by their UUIDs; return those that were open."""
+        """Close sessions by their UUIDs; return those that were open.
+
+        :param reports: what their proxy reports of some of them
+        """
         now = int(self._clock())
         ended = self._database.closed_sessions.add_all(
-            session_ids, now, now + REOPENING
+            session_ids, now, now + REOPENING, reports
         )
         self._audit.ends(context, ended, 'closed')
         return ended
-
-    def list(self, server: Server) -> Sequence[ConsoleSession]:
-        """The current sessions of a server, the oldest first."""
-        return self._database.sessions.list(server.id, int(self._clock()))
 
     def end(
         self, context: RequestContext, server: Server, session_id: str

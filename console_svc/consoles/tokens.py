@@ -18,12 +18,14 @@ from console_svc.consoles.token_text import generate, has_terms, hash_of
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    Ending,
+    EndReason,
+)
 from console_svc.objects import (
     NEVER,
     ConnectInfo,
     ConsoleAuthToken,
-    Ending,
-    EndReason,
     Server,
 )
 

@@ -14,7 +14,6 @@ from collections.abc import (
     Sequence,
     Set,
 )
-from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,16 +23,16 @@ from console_svc.db import history, rows
 from console_svc.db.engine import Connections, retried
 from console_svc.db.session_rows import BLANK, CLOSED, to_session
 from console_svc.db.tables import console_sessions
+from console_svc.endings import (
+    NO_REPORTS,
+    Ending,
+    EndReason,
+    Reports,
+)
 from console_svc.objects import (
     ConsoleSession,
     ConsoleType,
-    Ending,
-    EndReason,
-    SessionReport,
 )
-
-#: Session id -> what its proxy reports.
-Reports = Mapping[str, SessionReport]
 
 
 class ClosedSessionQueries:
@@ -53,7 +52,7 @@ class ClosedSessionQueries:
         session_ids: Collection[str],
         now: int,
         channel_until: int | None = None,
-        reports: Reports = MappingProxyType({}),
+        reports: Reports = NO_REPORTS,
     ) -> Sequence[ConsoleSession]:
         """End sessions, and keep their ids from being used again.
 

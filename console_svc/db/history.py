@@ -14,7 +14,10 @@ import sqlalchemy as sa
 from console_svc.db import rows
 from console_svc.db.engine import HISTORY, Connections, retried
 from console_svc.db.tables import ended_sessions
-from console_svc.objects import Ending, SessionReport
+from console_svc.endings import (
+    Ending,
+    Reports,
+)
 
 # What a session has in common with its row in the history.
 _COPIED: Final = (
@@ -26,6 +29,7 @@ _COPIED: Final = (
     'mode',
     'client_address',
     'created_at',
+    'expires',
 )
 
 
@@ -78,7 +82,7 @@ def add(
 def report(
     connection: sa.Connection,
     main_ids: Mapping[str, str],
-    reports: Mapping[str, SessionReport],
+    reports: Reports,
 ) -> None:
     """Store what proxies report of sessions that have ended before.
 

@@ -24,12 +24,8 @@ from console_svc.db.session_rows import (
     limited,
 )
 from console_svc.db.tables import console_proxies, console_sessions
-from console_svc.objects import (
-    ConsoleSession,
-    EndReason,
-    KeptProxy,
-    SessionMode,
-)
+from console_svc.endings import EndReason, KeptProxy
+from console_svc.objects import ConsoleSession, SessionMode
 
 #: Seconds until a session that lives with a process must be named again, at
 #: least: it lapses then, as the process may have failed to close it. A process

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
 from console_svc.db.limits import check_session, lock_all
+from console_svc.db.replacements import make_room
 from console_svc.db.session_rows import (
     BLANK,
     CLOSED,
@@ -21,13 +22,12 @@ from console_svc.db.session_rows import (
     is_alive,
     is_lasting,
 )
-from console_svc.db.sessions import insert_session, make_room
+from console_svc.db.sessions import insert_session
 from console_svc.db.tables import console_auth_tokens, console_sessions
+from console_svc.endings import Ending, EndReason
 from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
-    Ending,
-    EndReason,
     ResumedSessions,
     SessionLimits,
     SessionMode,

@@ -11,13 +11,15 @@ from console_svc import exception
 from console_svc.db.engine import Connections
 from console_svc.db.session_rows import IS_OPEN, is_alive, to_session
 from console_svc.db.tables import console_sessions, ended_sessions
+from console_svc.endings import (
+    EndedSession,
+    Ending,
+    EndReason,
+    SessionQuery,
+)
 from console_svc.objects import (
     ConsoleSession,
     ConsoleType,
-    EndedSession,
-    EndReason,
-    SessionMode,
-    SessionQuery,
 )
 
 
@@ -149,19 +151,14 @@ def _to_ended(
     row: sa.RowMapping, totals: Mapping[str, Mapping[str, Any]]
 ) -> EndedSession:
     total: Any = totals.get(row['session_id'], row)
-    return EndedSession(
-        id=row['session_id'],
-        server_id=row['server_id'],
-        project_id=row['project_id'],
-        user_id=row['user_id'],
-        console_type=row['console_type'],
-        mode=SessionMode(row['mode']),
-        client_address=row['client_address'],
-        created_at=row['created_at'],
-        ended_at=total['ended_at'],
-        end_reason=EndReason(row['end_reason']),
-        ended_by=row['ended_by'],
+    ending = Ending(
+        EndReason(row['end_reason']),
+        total['ended_at'],
+        row['ended_by'],
         # Sums are decimals.
-        received=int(total['received']),
-        sent=int(total['sent']),
+        int(total['received']),
+        int(total['sent']),
     )
+    # The history has no more of these.
+    missing = {'token_hash': '', 'enforced_mode': row['mode']}
+    return EndedSession(to_session({**row, **missing}), ending)

@@ -14,10 +14,9 @@ import sqlalchemy as sa
 
 from console_svc.db import history
 from console_svc.db.tables import console_proxies, console_sessions
+from console_svc.endings import Ending, EndReason
 from console_svc.objects import (
     ConsoleSession,
-    Ending,
-    EndReason,
     SessionMode,
 )
 

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
 from console_svc import exception
-from console_svc.db import proxies
+from console_svc.db import channels, proxies
 from console_svc.db.engine import Connections, retried
 from console_svc.db.limits import check_session, lock_all
+from console_svc.db.replacements import make_room, take_over
 from console_svc.db.session_rows import (
     IS_OPEN,
-    end_rows,
     end_sessions,
     is_alive,
     is_lasting,
@@ -28,12 +28,10 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
-from console_svc.db.takeovers import take_over
+from console_svc.endings import Ending, EndReason
 from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
-    Ending,
-    EndReason,
     SessionLimits,
 )
 
@@ -82,7 +80,7 @@ class SessionQueries:
         uses: sa.ColumnElement[int] = sa.literal(1)
         usable = tokens.uses < max_uses
         if in_channels:
-            has_other = _has_other(session)
+            has_other = channels.has_other(session)
             uses = sa.case((has_other, 0), else_=1)
             usable = usable | has_other
         use = (
@@ -143,11 +141,6 @@ class SessionQueries:
             return None
         # Not in SQL: for a limit of 1, MySQL would walk through all ids.
         return to_session(max(rows, key=lambda row: row['id']))
-
-    def list(self, server_id: str, now: int) -> Sequence[ConsoleSession]:
-        """The current sessions of a server, the oldest first."""
-        rows = self._connections.read(_of_server(server_id, now))
-        return [to_session(row) for row in rows]
 
     @retried
     def keep(
@@ -267,42 +260,6 @@ def _of_server(server_id: str, now: int) -> sa.Select[Any]:
     )
 
 
-def _has_other(session: ConsoleSession) -> sa.Exists:
-    """Whether the same address has another session by the same token.
-
-    A channel that was closed seconds ago counts, too.
-    """
-    columns = console_sessions.c
-    return (
-        sa.select(columns.id)
-        .where(
-            columns.token_hash == session.token_hash,
-            columns.client_address == session.client_address,
-            is_alive(session.created_at),
-        )
-        .exists()
-    )
-
-
-def _main_of(session: ConsoleSession) -> sa.Select[Any]:
-    """The session of which a channel is a part, if any."""
-    columns = console_sessions.c
-    return (
-        sa.select(
-            sa.func.coalesce(columns.main_id, columns.session_id).label('id'),
-            columns.mode,
-        )
-        .where(
-            columns.token_hash == session.token_hash,
-            columns.client_address == session.client_address,
-            is_alive(session.created_at),
-            IS_OPEN,
-        )
-        .order_by(columns.created_at)
-        .limit(1)
-    )
-
-
 def insert_session(
     connection: sa.Connection,
     session: ConsoleSession,
@@ -319,7 +276,7 @@ def insert_session(
     values = dataclasses.asdict(session)
     values['session_id'] = values.pop('id')
     if in_channels:
-        main = connection.execute(_main_of(session)).mappings().first()
+        main = connection.execute(channels.main_of(session)).mappings().first()
         if main is not None:
             values['main_id'] = main['id']
             # All channels of a page have one mode, which may have changed.
@@ -330,27 +287,3 @@ def insert_session(
         )
     except db_exception.DBDuplicateEntry:
         raise exception.SessionIdUsed(session_id=session.id) from None
-
-
-def make_room(
-    connection: sa.Connection,
-    session: ConsoleSession,
-    max_sessions: int,
-    replace: bool,
-) -> Sequence[ConsoleSession]:
-    """Make sure that a server has room for one more session.
-
-    The transaction must have locked the server.
-
-    :returns: the sessions that this has ended
-    """
-    # A repeated request must not end the session that the first has opened.
-    current = _of_server(session.server_id, session.created_at).where(
-        console_sessions.c.session_id != session.id
-    )
-    rows = connection.execute(current).mappings().all()
-    surplus = rows[: max(0, len(rows) - max_sessions + 1)]
-    if surplus and not replace:
-        raise exception.TooManySessions(server_id=session.server_id)
-    ending = Ending(EndReason.REPLACED, session.created_at, session.user_id)
-    return end_rows(connection, surplus, ending)

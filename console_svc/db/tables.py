@@ -182,6 +182,7 @@ ended_sessions = sa.Table(
     sa.Column('mode', _Mode, nullable=False),
     sa.Column('client_address', _Address, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
+    sa.Column('expires', sa.BigInteger, nullable=True),
     # When it ended; if it has lapsed, when it was last kept alive.
     sa.Column('ended_at', sa.BigInteger, nullable=False),
     sa.Column('end_reason', sa.String(32), nullable=False),

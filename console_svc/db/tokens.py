@@ -16,12 +16,14 @@ from console_svc.db.tables import (
     console_sessions,
     consoles,
 )
+from console_svc.endings import (
+    Ending,
+)
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
-    Ending,
     SessionMode,
 )
 

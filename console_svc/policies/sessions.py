@@ -7,6 +7,7 @@ from console_svc.policies import base
 CREATE = 'console_svc:sessions:create'
 UPDATE = 'console_svc:sessions:update'
 INDEX = 'console_svc:sessions:index'
+INDEX_ALL = 'console_svc:sessions:index:all'
 DELETE = 'console_svc:sessions:delete'
 SET_MODE = 'console_svc:sessions:set-mode'
 REVOKE = 'console_svc:console-auth-tokens:delete'
@@ -32,8 +33,15 @@ RULES = [
     base.rule(
         INDEX,
         base.PROJECT_READER_OR_ADMIN,
-        "List the sessions on a server's consoles",
+        "List the sessions on a server's consoles: current ones, and the "
+        'history',
         ('GET', _OF_SERVER),
+    ),
+    base.rule(
+        INDEX_ALL,
+        base.ADMIN,
+        'List the sessions of the servers of all projects',
+        ('GET', '/console-sessions'),
     ),
     base.rule(
         DELETE,

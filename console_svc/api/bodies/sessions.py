@@ -2,12 +2,19 @@
 
 """Bodies of all resources that are about console sessions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
+from console_svc.api.bodies.keep_alives import (
+    BYTES,
+    MODE,
+    SECONDS_OR_NULL,
+    seconds_left,
+)
 from console_svc.api.bodies.schema import (
     ADDRESS,
     NEW_UUID,
+    NEXT,
     PORT,
     PORT_OR_NULL,
     TEXT,
@@ -21,20 +28,16 @@ from console_svc.api.bodies.schema import (
     validator,
 )
 from console_svc.api.operation import Form
+from console_svc.endings import (
+    EndedSession,
+    EndReason,
+)
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
     ConsoleSession,
     ConsoleType,
-    EndReason,
-    KeptProxy,
-    SessionMode,
 )
-
-# Sessions that one request keeps alive, and those that it closes.
-_MAX_IDS: Final = 1000
-
-_MODE: Final = one_of(*SessionMode)
 
 # 256 random bits in URL-safe Base64.
 _SECRET: Final = {
@@ -61,33 +64,10 @@ OPEN: Final = validator(
         }
     )
 )
-#: PUT /console-sessions
-KEEP: Final = validator(
-    record(
-        console_sessions={
-            'type': 'object',
-            'properties': {
-                'ids': {**list_of(UUID), 'maxItems': _MAX_IDS},
-                'proxy_id': NEW_UUID,
-                'closed_ids': {**list_of(NEW_UUID), 'maxItems': _MAX_IDS},
-                'modes': {
-                    'type': 'object',
-                    'propertyNames': NEW_UUID,
-                    'additionalProperties': _MODE,
-                    'maxProperties': _MAX_IDS,
-                },
-            },
-            'required': ['ids'],
-            'additionalProperties': False,
-        }
-    )
-)
-
 #: PUT /servers/{server_id}/console-sessions/{session_id}
-SET_MODE: Final = validator(record(console_session=record(mode=_MODE)))
+SET_MODE: Final = validator(record(console_session=record(mode=MODE)))
 
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
-_SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
 _SESSION: Final[dict[str, Any]] = {
     'id': UUID,
     'instance_uuid': TEXT,
@@ -97,7 +77,7 @@ _SESSION: Final[dict[str, Any]] = {
     'client_address': TEXT_OR_NULL,
     'created_at': TIME,
     'expires': TIME_OR_NULL,
-    'mode': _MODE,
+    'mode': MODE,
 }
 OPENED: Final = (
     Form(
@@ -108,39 +88,29 @@ OPENED: Final = (
                 port=PORT,
                 tls_port=PORT_OR_NULL,
                 internal_access_path=TEXT_OR_NULL,
-                expires_in=_SECONDS_OR_NULL,
+                expires_in=SECONDS_OR_NULL,
                 previous_id=_UUID_OR_NULL,
             )
         )
     ),
 )
-_KEPT_SESSION: Final = record(
-    id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL, mode=_MODE
-)
-_KEPT: Final = record(
-    console_sessions=list_of(
-        # The mode is in the answer if the process is not.
-        {**_KEPT_SESSION, 'required': ['id', 'expires', 'expires_in']}
-    ),
-    console_proxy=record(
-        session_count={'type': 'integer', 'minimum': 0},
-        ended_session_ids=list_of(UUID),
-        ended={'type': 'object', 'additionalProperties': TEXT},
-        modes={'type': 'object', 'additionalProperties': _MODE},
-    ),
-)
-# The process is in the answer if it is in the request.
-KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
-_LISTED: Final = record(**_SESSION, enforced_mode=_MODE)
-LISTED: Final = (Form(record(console_sessions=list_of(_LISTED))),)
-SHOWN: Final = (Form(record(console_session=_LISTED)),)
-
-# What the clients of sessions that have ended see, by the reason. Where the
-# reason is not here, the console proxy has a text.
-_REASONS: Final = {
-    EndReason.TAKEN_OVER: '{user} has taken over the console.',
-    EndReason.REPLACED: '{user} has opened another session in its place.',
+# What the members of the history have beside those of current sessions.
+_ENDING: Final[dict[str, Any]] = {
+    'ended_at': TIME,
+    'end_reason': one_of(*EndReason),
+    'ended_by': TEXT_OR_NULL,
+    'received': BYTES,
+    'sent': BYTES,
 }
+_CURRENT: Final = {**_SESSION, 'enforced_mode': MODE}
+_LISTED: Final = record(
+    console_sessions=list_of(
+        {**record(**_CURRENT, **_ENDING), 'required': [*_SESSION]}
+    ),
+    console_sessions_links=NEXT,
+)
+LISTED: Final = (Form({**_LISTED, 'required': ['console_sessions']}),)
+SHOWN: Final = (Form(record(console_session=record(**_CURRENT))),)
 
 
 def has_secret(document: Any) -> bool:
@@ -149,11 +119,6 @@ def has_secret(document: Any) -> bool:
     return isinstance(session, dict) and not session.keys().isdisjoint(
         ('secret', 'previous_secret')
     )
-
-
-def modes(wanted: Mapping[str, str]) -> Mapping[str, SessionMode]:
-    """The modes that a valid request names, by session id."""
-    return {it: SessionMode(mode) for it, mode in wanted.items()}
 
 
 def opened(
@@ -174,75 +139,42 @@ def opened(
             'port': info.port,
             'tls_port': info.tls_port,
             'internal_access_path': info.internal_access_path,
-            'expires_in': _seconds_left(session.expires, now),
+            'expires_in': seconds_left(session.expires, now),
             'previous_id': previous_id,
         }
     }
 
 
-def kept(
-    sessions: Mapping[str, int | None],
-    now: float,
-    modes: Mapping[str, SessionMode] = {},
+def listed(
+    sessions: Iterable[ConsoleSession | EndedSession],
 ) -> dict[str, Any]:
-    """The sessions of a console proxy that are still open.
-
-    :param sessions: session id -> when it expires
-    :param now: seconds of the UTC epoch
-    :param modes: session id -> mode
-    """
+    """Current sessions, or sessions of the history."""
     return {
         'console_sessions': [
-            {
-                'id': session_id,
-                'expires': expires,
-                'expires_in': _seconds_left(expires, now),
-                **({'mode': modes[session_id]} if session_id in modes else {}),
-            }
-            for session_id, expires in sessions.items()
+            _ended(it) if isinstance(it, EndedSession) else _current(it)
+            for it in sessions
         ]
     }
 
 
-def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
-    """A process of a console proxy, and those sessions that it has listed.
-
-    :param now: seconds of the UTC epoch
-    """
-    return {
-        **kept(proxy.kept, now),
-        'console_proxy': {
-            'session_count': proxy.count,
-            'ended_session_ids': [*proxy.ended],
-            'ended': {
-                session_id: _REASONS[reason].format(
-                    user=f'User {user_id}' if user_id else 'Another user'
-                )
-                for session_id, (reason, user_id) in proxy.reasons.items()
-                if reason in _REASONS
-            },
-            'modes': dict(proxy.modes),
-        },
-    }
-
-
-def listed(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
-    """A server's sessions."""
-    return {'console_sessions': [_listed(session) for session in sessions]}
-
-
 def shown(session: ConsoleSession) -> dict[str, Any]:
-    """One session of a server."""
-    return {'console_session': _listed(session)}
+    """One current session of a server."""
+    return {'console_session': _current(session)}
 
 
-def _listed(session: ConsoleSession) -> dict[str, Any]:
+def _current(session: ConsoleSession) -> dict[str, Any]:
     return {**_session(session), 'enforced_mode': session.enforced_mode}
 
 
-def _seconds_left(expires: int | None, now: float) -> int | None:
-    """Whole seconds until a session expires, for proxies with other clocks."""
-    return None if expires is None else max(0, int(expires - now))
+def _ended(ended: EndedSession) -> dict[str, Any]:
+    return {
+        **_session(ended.session),
+        'ended_at': ended.ending.at,
+        'end_reason': ended.ending.reason,
+        'ended_by': ended.ending.by,
+        'received': ended.ending.received,
+        'sent': ended.ending.sent,
+    }
 
 
 def _session(session: ConsoleSession) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import webob
 
-from console_svc.api.bodies import schema
+from console_svc import exception
+from console_svc.api.bodies import schema, session_query
 from console_svc.api.bodies import sessions as bodies
+from console_svc.api.controllers import session_lists
 from console_svc.api.controllers.base import ServerResource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
@@ -55,7 +57,9 @@ class ServerSessionsController(ServerResource):
     @Operation(
         'GET',
         "List a server's sessions",
+        query=session_query.OF_SERVER,
         answer=bodies.LISTED,
+        raises=(exception.BadRequest,),
         links={
             'server_session_delete': {
                 'session_id': '$response.body#/console_sessions/0/id'
@@ -63,5 +67,10 @@ class ServerSessionsController(ServerResource):
         },
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        server = self.authorized_server(req, policies.INDEX)
-        return bodies.listed(self.services.sessions.list(server))
+        status, query = session_query.of_server(
+            req.query(), self.server_id, self.services.conf.api.max_limit
+        )
+        self.authorized_server(req, policies.INDEX)
+        return session_lists.page(
+            req, self.services.session_lists, status, query
+        )

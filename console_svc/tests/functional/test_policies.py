@@ -112,6 +112,7 @@ EXPECTED = {
     'console_svc:sessions:index': _everybody(
         success=200, member=200, reader=200
     ),
+    'console_svc:sessions:index:all': _admins(),
     'console_svc:sessions:delete': _everybody(
         success=204, member=204, reader=403
     ),
@@ -253,7 +254,18 @@ class PolicyTest(testtools.TestCase):
                 }
             ],
             'console_svc:sessions:index': lambda: [
-                {'method': 'GET', 'path': f'{SERVER}/console-sessions'}
+                {'method': 'GET', 'path': f'{SERVER}/console-sessions'},
+                {
+                    'method': 'GET',
+                    'path': f'{SERVER}/console-sessions?status=ended',
+                },
+            ],
+            'console_svc:sessions:index:all': lambda: [
+                {'method': 'GET', 'path': '/v2.1/console-sessions'},
+                {
+                    'method': 'GET',
+                    'path': '/v2.1/console-sessions?status=ended',
+                },
             ],
             'console_svc:sessions:delete': lambda: [
                 {

@@ -149,8 +149,8 @@ class Racer:
                     self._context, token, None
                 )
                 names.add(session.id)
-            kept = self._services.sessions.keep_proxy(proxy_id, [*names])
-            last = self._services.sessions.keep_proxy(proxy_id, [])
+            kept = self._services.keep_alives.keep_proxy(proxy_id, [*names])
+            last = self._services.keep_alives.keep_proxy(proxy_id, [])
             # Those that have ended before were not kept.
             named = kept.kept.keys() | {*last.ended}
             if len(named) != last.count + len(last.ended):

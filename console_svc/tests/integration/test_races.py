@@ -18,7 +18,12 @@ from console_svc import conf as configuration
 from console_svc.context import RequestContext, admin_context
 from console_svc.db import migration, tables
 from console_svc.db.database import Database
-from console_svc.objects import Server
+from console_svc.endings import (
+    SessionQuery,
+)
+from console_svc.objects import (
+    Server,
+)
 from console_svc.services import Services
 from console_svc.tests import fixtures
 from console_svc.tests.functional.db.base import OnDatabase, OnSQLite
@@ -51,6 +56,10 @@ def end(started: list[subprocess.Popen[str]]) -> None:
     """Close the input of the processes, which ends them."""
     for racer in started:
         racer.communicate()
+
+
+def _of(server: Server) -> SessionQuery:
+    return SessionQuery(server_id=server.id, limit=1000)
 
 
 class Races(OnDatabase):
@@ -283,7 +292,7 @@ class Races(OnDatabase):
             self.assertLessEqual(
                 outcomes.keys(), {'done', 'TokenUsedUp', 'SessionNotFound'}
             )
-            (session,) = services.sessions.list(server)
+            (session,) = services.session_lists.live(_of(server))
             self.assertNotEqual(session_id, session.id)
 
     def test_no_session_is_resumed_after_a_revocation(self) -> None:
@@ -300,7 +309,7 @@ class Races(OnDatabase):
             self.assertLessEqual(
                 outcomes.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
             )
-            self.assertEqual([], services.sessions.list(server))
+            self.assertEqual([], services.session_lists.live(_of(server)))
 
     def test_the_limit_of_sessions_is_not_exceeded(self) -> None:
         configured = self.configuration(max_sessions_per_server=2)

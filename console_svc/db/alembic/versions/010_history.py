@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column('mode', sa.String(16), nullable=False),
         sa.Column('client_address', sa.String(45), nullable=True),
         sa.Column('created_at', sa.BigInteger, nullable=False),
+        sa.Column('expires', sa.BigInteger, nullable=True),
         sa.Column('ended_at', sa.BigInteger, nullable=False),
         sa.Column('end_reason', sa.String(32), nullable=False),
         sa.Column('ended_by', sa.String(255), nullable=True),

@@ -13,12 +13,15 @@ import fixtures as fixtures_
 import sqlalchemy as sa
 
 from console_svc.db import tables
+from console_svc.endings import (
+    Ending,
+    EndReason,
+    SessionQuery,
+)
 from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
-    Ending,
-    EndReason,
     NativeConsole,
 )
 from console_svc.tests import fixtures
@@ -102,7 +105,8 @@ class Queries(OnDatabase):
         self, server_id: str = 'server', now: int = NOW
     ) -> Sequence[str]:
         """Return the ids of a server's sessions."""
-        return ids(self.database.sessions.list(server_id, now))
+        query = SessionQuery(server_id=server_id, limit=1000)
+        return ids(self.database.session_lists.live(query, now))
 
     def hashes(self) -> Sequence[str]:
         """Return the hashes of all tokens, sorted."""

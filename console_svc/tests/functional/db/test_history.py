@@ -10,11 +10,10 @@ import testtools
 
 from console_svc import exception
 from console_svc.db import tables
-from console_svc.objects import (
+from console_svc.endings import (
     EndedSession,
     Ending,
     EndReason,
-    SessionMode,
     SessionQuery,
     SessionReport,
 )
@@ -41,12 +40,12 @@ class History(Queries):
         )
 
     def ended_ids(self, **query: Any) -> str:
-        return ''.join(it.id for it in self.ended(**query))
+        return ''.join(it.session.id for it in self.ended(**query))
 
     def reasons(self) -> dict[str, tuple[EndReason, int, str | None]]:
         """Return why and when each session has ended, and who has ended it."""
         return {
-            it.id: (it.end_reason, it.ended_at, it.ended_by)
+            it.session.id: (it.ending.reason, it.ending.at, it.ending.by)
             for it in self.ended()
         }
 
@@ -72,19 +71,8 @@ class History(Queries):
         self.assertEqual(
             [
                 EndedSession(
-                    id='a',
-                    server_id='server',
-                    project_id='demo',
-                    user_id='joe',
-                    console_type='novnc',
-                    mode=SessionMode.CONTROL,
-                    client_address='198.51.100.7',
-                    created_at=NOW,
-                    ended_at=NOW + 5,
-                    end_reason=EndReason.IDLE,
-                    ended_by=None,
-                    received=2**40,
-                    sent=2**41,
+                    session('a', token_hash='', client_address='198.51.100.7'),
+                    Ending(EndReason.IDLE, NOW + 5, None, 2**40, 2**41),
                 )
             ],
             self.ended(),
@@ -207,10 +195,13 @@ class History(Queries):
             )
         self.assertEqual(
             {'a': (3, 4), 'b': (3, 4), 'c': (0, 0)},
-            {it.id: (it.received, it.sent) for it in self.ended()},
+            {
+                it.session.id: (it.ending.received, it.ending.sent)
+                for it in self.ended()
+            },
         )
         for it in self.ended():
-            self.assertEqual(EndReason.ENDED, it.end_reason)
+            self.assertEqual(EndReason.ENDED, it.ending.reason)
 
     def test_channels_of_a_page_are_one_session(self) -> None:
         self.create_token('other')
@@ -234,9 +225,12 @@ class History(Queries):
         self.closed.add_all([*'bcdef'], NOW + 4, NOW + 20, reports)
         self.assertEqual(
             {'a': (4, 40), 'e': (1, 10), 'f': (1, 10)},
-            {it.id: (it.received, it.sent) for it in self.ended()},
+            {
+                it.session.id: (it.ending.received, it.ending.sent)
+                for it in self.ended()
+            },
         )
-        self.assertEqual(NOW + 4, self.ended()[-1].ended_at)
+        self.assertEqual(NOW + 4, self.ended()[-1].ending.at)
         # The page is loaded again: it may be one use of the token, but it is
         # another session.
         self.open_session(

@@ -45,11 +45,10 @@ class Limits(Queries):
             )
         }
         opened = session(session_id, **values)
-        return ids(
-            self.database.sessions.open(
-                opened, opened.created_at + 30, limits=limits, **options
-            )
+        ended = self.database.sessions.open(
+            opened, opened.created_at + 30, limits=limits, **options
         )
+        return [it.id for sessions in ended.values() for it in sessions]
 
     def check_full(
         self,

@@ -9,7 +9,8 @@ import testtools
 
 from console_svc import exception
 from console_svc.db import tables
-from console_svc.objects import ConsoleSession, EndReason, SessionMode
+from console_svc.endings import EndReason, SessionQuery
+from console_svc.objects import ConsoleSession, SessionMode
 from console_svc.tests.functional.db.base import (
     ENDING,
     NOW,
@@ -49,7 +50,9 @@ class Modes(Queries):
         """The mode and the enforced one of each session of the server."""
         return {
             it.id: (it.mode, it.enforced_mode)
-            for it in self.database.sessions.list('server', NOW)
+            for it in self.database.session_lists.live(
+                SessionQuery(server_id='server', limit=1000), NOW
+            )
         }
 
     def test_process_learns_a_change_until_it_confirms_it(self) -> None:

@@ -10,7 +10,12 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc.db import tables
-from console_svc.objects import LogInAttempt, SessionLimits
+from console_svc.endings import (
+    EndReason,
+    SessionQuery,
+    SessionReport,
+)
+from console_svc.objects import LogInAttempt, SessionLimits, SessionMode
 from console_svc.tests.functional.db.base import (
     ENDING,
     NOW,
@@ -87,6 +92,27 @@ class Plans(Queries):
                     'alive_until': time,
                     # The later ones live with a process.
                     'proxy_id': name if time >= NOW + 2500 else None,
+                }
+                for server, name, time in names
+            ],
+        )
+        self.insert(
+            tables.ended_sessions,
+            [
+                {
+                    'session_id': name,
+                    'main_id': name,
+                    'server_id': server,
+                    'project_id': server.replace('server', 'project'),
+                    'user_id': server.replace('server', 'user'),
+                    'console_type': 'spice-html5'
+                    if server == 'server-500'
+                    else 'novnc',
+                    'mode': 'control',
+                    'ended_at': time,
+                    'end_reason': 'closed',
+                    'received': 1,
+                    'sent': 2,
                 }
                 for server, name, time in names
             ],
@@ -213,9 +239,10 @@ class Plans(Queries):
 
     def test_session_queries_use_the_intended_indexes(self) -> None:
         queries = self.database.sessions
+        of_server = SessionQuery(server_id='server-7', limit=9)
         self.check(
             'sessions of a server',
-            lambda: queries.list('server-7', NOW),
+            lambda: self.database.session_lists.live(of_server, NOW),
             ['ix_console_sessions_server_id'],
         )
         self.check(
@@ -328,6 +355,115 @@ class Plans(Queries):
             ['ix_console_sessions_alive_until', 'pk_console_sessions'],
         )
 
+    def test_queries_of_the_history_use_the_intended_indexes(self) -> None:
+        lists = self.database.session_lists
+        index = 'ix_ended_sessions_{}ended_at_id'
+        for parameters, name in (
+            ({'server_id': 'server-7'}, 'server_id_'),
+            ({'project_id': 'project-7'}, 'project_id_'),
+            ({'user_id': 'user-7'}, 'user_id_'),
+            ({}, ''),
+            ({'since': NOW + 4000, 'before': NOW + 4500}, ''),
+            ({'server_id': 'server-500'}, 'server_id_'),
+        ):
+            query = SessionQuery(**{'limit': 100, **parameters})
+            (first, *_) = lists.ended(query)
+            totals = []
+            if parameters.get('server_id') == 'server-500':
+                totals = ['ix_ended_sessions_main_id']
+            self.check(
+                f'the history with {parameters}',
+                lambda query=query: lists.ended(query),
+                [index.format(name), *totals],
+            )
+            self.check(
+                f'a further page of the history with {parameters}',
+                lambda query=query, first=first: lists.ended(
+                    dataclasses.replace(query, marker=first.session.id)
+                ),
+                ['ix_ended_sessions_main_id', index.format(name), *totals],
+            )
+        self.database.proxies.keep(
+            'process', ['server-508-4'], NOW, NOW + 9, NOW + 9
+        )
+        self.database.sessions.end('server-508-4', ENDING)
+        report = SessionReport(EndReason.CLIENT_CLOSED, 1, 2)
+        self.check(
+            'what a proxy reports of a session that has ended',
+            lambda: self.database.closed_sessions.add_all(
+                ['server-508-4'], NOW, reports={'server-508-4': report}
+            ),
+            [
+                'uq_console_sessions_session_id',
+                'ix_ended_sessions_main_id',
+                'pk_console_sessions',
+            ],
+        )
+        self.check(
+            'the purge of the history',
+            lambda: self.database.history.purge(NOW + 50, 1000),
+            [index.format(''), 'pk_ended_sessions'],
+        )
+
+    def test_queries_of_modes_use_the_intended_indexes(self) -> None:
+        of_process = 'ix_console_sessions_proxy_id_expires'
+        of_token = 'ix_console_sessions_token_hash'
+        modes, name = self.database.modes, 'server-7-3'
+        found = self.database.sessions.get(name)
+        proxy_id = 'server-507-4'
+
+        def keep(**confirmed: SessionMode) -> None:
+            self.database.proxies.keep(
+                proxy_id, [], NOW, NOW + 9, NOW + 9, confirmed
+            )
+
+        self.database.proxies.keep(proxy_id, [name], NOW, NOW + 9, NOW + 9)
+        self.check(
+            'changing the mode of a session',
+            lambda: modes.change(found, SessionMode.VIEW, NOW),
+            [
+                'uq_console_sessions_session_id',
+                'pk_console_sessions',
+                'pk_console_proxies',
+            ],
+        )
+        self.check('a keep-alive that finds a change', keep, [of_process] * 2)
+        self.check(
+            'a keep-alive that confirms a change',
+            lambda: keep(**{name: SessionMode.VIEW}),
+            [
+                of_process,
+                'uq_console_sessions_session_id',
+                of_process,
+                'pk_console_proxies',
+            ],
+        )
+        self.check(
+            'changing the mode of the channels of a page',
+            lambda: modes.change_channels(found, SessionMode.CONTROL, NOW),
+            [
+                'uq_console_auth_tokens_token_hash',
+                of_token,
+                'pk_console_sessions',
+                'pk_console_proxies',
+            ],
+        )
+        self.check(
+            'a take-over',
+            lambda: self.open_session(
+                'taken',
+                token_hash='server-7-3',
+                server_id='server-7',
+                takes_over=('novnc',),
+            ),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_console_sessions_server_id',
+                # One of those has a process, and the others have not.
+                *['pk_console_sessions'] * 2,
+            ],
+        )
+
     def test_queries_of_proxies_use_the_intended_indexes(self) -> None:
         queries = self.database.proxies
         of_process = 'ix_console_sessions_proxy_id_expires'
@@ -343,7 +479,7 @@ class Plans(Queries):
             lambda: keep('server-7-3', 'server-7-4'),
             [
                 of_process,
-                *['uq_console_sessions_session_id'] * 2,
+                *['uq_console_sessions_session_id'] * 3,
                 of_process,
                 of_process,
             ],

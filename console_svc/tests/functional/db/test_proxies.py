@@ -11,7 +11,7 @@ import testtools
 
 from console_svc import exception
 from console_svc.db import proxies, tables
-from console_svc.objects import KeptProxy
+from console_svc.endings import KeptProxy
 from console_svc.tests.functional.db.base import (
     ENDING,
     NOW,

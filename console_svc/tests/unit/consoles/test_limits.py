@@ -6,6 +6,7 @@ import fixtures as fixtures_
 import testtools
 
 from console_svc import exception, over_limit
+from console_svc.endings import SessionQuery
 from console_svc.objects import SESSIONS, UNUSED_TOKENS, ConsoleSession
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes
@@ -127,7 +128,10 @@ class LimitsTest(LimitsTestCase):
             self.check_refused(over_limit.OverLimit, token)
             second, _ = self.open(token, secret)
             self.assertEqual(
-                [second], self.services.sessions.list(self.driver.server)
+                [second],
+                self.services.session_lists.live(
+                    SessionQuery(server_id=self.driver.server.id, limit=1000)
+                ),
             )
 
 
@@ -142,7 +146,7 @@ class SessionTimeTest(LimitsTestCase):
             session, _ = self.open(self.issue())
             self.assertEqual(START + expected, session.expires)
             self.now += expected - 1
-            keep = self.services.sessions.keep
+            keep = self.services.keep_alives.keep
             self.assertEqual({session.id: session.expires}, keep([session.id]))
             self.now += 1
             self.assertEqual({}, keep([session.id]))
@@ -162,8 +166,8 @@ class SessionTimeTest(LimitsTestCase):
                     [START + TIME],
                     [
                         it.expires
-                        for it in self.services.sessions.list(
-                            self.driver.server
+                        for it in self.services.session_lists.live(
+                            SessionQuery(server_id=fixtures.SERVER, limit=9)
                         )
                     ],
                 )

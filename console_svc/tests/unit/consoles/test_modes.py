@@ -13,7 +13,8 @@ from console_svc import exception
 from console_svc.consoles.new_sessions import TakeoverRefused
 from console_svc.consoles.terms import NotViewable, Terms
 from console_svc.context import RequestContext
-from console_svc.objects import ConsoleSession, EndReason, SessionMode
+from console_svc.endings import EndReason, SessionQuery
+from console_svc.objects import ConsoleSession, SessionMode
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes
 from console_svc.tests.unit.consoles.fakes import RecordingDriver
@@ -74,7 +75,12 @@ class Case(testtools.TestCase):
         )
 
     def ids(self) -> list[str]:
-        return [it.id for it in self.services.sessions.list(self.server)]
+        return [
+            it.id
+            for it in self.services.session_lists.live(
+                SessionQuery(server_id=self.server.id, limit=1000)
+            )
+        ]
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The audit events of a type, the oldest first."""
@@ -188,10 +194,10 @@ class TakeOverTest(Case):
         self.service(allow_takeover=True)
         holder = self.open()
         watcher = self.open(mode=VIEW)
-        self.services.sessions.keep_proxy(PROXY, [holder.id, watcher.id])
+        self.services.keep_alives.keep_proxy(PROXY, [holder.id, watcher.id])
         taker = self.open('eve', takes_over=True)
         self.assertEqual([watcher.id, taker.id], self.ids())
-        kept = self.services.sessions.keep_proxy(PROXY, [])
+        kept = self.services.keep_alives.keep_proxy(PROXY, [])
         self.assertEqual(
             {holder.id: (EndReason.TAKEN_OVER, 'eve')}, kept.reasons
         )

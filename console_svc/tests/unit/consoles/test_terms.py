@@ -7,6 +7,7 @@ import testtools
 from console_svc import exception
 from console_svc.consoles import terms
 from console_svc.consoles.terms import Terms
+from console_svc.endings import SessionQuery
 from console_svc.objects import ConsoleAuthToken, ConsoleType, SessionMode
 from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles import fakes
@@ -192,7 +193,9 @@ class TokenTest(testtools.TestCase):
         for mode in SessionMode:
             token, _ = self.issue(mode=mode)
             self.open(token)
-            (session,) = self.services.sessions.list(self.driver.server)
+            (session,) = self.services.session_lists.live(
+                SessionQuery(server_id=self.driver.server.id, limit=1000)
+            )
             self.assertEqual(mode, session.mode)
             self.assertEqual(mode, session.enforced_mode)
             self.services.tokens.revoke(CONTEXT, token)

@@ -106,6 +106,7 @@ CREATE TABLE ended_sessions (
     mode VARCHAR(16) NOT NULL,
     client_address VARCHAR(45),
     created_at BIGINT NOT NULL,
+    expires BIGINT,
     ended_at BIGINT NOT NULL,
     end_reason VARCHAR(32) NOT NULL,
     ended_by VARCHAR(255),

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Take-overs: a new session ends those that control the same console."""
+"""Sessions that end because another one of their server is opened."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from console_svc.db.session_rows import IS_OPEN, end_sessions, is_alive
-from console_svc.db.tables import console_sessions
-from console_svc.objects import (
-    ConsoleSession,
-    Ending,
-    EndReason,
-    SessionMode,
+from console_svc import exception
+from console_svc.db.session_rows import (
+    IS_OPEN,
+    end_rows,
+    end_sessions,
+    is_alive,
 )
+from console_svc.db.tables import console_sessions
+from console_svc.endings import Ending, EndReason
+from console_svc.objects import ConsoleSession, SessionMode
 
 
 def take_over(
@@ -51,3 +53,34 @@ def take_over(
         )
     ending = Ending(EndReason.TAKEN_OVER, session.created_at, session.user_id)
     return end_sessions(connection, holders.order_by(columns.id), ending)
+
+
+def make_room(
+    connection: sa.Connection,
+    session: ConsoleSession,
+    max_sessions: int,
+    replace: bool,
+) -> Sequence[ConsoleSession]:
+    """Make sure that a server has room for one more session.
+
+    The transaction must have locked the server.
+
+    :returns: the sessions that this has ended
+    """
+    # A repeated request must not end the session that the first has opened.
+    columns = console_sessions.c
+    current = (
+        sa.select(console_sessions)
+        .where(
+            columns.server_id == session.server_id,
+            columns.session_id != session.id,
+            is_alive(session.created_at),
+        )
+        .order_by(columns.id)
+    )
+    rows = connection.execute(current).mappings().all()
+    surplus = rows[: max(0, len(rows) - max_sessions + 1)]
+    if surplus and not replace:
+        raise exception.TooManySessions(server_id=session.server_id)
+    ending = Ending(EndReason.REPLACED, session.created_at, session.user_id)
+    return end_rows(connection, surplus, ending)

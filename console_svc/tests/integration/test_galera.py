@@ -184,6 +184,41 @@ class GaleraTest(testtools.TestCase):
         # Without conflicts, the test would show nothing.
         self.assertGreater(self.conflicts(), before)
 
+    def test_limits_of_sessions_hold_on_all_nodes(self) -> None:
+        for limit, status in (
+            ('max_sessions_per_server', 409),
+            ('max_sessions_per_user', 403),
+        ):
+            self.check_limit(limit, status)
+
+    def check_limit(self, limit: str, status: int) -> None:
+        """Check that three hosts race for two places, and get them.
+
+        :param status: of a refusal
+        """
+        hosts = [
+            self.service(self.cluster.url(node.port), **{limit: 2})
+            for node in self.cluster.nodes
+        ]
+        before = self.conflicts()
+        for _ in range(10):
+            tokens = [token_in(self.issue(hosts[0])) for _ in range(6)]
+            answers = self.concurrently(
+                lambda host=host, token=token: self.open(host, token)
+                for host, token in zip(hosts * 2, tokens, strict=True)
+            )
+            statuses = Counter(it.status_code for it in answers)
+            self.assertEqual({201: 2, status: 4}, statuses)
+            for answer in answers:
+                if answer.status_code == 201:
+                    session_id = answer.json()['session']['id']
+                    hosts[0].request(
+                        'DELETE',
+                        f'/v2.1/console-sessions/{session_id}',
+                        fixtures.SERVICE,
+                    )
+        self.assertGreater(self.conflicts(), before)
+
     def test_no_write_is_lost_when_a_node_fails_and_rejoins(self) -> None:
         hosts = [self.service(self.cluster.url()) for _ in range(2)]
         events: list[Event] = []

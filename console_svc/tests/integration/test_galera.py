@@ -3,6 +3,7 @@
 """Several API hosts with a Galera cluster of three nodes."""
 
 import dataclasses
+import pathlib
 import threading
 import time
 import uuid
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterable
 from concurrent import futures
 from typing import Any, ClassVar
 
+import fixtures as fixtures_
 import requests
 import testtools
 
+from console_svc.consoles import vault
 from console_svc.consoles.tokens import hash_of
 from console_svc.tests import fixtures
 from console_svc.tests.integration.galera import DATABASE, Galera
@@ -61,6 +64,13 @@ class GaleraTest(testtools.TestCase):
         cls.cluster.setUp()
         cls.addClassCleanup(cls.cluster.cleanUp)
 
+    def setUp(self) -> None:
+        super().setUp()
+        # All API hosts have the same keys.
+        folder = self.useFixture(fixtures_.TempDir()).path
+        self.key_file = pathlib.Path(folder) / 'console-keys'
+        vault.create_key_file(self.key_file)
+
     def service(self, url: str, **consoleauth: object) -> Service:
         """Start an API host.
 
@@ -69,6 +79,7 @@ class GaleraTest(testtools.TestCase):
         service = self.useFixture(
             Service(
                 consoleauth=consoleauth,
+                consoles={'key_file': self.key_file},
                 # SELECT, UPDATE and DELETE wait for the commits of all nodes.
                 database={'connection': url, 'mysql_wsrep_sync_wait': 3},
             )

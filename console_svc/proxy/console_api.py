@@ -18,7 +18,7 @@ from console_svc.proxy.api_answers import (
     OpenedSession,
     Response,
 )
-from console_svc.proxy.closer import SESSIONS, Closer
+from console_svc.proxy.closer import SESSIONS, Close, Closer
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
@@ -167,9 +167,16 @@ class ConsoleApi:
             return None
         return api_answers.kept_process(response)
 
-    async def close(self, session_id: str) -> None:
-        """Close a session at the API. If the request fails, it lapses."""
-        await asyncio.shield(self._start(self._close(session_id)))
+    async def close(self, close: Close) -> None:
+        """Close a session at the API.
+
+        While the API is unavailable, :meth:`repeat_closes` does it later.
+        """
+        await asyncio.shield(self._start(self._close(close)))
+
+    async def repeat_closes(self) -> None:
+        """Close the sessions for which the API was unavailable."""
+        await self._closer.repeat()
 
     async def stop(self) -> None:
         """Wait until all requests are done, and close the connections."""
@@ -226,13 +233,14 @@ class ConsoleApi:
             raise response.unexpected
         return response
 
-    async def _close(self, session_id: str) -> None:
+    async def _close(self, close: Close) -> None:
         try:
-            await self._closer.close(session_id)
+            await self._closer.close(close)
         except ApiUnavailable as error:
             LOG.warning(
-                'Session %s cannot be closed at the API, and will lapse: %s',
-                session_id,
+                'Session %s cannot be closed at the API now. The request will '
+                'be repeated: %s',
+                close.id,
                 error,
             )
 
@@ -242,7 +250,7 @@ class ConsoleApi:
 
     async def _close_abandoned(self, session_id: str) -> None:
         try:
-            await self._close(session_id)
+            await self._close(Close(session_id, 'error'))
         except Exception:
             LOG.exception(
                 'Session %s cannot be closed at the API, and will lapse',

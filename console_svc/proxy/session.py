@@ -5,7 +5,7 @@
 import asyncio
 import contextlib
 import time
-from typing import Final
+from typing import Any, Final
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import Ended
@@ -25,6 +25,8 @@ class Session:
         '_counted',
         'deadline',
         'ended',
+        'further_received',
+        'further_sent',
         'moved_at',
         'opened',
         'received',
@@ -37,8 +39,11 @@ class Session:
         self.deadline = opened.deadline
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
-        #: Has an exception, the reason, once the session must end.
-        self.ended: asyncio.Future[None] = (
+        #: Those of further connections that are closed.
+        self.further_received = self.further_sent = 0
+        #: Has an exception, the reason, once the session must end; or whether
+        #: it was the client that has closed the connection.
+        self.ended: asyncio.Future[bool] = (
             asyncio.get_running_loop().create_future()
         )
         #: Monotonic time at which bytes were last seen to move.
@@ -89,6 +94,8 @@ class Session:
         for error in sorted(errors, key=lambda it: not isinstance(it, Ended)):
             if not isinstance(error, OSError):
                 raise error
+        # OSError: a connection was reset, which is nearly always a client's.
+        self.ended.set_result(outcomes[1] is not None)
         if outcomes[0] is None:
             # The client has closed.
             await server.finish()
@@ -118,11 +125,11 @@ class Session:
                     pass
 
 
-async def _first_of(*futures: asyncio.Future[None]) -> None:
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
     """Wait until one is done. asyncio.wait() would take more memory."""
     first = asyncio.get_running_loop().create_future()
 
-    def done(_: asyncio.Future[None]) -> None:
+    def done(_: asyncio.Future[Any]) -> None:
         if not first.done():
             first.set_result(None)
 

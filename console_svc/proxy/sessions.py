@@ -10,13 +10,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from oslo_config import cfg
 
+from console_svc.proxy import end_reasons
 from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.closer import Close
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Disconnected,
+    Expired,
     GoingDown,
+    Idle,
     Refused,
     TryAgainLater,
 )
@@ -78,15 +82,21 @@ class Sessions:
         self._sessions[session.opened.id] = session
         self._keep_alives.opened(session.opened.id)
         self._metrics.opened(session.opened.console_type)
+        reason = 'error'
         try:
             yield session
+            reason = end_reasons.of_relay(session.ended)
+        except BaseException as error:
+            reason = end_reasons.of_error(error)
+            raise
         finally:
+            close = self._end_of(session, reason)
             del self._sessions[session.opened.id]
             self._keep_alives.closed(session.opened.id)
             self._joined.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
-            closing = asyncio.create_task(self._close(session.opened.id))
+            closing = asyncio.create_task(self._close(close))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
@@ -106,6 +116,9 @@ class Sessions:
         finally:
             self._joined.remove(session)
             self._count(session, time.monotonic())
+            if first := self._sessions.get(session.opened.id):
+                first.further_received += session.received
+                first.further_sent += session.sent
 
     async def _open(
         self, opening: Callable[[], Awaitable[OpenedSession]]
@@ -124,13 +137,26 @@ class Sessions:
             session.end(GoingDown())
         return session
 
-    async def _close(self, session_id: str) -> None:
+    def _end_of(self, session: Session, reason: str) -> Close:
+        """What the API gets of a session that has ended.
+
+        The bytes are those of all its connections in this process.
+        """
+        connections = self._joined.of(session.opened.id)
+        return Close(
+            session.opened.id,
+            reason,
+            session.further_received + sum(it.received for it in connections),
+            session.further_sent + sum(it.sent for it in connections),
+        )
+
+    async def _close(self, close: Close) -> None:
         try:
-            await self._api.close(session_id)
+            await self._api.close(close)
         except Exception:
             LOG.exception(
                 'Session %s cannot be closed at the API, and will lapse',
-                session_id,
+                close.id,
             )
             self._metrics.unexpected('close')
 
@@ -158,6 +184,7 @@ class Sessions:
         self._metrics.tasks(len(asyncio.all_tasks()))
         try:
             await self._keep_alives.send()
+            await self._api.repeat_closes()
             for session_id in await self._joined.check_others():
                 self._end(session_id)
         except ApiUnavailable as error:
@@ -191,6 +218,6 @@ class Sessions:
         """End a session that has expired, or was idle for too long."""
         idle = self._options.idle_timeout
         if session.deadline is not None and now >= session.deadline:
-            session.end(Refused('The session has expired.'))
+            session.end(Expired())
         elif idle and now - session.moved_at >= idle:
-            session.end(Refused('The session was idle for too long.'))
+            session.end(Idle())

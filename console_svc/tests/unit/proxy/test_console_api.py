@@ -36,7 +36,7 @@ class ConsoleApiTest(ApiTest):
         super().setUp()
 
     def respond(self, method: str, path: str) -> Answer:
-        if method == 'DELETE' or path.startswith('/v3'):
+        if self.is_close(method) or path.startswith('/v3'):
             return super().respond(method, path)
         return self.answer
 

@@ -7,6 +7,7 @@ import testtools
 from websockets.frames import CloseCode
 
 from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.closer import Close
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import Ended
 from console_svc.proxy.monitoring import Metrics
@@ -84,6 +85,6 @@ class DrainTest(testtools.TestCase):
             ending = (await asyncio.gather(served, return_exceptions=True))[0]
             self.assertEqual(CloseCode.GOING_AWAY, ending.code)
             await sessions.closed()
-            api.close.assert_awaited_once_with(OPENED.id)
+            api.close.assert_awaited_once_with(Close(OPENED.id, 'drained'))
 
         asyncio.run(run())

@@ -2,10 +2,8 @@
 
 """Sessions before they are stored."""
 
-import contextlib
 import http
 import uuid
-from collections.abc import Mapping
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -27,6 +25,15 @@ class TakeoverRefused(exception.ConsoleSvcError):
 
     status = http.HTTPStatus.CONFLICT
     message = '{reason}'
+
+
+def can_take_over(conf: cfg.ConfigOpts, grant: Grant) -> bool:
+    """Whether a session of a grant can take the console over."""
+    try:
+        check_take_over(conf, grant)
+    except TakeoverRefused:
+        return False
+    return True
 
 
 def check_id(session_id: str) -> None:
@@ -116,32 +123,6 @@ def alive_until(conf: cfg.ConfigOpts, session: ConsoleSession) -> int:
     """When a new session lapses: at its expiry at the latest."""
     until = session.created_at + int(conf.consoleauth.session_lapse)
     return min(until, session.expires or until)
-
-
-class ConsoleTaken(exception.TooManySessions):
-    """The server has as many console sessions as it may.
-
-    With the member ``takeover`` of the fault, the client can repeat the
-    request to take the console over.
-    """
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return {'takeover': 'allowed'}
-
-
-def refusal(
-    conf: cfg.ConfigOpts, grant: Grant, error: exception.ConsoleSvcError
-) -> exception.ConsoleSvcError:
-    """The error for a client whose session is refused for another one.
-
-    :param error: without what the client can do about it
-    """
-    if isinstance(error, exception.TooManySessions):
-        with contextlib.suppress(TakeoverRefused):
-            check_take_over(conf, grant)
-            return ConsoleTaken(server_id=grant.server_id)
-    return error
 
 
 def find_opened(

@@ -180,14 +180,17 @@ class ConsoleSessions:
                     raise
                 return opened
         except exception.ConsoleSvcError as error:
-            refusal = new_sessions.refusal(self._conf, grant, error)
+            if isinstance(
+                error, exception.TooManySessions
+            ) and new_sessions.can_take_over(self._conf, grant):
+                error.details = {'takeover': 'allowed'}
             self._audit.refusal(
                 context,
                 audit.OPEN,
-                refusal,
+                error,
                 **audit.target_of(grant, client_address),
             )
-            raise refusal from None
+            raise
         if new_sessions.is_channel(session):
             # It has the mode of the page's other channels.
             session = self._database.sessions.get(session.id) or session

@@ -19,19 +19,13 @@ class ConsoleSvcError(Exception):
 
     status = http.HTTPStatus.INTERNAL_SERVER_ERROR
     message = 'The request could not be served.'
+    #: Headers of the response.
+    headers: Mapping[str, str] = {}
+    #: Fields of the fault besides code and message.
+    details: Mapping[str, str] = {}
 
     def __init__(self, **fields: object) -> None:
         super().__init__(self.message.format(**fields))
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers of the response."""
-        return {}
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        """Fields of the fault besides code and message."""
-        return {}
 
 
 class BadRequest(ConsoleSvcError):
@@ -79,10 +73,9 @@ class NotAuthenticated(ConsoleSvcError):
 
     status = http.HTTPStatus.UNAUTHORIZED
     message = 'The request you have made requires authentication.'
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {'WWW-Authenticate': 'noauth2 realm="console-svc"'}
+    headers: Mapping[str, str] = {
+        'WWW-Authenticate': 'noauth2 realm="console-svc"'
+    }
 
 
 class ConsoleTypeNotAccessible(ConsoleSvcError):
@@ -144,11 +137,7 @@ class MethodNotAllowed(ConsoleSvcError):
 
     def __init__(self, method: str, allowed: str) -> None:
         super().__init__(method=method)
-        self._allowed = allowed
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {'Allow': self._allowed}
+        self.headers = {'Allow': allowed}
 
 
 class TokenUsedUp(ConsoleSvcError):
@@ -165,7 +154,11 @@ class ConsoleUsedUp(TokenUsedUp):
 
 
 class TooManySessions(ConsoleSvcError):
-    """The server has as many console sessions as it may."""
+    """The server has as many console sessions as it may.
+
+    With the member ``takeover`` of the fault, the request may be repeated to
+    take the console over.
+    """
 
     status = http.HTTPStatus.CONFLICT
     message = 'Instance {server_id} has too many console sessions'
@@ -198,11 +191,7 @@ class AuthenticationFailed(ConsoleSvcError):
 
     def __init__(self, delay: int) -> None:
         super().__init__()
-        self._delay = delay
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {'Retry-After': str(self._delay)}
+        self.headers = {'Retry-After': str(delay)}
 
 
 class ConsoleLocked(AuthenticationFailed):
@@ -224,11 +213,7 @@ class UnsupportedVersion(ConsoleSvcError):
     def __init__(self, version: str, minimum: str, maximum: str) -> None:
         super().__init__(version=version, minimum=minimum, maximum=maximum)
         self.version = version
-        self._range = {'min_version': minimum, 'max_version': maximum}
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return self._range
+        self.details = {'min_version': minimum, 'max_version': maximum}
 
 
 class ServerNotReady(ConsoleSvcError):

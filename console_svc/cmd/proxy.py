@@ -76,8 +76,8 @@ def _run(conf: cfg.ConfigOpts) -> int:
     manager.register_hooks(
         on_dead_worker=lambda *_: prometheus.drop_dead_workers()
     )
-    # Only native SPICE clients have connections in several workers.
-    shares = conf.spice.direct_enabled and conf.proxy.idle_timeout
+    # SPICE clients and pages have connections in several workers.
+    shares = conf.proxy.workers > 1 and conf.proxy.idle_timeout
     manager.add(
         worker.Worker,
         workers=conf.proxy.workers,

@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from console_svc.protocols import rfb
 from console_svc.proxy import dialing, streams
-from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.api_answers import VIEW, OpenedSession
 from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
 from console_svc.proxy.handshakes import Answers, Client, perform
 from console_svc.proxy.streams import TCPStream
@@ -214,6 +214,11 @@ class Hypervisors:
             str(cause) or 'timed out',
         )
         raise Unreachable(reason)
+
+
+def is_shared(conf: cfg.ConfigOpts, session: OpenedSession) -> bool:
+    """Whether a VNC client shares its console, whatever it says itself."""
+    return session.mode == VIEW or conf.vnc.shared_flag == 'always'
 
 
 async def connect(

@@ -71,7 +71,7 @@ class RDPServers:
                 raise
             answer = rdp.response(confirm, server.peer_certificates())
             await self._send(browser, answer)
-            yield RDPServer(server)
+            yield RDPServer(server, rdp.selects_credssp(confirm))
 
     async def _receive(self, browser: Stream) -> bytes | None:
         """The X.224 request of a browser; None: it has none."""
@@ -135,10 +135,12 @@ class RDPServer(Through):
     """An RDP server, whose PDUs are handed over one by one.
 
     :param connection: inside TLS
+    :param has_credssp: whether the log-in by CredSSP is next
     """
 
-    def __init__(self, connection: TCPStream) -> None:
+    def __init__(self, connection: TCPStream, has_credssp: bool) -> None:
         super().__init__(connection)
+        self.has_credssp = has_credssp
         self._cutter = rdp.Cutter()
 
     def received(self, data: bytes) -> None:

@@ -4,10 +4,33 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import Protocol
 
-from console_svc.proxy.api_answers import OpenedSession
-from console_svc.proxy.errors import Ended
+from console_svc.proxy.api_answers import VIEW, OpenedSession
+from console_svc.proxy.errors import Ended, Refused
 from console_svc.proxy.relaying import End, Server
+
+
+class Input(Protocol):
+    """What a client sends, before the console gets it."""
+
+    def passed(self, data: bytes) -> bytes:
+        """What the console gets of the client's next bytes.
+
+        :raises console_svc.proxy.errors.Ended: the client violates the
+            protocol
+        """
+
+    def change(self, is_view: bool) -> bytes:
+        """Begin to drop input, or end it.
+
+        :returns: what the console must get now: the release of keys
+        :raises console_svc.proxy.errors.Ended: input cannot be dropped
+        """
+
+    def take_seen(self) -> bool:
+        """Whether input has come since the last call."""
 
 
 class Session:
@@ -18,9 +41,16 @@ class Session:
 
     __slots__ = (
         '_counted',
+        '_server',
+        'active_at',
+        'activity_id',
         'deadline',
         'ended',
-        'moved_at',
+        'further_received',
+        'further_sent',
+        'input',
+        'mode',
+        'mode_changed',
         'opened',
         'received',
         'sent',
@@ -32,14 +62,26 @@ class Session:
         self.deadline = opened.deadline
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
+        #: Those of further connections that are closed.
+        self.further_received = self.further_sent = 0
         #: Has an exception, the reason, once the session must end; or whether
         #: it was the client that has closed the connection.
         self.ended: asyncio.Future[bool] = (
             asyncio.get_running_loop().create_future()
         )
-        #: Monotonic time at which bytes were last seen to move.
-        self.moved_at = time.monotonic()
+        #: Monotonic time at which input was last seen.
+        self.active_at = time.monotonic()
+        #: A UUID of what is idle as a whole: the session, or a page.
+        self.activity_id = opened.id
+        #: What the client may do; before the relay, nothing depends on it.
+        self.mode = opened.mode
+        #: Called with the new mode.
+        self.mode_changed: Callable[[str], None] = _ignore
+        #: Filters what the client sends; None: it is relayed unparsed.
+        self.input: Input | None = None
         self._counted = (0, 0)
+        # Where the relay writes what the client sends.
+        self._server: Server | None = None
 
     def end(self, ending: Ended) -> None:
         """End the session, unless it is ending already."""
@@ -53,9 +95,34 @@ class Session:
         """
         before, self._counted = self._counted, (self.received, self.sent)
         moved = (self.received - before[0], self.sent - before[1])
-        if any(moved):
-            self.moved_at = now
+        # Without a filter, the proxy does not know what is input.
+        if self.input.take_seen() if self.input else moved[0]:
+            self.active_at = now
         return moved
+
+    def set_mode(self, mode: str) -> None:
+        """Obey another mode, while the client stays connected.
+
+        Keys that the client has pressed are released, if it must only view
+        from now on.
+        """
+        if mode == self.mode:
+            return
+        self.mode = mode
+        is_view = mode == VIEW
+        try:
+            if self.input is not None:
+                release = self.input.change(is_view)
+                if release and self._server is not None:
+                    self._server.send(release)
+            elif is_view and self._server is not None:
+                raise Refused(
+                    'The session must not control the console any more.'
+                )
+        except Ended as ending:
+            self.end(ending)
+        else:
+            self.mode_changed(mode)
 
     async def relay(self, client: End, server: Server) -> None:
         """Relay bytes in both directions until either end closes.
@@ -66,6 +133,7 @@ class Session:
         :raises Exception: what relaying has raised, unless an end closed the
             connection
         """
+        self._server = server
         try:
             server.relay_to(_ToClient(self, client))
             client.relay_to(_ToServer(self, server))
@@ -95,6 +163,10 @@ class Session:
         self.ended.exception()
 
 
+def _ignore(_: str) -> None:
+    """Nothing depends on the mode."""
+
+
 class _Direction:
     """Hands the bytes of one end of a session to the other.
 
@@ -120,7 +192,12 @@ class _ToServer(_Direction):
     __slots__ = ()
 
     def received(self, data: bytes) -> None:
-        self._session.received += len(data)
+        session = self._session
+        session.received += len(data)
+        if session.input is not None:
+            data = session.input.passed(data)
+            if not data:
+                return
         self._other.send(data)
 
     def closed(self, error: Exception | None) -> None:

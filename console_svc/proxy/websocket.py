@@ -100,6 +100,12 @@ class WebSocketStream(BaseStream):
             self._protocol.send_binary(data)
             self._flush()
 
+    def send_text(self, text: str) -> None:
+        """Send a text, without waiting."""
+        if self.is_open:
+            self._protocol.send_text(text.encode())
+            self._flush()
+
     async def close(self, code: CloseCode, reason: str) -> None:
         """Close the websocket, or abort it if the browser does not read.
 

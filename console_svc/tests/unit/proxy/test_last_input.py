@@ -3,10 +3,10 @@
 """The last input of a client that has closed its connection."""
 
 import asyncio
-from typing import Any
 
 import testtools
 
+from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.relaying import Receiver
 from console_svc.proxy.session import Session
 from console_svc.proxy.streams import TCPStream
@@ -41,7 +41,9 @@ class LastInputTest(testtools.TestCase):
         run(self.check())
 
     async def check(self) -> None:
-        opened: Any = type('Opened', (), {'id': 'id', 'deadline': None})
+        opened = OpenedSession(
+            'id', 'server', 'serial', '192.0.2.1', 1, None, None
+        )
         async with pair() as (server, console):
             _, received = await asyncio.gather(
                 Session(opened).relay(ClosedClient(), server),

@@ -68,6 +68,7 @@ def add(
             {
                 **{name: row[name] for name in _COPIED},
                 'main_id': row['main_id'] or row['session_id'],
+                'is_main': row['main_id'] is None,
                 'ended_at': ending.at,
                 'end_reason': ending.reason,
                 'ended_by': ending.by,

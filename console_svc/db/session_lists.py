@@ -66,7 +66,7 @@ class SessionListQueries:
             sa.select(ended_sessions)
             .where(
                 *_filters(query, ended_sessions, columns.ended_at),
-                columns.session_id == columns.main_id,
+                columns.is_main,
             )
             .order_by(columns.ended_at.desc(), columns.id.desc())
             .limit(query.limit)

@@ -175,6 +175,9 @@ ended_sessions = sa.Table(
     sa.Column('session_id', _UUID, nullable=False),
     # As of console_sessions; its own id if that is null.
     sa.Column('main_id', _UUID, nullable=False),
+    # Whether they are the same. PostgreSQL has statistics of this column, and
+    # would sort all rows for a comparison.
+    sa.Column('is_main', sa.Boolean, nullable=False),
     sa.Column('server_id', _UUID, nullable=False),
     sa.Column('project_id', _Name, nullable=False),
     sa.Column('user_id', _Name, nullable=True),

@@ -33,6 +33,7 @@ def upgrade() -> None:
         ),
         sa.Column('session_id', sa.String(36), nullable=False),
         sa.Column('main_id', sa.String(36), nullable=False),
+        sa.Column('is_main', sa.Boolean, nullable=False),
         sa.Column('server_id', sa.String(36), nullable=False),
         sa.Column('project_id', sa.String(255), nullable=False),
         sa.Column('user_id', sa.String(255), nullable=True),

@@ -102,6 +102,7 @@ CREATE TABLE ended_sessions (
     id BIGSERIAL NOT NULL,
     session_id VARCHAR(36) NOT NULL,
     main_id VARCHAR(36) NOT NULL,
+    is_main BOOLEAN NOT NULL,
     server_id VARCHAR(36) NOT NULL,
     project_id VARCHAR(255) NOT NULL,
     user_id VARCHAR(255),

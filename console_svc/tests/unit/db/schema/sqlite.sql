@@ -99,6 +99,7 @@ CREATE TABLE ended_sessions (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     session_id VARCHAR(36) NOT NULL,
     main_id VARCHAR(36) NOT NULL,
+    is_main BOOLEAN NOT NULL,
     server_id VARCHAR(36) NOT NULL,
     project_id VARCHAR(255) NOT NULL,
     user_id VARCHAR(255),

@@ -31,8 +31,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
     ConsoleType.SPICE_HTML5: Kind('spice', can_be_viewed=True),
     ConsoleType.SPICE_DIRECT: Kind('spice', can_be_viewed=True),
     ConsoleType.SERIAL: Kind('serial', can_be_viewed=True),
-    # The console proxy relays these protocols without parsing them.
-    ConsoleType.RDP_HTML5: Kind('rdp', can_be_viewed=False),
+    ConsoleType.RDP_HTML5: Kind('rdp', can_be_viewed=True),
+    # The console proxy does not parse it.
     ConsoleType.WEBMKS: Kind('mks', can_be_viewed=False),
 }
 

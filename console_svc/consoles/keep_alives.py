@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Keep-alives: console proxies extend their sessions."""
+"""Keep-alive requests: console proxies extend their sessions."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Bodies of PUT /console-sessions: keep-alives, and closes."""
+"""Bodies of PUT /console-sessions: keep-alive requests, and closes."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -124,7 +124,7 @@ class HandOverTest(Case):
 
     def test_types_that_cannot_be_watched_stay(self) -> None:
         self.service()
-        session = self.open(console_type='rdp-html5')
+        session = self.open(console_type='webmks')
         self.assertRaises(NotViewable, self.change, session, VIEW)
         self.assertEqual(CONTROL, self.change(session, CONTROL).mode)
 

@@ -42,7 +42,7 @@ class CheckTest(testtools.TestCase):
     def test_types_that_can_be_watched(self) -> None:
         view = Terms(mode=SessionMode.VIEW)
         self.assertEqual(
-            ['novnc', 'spice-html5', 'spice-direct', 'serial'],
+            ['novnc', 'spice-html5', 'spice-direct', 'rdp-html5', 'serial'],
             [it for it in ConsoleType if self.refusal(view, it) is None],
         )
 

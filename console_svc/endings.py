@@ -121,6 +121,23 @@ class SessionQuery:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ResumedSessions:
+    """The sessions that a session which resumes another one has affected.
+
+    :param session: the session that resumes another one, as it was stored
+    :param previous_id: of the session whose place it has taken; None: it is
+        another channel beside that session
+    :param resumed: that session, unless it was closed already
+    :param replaced: those that have ended to make room
+    """
+
+    session: ConsoleSession
+    previous_id: str | None
+    resumed: Sequence[ConsoleSession]
+    replaced: Sequence[ConsoleSession]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class KeptProxy:
     """What a process of a console proxy learns from its keep-alive.
 

@@ -7,7 +7,6 @@ Times are seconds of the UTC epoch.
 
 import dataclasses
 import enum
-from collections.abc import Sequence
 from typing import Final
 
 #: The expiry of a token that never expires.
@@ -280,20 +279,3 @@ class ConsoleSession:
     mode: SessionMode = SessionMode.CONTROL
     enforced_mode: SessionMode = SessionMode.CONTROL
     deadline: int | None = dataclasses.field(default=None, compare=False)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ResumedSessions:
-    """The sessions that a session which resumes another one has affected.
-
-    :param session: the session that resumes another one, as it was stored
-    :param previous_id: of the session whose place it has taken; None: it is
-        another channel beside that session
-    :param resumed: that session, unless it was closed already
-    :param replaced: those that have ended to make room
-    """
-
-    session: ConsoleSession
-    previous_id: str | None
-    resumed: Sequence[ConsoleSession]
-    replaced: Sequence[ConsoleSession]

@@ -22,12 +22,12 @@ from console_svc.context import RequestContext
 from console_svc.db.database import Database
 from console_svc.endings import (
     EndReason,
+    ResumedSessions,
 )
 from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
-    ResumedSessions,
 )
 
 

@@ -144,7 +144,9 @@ class ConsoleAuthTokens:
             )
             raise
         token = generate(terms)
-        ttl = terms.ttl or self._conf.consoleauth.token_ttl
+        ttl = terms.ttl
+        if ttl is None:
+            ttl = self._conf.consoleauth.token_ttl
         return token, ConsoleAuthToken(
             token_hash=hash_of(token),
             server_id=server.id,

@@ -24,11 +24,10 @@ from console_svc.db.session_rows import (
 )
 from console_svc.db.sessions import insert_session
 from console_svc.db.tables import console_auth_tokens, console_sessions
-from console_svc.endings import Ending, EndReason
+from console_svc.endings import Ending, EndReason, ResumedSessions
 from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
-    ResumedSessions,
     SessionLimits,
     SessionMode,
 )

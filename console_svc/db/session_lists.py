@@ -20,6 +20,7 @@ from console_svc.endings import (
 from console_svc.objects import (
     ConsoleSession,
     ConsoleType,
+    SessionMode,
 )
 
 
@@ -159,6 +160,17 @@ def _to_ended(
         int(total['received']),
         int(total['sent']),
     )
-    # The history has no more of these.
-    missing = {'token_hash': '', 'enforced_mode': row['mode']}
-    return EndedSession(to_session({**row, **missing}), ending)
+    session = ConsoleSession(
+        id=row['session_id'],
+        # It is not stored.
+        token_hash='',
+        server_id=row['server_id'],
+        project_id=row['project_id'],
+        user_id=row['user_id'],
+        console_type=row['console_type'],
+        client_address=row['client_address'],
+        created_at=row['created_at'],
+        expires=row['expires'],
+        mode=SessionMode(row['mode']),
+    )
+    return EndedSession(session, ending)

@@ -59,6 +59,16 @@ class Client:
         url: str = document['remote_console']['url']
         return url
 
+    def send(
+        self, method: str, *segments: str, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Send a request with a body; return the document of the answer.
+
+        For the other parameters, see :meth:`get`.
+        """
+        document: dict[str, Any] = self._request(method, segments, body).json()
+        return document
+
     def post(self, *segments: str) -> None:
         """Send a POST without a body; for parameters, see :meth:`get`."""
         self._request('POST', segments)

@@ -3,15 +3,19 @@
 """The commands ``openstack console session``."""
 
 import argparse
-import datetime
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from cliff import columns
 from osc_lib.command import command
 
-from console_svc.osc.base import ConsoleCommand, ServerCommand, call_each
+from console_svc.osc.base import (
+    MODES,
+    ConsoleCommand,
+    ServerCommand,
+    Time,
+    call_each,
+)
 
 _COLUMNS = {
     'ID': 'id',
@@ -35,14 +39,6 @@ _LONG_COLUMNS = {
     'Server ID': 'instance_uuid',
 }
 _TIMES = frozenset({'created_at', 'ended_at', 'expires'})
-
-
-class _Time(columns.FormattableColumn[int]):
-    """Seconds since the epoch; in tables, a date and time."""
-
-    def human_readable(self) -> str:
-        time = datetime.datetime.fromtimestamp(self._value, datetime.UTC)
-        return f'{time:%Y-%m-%dT%H:%M:%SZ}'
 
 
 class ListConsoleSession(ConsoleCommand, command.Lister):
@@ -168,7 +164,48 @@ class EndConsoleSession(ServerCommand):
         )
 
 
+class SetConsoleSession(ServerCommand):
+    """Let clients of console sessions control a server, or only watch it.
+
+    The console proxy obeys at its next keep-alive request.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            'session',
+            metavar='<session>',
+            nargs='+',
+            help='The IDs of the sessions.',
+        )
+        parser.add_argument(
+            '--mode',
+            choices=MODES,
+            required=True,
+            help='What their clients may do: view is watching only.',
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        server = self.client.server(parsed_args.server)
+        body = {'console_session': {'mode': parsed_args.mode}}
+
+        def change(name: str) -> None:
+            self.client.send(
+                *('PUT', 'servers', server, 'console-sessions', name),
+                body=body,
+            )
+
+        call_each(
+            [
+                (f'session {name}', partial(change, name))
+                for name in parsed_args.session
+            ],
+            *('change', 'sessions', self.log),
+        )
+
+
 def _value(name: str, value: Any) -> Any:
     if name in _TIMES and value is not None:
-        return _Time(value)
+        return Time(value)
     return value

@@ -2,11 +2,9 @@
 
 """Bodies of all resources that are about console sessions."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from console_svc.api.bodies.keep_alives import (
-    BYTES,
     MODE,
     SECONDS_OR_NULL,
     seconds_left,
@@ -14,7 +12,6 @@ from console_svc.api.bodies.keep_alives import (
 from console_svc.api.bodies.schema import (
     ADDRESS,
     NEW_UUID,
-    NEXT,
     PORT,
     PORT_OR_NULL,
     TEXT,
@@ -22,16 +19,11 @@ from console_svc.api.bodies.schema import (
     TIME,
     TIME_OR_NULL,
     UUID,
-    list_of,
     one_of,
     record,
     validator,
 )
 from console_svc.api.operation import Form
-from console_svc.endings import (
-    EndedSession,
-    EndReason,
-)
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
@@ -68,7 +60,8 @@ OPEN: Final = validator(
 SET_MODE: Final = validator(record(console_session=record(mode=MODE)))
 
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
-_SESSION: Final[dict[str, Any]] = {
+#: The members that sessions have everywhere.
+SESSION: Final[dict[str, Any]] = {
     'id': UUID,
     'instance_uuid': TEXT,
     'project_id': TEXT,
@@ -83,7 +76,7 @@ OPENED: Final = (
     Form(
         record(
             session=record(
-                **_SESSION,
+                **SESSION,
                 host=TEXT,
                 port=PORT,
                 tls_port=PORT_OR_NULL,
@@ -94,23 +87,9 @@ OPENED: Final = (
         )
     ),
 )
-# What the members of the history have beside those of current sessions.
-_ENDING: Final[dict[str, Any]] = {
-    'ended_at': TIME,
-    'end_reason': one_of(*EndReason),
-    'ended_by': TEXT_OR_NULL,
-    'received': BYTES,
-    'sent': BYTES,
-}
-_CURRENT: Final = {**_SESSION, 'enforced_mode': MODE}
-_LISTED: Final = record(
-    console_sessions=list_of(
-        {**record(**_CURRENT, **_ENDING), 'required': [*_SESSION]}
-    ),
-    console_sessions_links=NEXT,
-)
-LISTED: Final = (Form({**_LISTED, 'required': ['console_sessions']}),)
-SHOWN: Final = (Form(record(console_session=record(**_CURRENT))),)
+#: The members of current sessions in lists.
+LIVE: Final[dict[str, Any]] = {**SESSION, 'enforced_mode': MODE}
+SHOWN: Final = (Form(record(console_session=record(**LIVE))),)
 
 
 def has_secret(document: Any) -> bool:
@@ -134,7 +113,7 @@ def opened(
     """
     return {
         'session': {
-            **_session(session),
+            **members(session),
             'host': info.host,
             'port': info.port,
             'tls_port': info.tls_port,
@@ -145,39 +124,18 @@ def opened(
     }
 
 
-def listed(
-    sessions: Iterable[ConsoleSession | EndedSession],
-) -> dict[str, Any]:
-    """Current sessions, or sessions of the history."""
-    return {
-        'console_sessions': [
-            _ended(it) if isinstance(it, EndedSession) else _current(it)
-            for it in sessions
-        ]
-    }
-
-
 def shown(session: ConsoleSession) -> dict[str, Any]:
-    """One current session of a server."""
-    return {'console_session': _current(session)}
+    """A current session."""
+    return {'console_session': live(session)}
 
 
-def _current(session: ConsoleSession) -> dict[str, Any]:
-    return {**_session(session), 'enforced_mode': session.enforced_mode}
+def live(session: ConsoleSession) -> dict[str, Any]:
+    """A member of a list of current sessions."""
+    return {**members(session), 'enforced_mode': session.enforced_mode}
 
 
-def _ended(ended: EndedSession) -> dict[str, Any]:
-    return {
-        **_session(ended.session),
-        'ended_at': ended.ending.at,
-        'end_reason': ended.ending.reason,
-        'ended_by': ended.ending.by,
-        'received': ended.ending.received,
-        'sent': ended.ending.sent,
-    }
-
-
-def _session(session: ConsoleSession) -> dict[str, Any]:
+def members(session: ConsoleSession) -> dict[str, Any]:
+    """The members that a session has everywhere."""
     return {
         'id': session.id,
         'instance_uuid': session.server_id,

@@ -10,7 +10,7 @@ import webob
 
 from console_svc import exception
 from console_svc.api.bodies import keep_alives, schema, session_query
-from console_svc.api.bodies import sessions as bodies
+from console_svc.api.bodies.session_lists import LISTED
 from console_svc.api.controllers import session_lists
 from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
@@ -43,7 +43,7 @@ class ProxySessionsController(Resource):
         'GET',
         'List the sessions of all servers',
         query=session_query.OF_ALL,
-        answer=bodies.LISTED,
+        answer=LISTED,
         raises=(exception.BadRequest,),
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import webob
 from console_svc import exception
 from console_svc.api.bodies import schema, session_query
 from console_svc.api.bodies import sessions as bodies
+from console_svc.api.bodies.session_lists import LISTED
 from console_svc.api.controllers import session_lists
 from console_svc.api.controllers.base import ServerResource
 from console_svc.api.operation import Form, Operation
@@ -58,7 +59,7 @@ class ServerSessionsController(ServerResource):
         'GET',
         "List a server's sessions",
         query=session_query.OF_SERVER,
-        answer=bodies.LISTED,
+        answer=LISTED,
         raises=(exception.BadRequest,),
         links={
             'server_session_delete': {

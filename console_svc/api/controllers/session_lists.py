@@ -5,7 +5,7 @@
 from typing import Any
 from urllib import parse
 
-from console_svc.api.bodies import servers, sessions
+from console_svc.api.bodies import servers, session_lists
 from console_svc.api.bodies.session_query import Status
 from console_svc.api.request import Request
 from console_svc.consoles.session_lists import SessionLists
@@ -26,7 +26,7 @@ def page(
         if status == Status.ENDED
         else [*lists.live(query)]
     )
-    found = sessions.listed(listed)
+    found = session_lists.listed(listed)
     # As in nova, a full page has a link even if no sessions follow.
     if listed and len(listed) == query.limit:
         marker = found['console_sessions'][-1]['id']

@@ -147,19 +147,19 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
-        'console-sessions/session-update-resp.json',
-        api.request(
-            'PUT',
-            f'{SERVER}/console-sessions/{api.ids["session_id"]}',
-            body=api_ref.sample('console-sessions/session-update-req.json'),
-        ),
-    )
-    yield (
         'console-auth-tokens/token-create-resp.json',
         api.request(
             'POST',
             f'{SERVER}/console-auth-tokens',
             body=api_ref.sample('console-auth-tokens/token-create-req.json'),
+        ),
+    )
+    yield (
+        'console-sessions/session-update-resp.json',
+        api.request(
+            'PUT',
+            f'{SERVER}/console-sessions/{api.ids["session_id"]}',
+            body=api_ref.sample('console-sessions/session-update-req.json'),
         ),
     )
     yield (
@@ -197,8 +197,8 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
 #: Fixed values for fields that differ from one response to the next.
 _RANDOM = {
     'created_at': 1795521600,
-    'ended_at': 1795525200,
     'expires_at': 1795521900,
+    'ended_at': 1795525200,
 }
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 _KNOWN_IDS = {

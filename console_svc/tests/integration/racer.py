@@ -29,7 +29,7 @@ from console_svc.consoles.tokens import hash_of
 from console_svc.context import RequestContext, admin_context
 from console_svc.db import migration
 from console_svc.db.tables import console_sessions
-from console_svc.objects import Endpoint, Server
+from console_svc.objects import Endpoint, Server, SessionMode
 from console_svc.protocols import rfb
 from console_svc.services import Services
 from console_svc.tests import fixtures
@@ -113,6 +113,22 @@ class Racer:
         """
         self._limit_projects(limit)
         self._services.sessions.open_by_token(self._context, token, None)
+
+    def take_over(self, token: str) -> None:
+        """Open a session that takes the console over."""
+        self._services.sessions.open_by_token(
+            self._context, token, None, takes_over=True
+        )
+
+    def watch(self, session_id: str) -> None:
+        """Let the client of a session only watch."""
+        self._services.session_modes.change(
+            self._context, self._server, session_id, SessionMode.VIEW
+        )
+
+    def channel(self, token: str, address: str) -> None:
+        """Open a channel of a SPICE page."""
+        self._services.sessions.open_by_token(self._context, token, address)
 
     def resume(self, token: str, secret: str, address: str) -> None:
         """Open a session that resumes another one."""

@@ -95,7 +95,7 @@ class UnifiedLimits:
                     project_id, [SESSIONS, UNUSED_TOKENS]
                 )
             )
-        except _ERRORS as error:
+        except Exception as error:
             # It knows the endpoint, which may have been replaced.
             self._enforcer = None
             LOG.error(
@@ -104,6 +104,9 @@ class UnifiedLimits:
                 project_id,
                 type(error).__name__,
                 error,
+                # keystoneauth also raises plain exceptions, if there is no
+                # password for example.
+                exc_info=not isinstance(error, _ERRORS),
             )
         raise exception.ServiceUnavailable(
             'The limits of the project are unavailable.'

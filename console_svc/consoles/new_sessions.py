@@ -27,6 +27,15 @@ class TakeoverRefused(exception.ConsoleSvcError):
     message = '{reason}'
 
 
+def can_take_over(conf: cfg.ConfigOpts, grant: Grant) -> bool:
+    """Whether a session of a grant can take the console over."""
+    try:
+        check_take_over(conf, grant)
+    except TakeoverRefused:
+        return False
+    return True
+
+
 def check_id(session_id: str) -> None:
     """Refuse ids that no session has: some cannot be sent to a database.
 

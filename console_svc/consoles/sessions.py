@@ -180,6 +180,10 @@ class ConsoleSessions:
                     raise
                 return opened
         except exception.ConsoleSvcError as error:
+            if isinstance(error, exception.TooManySessions):
+                error.can_take_over = new_sessions.can_take_over(
+                    self._conf, grant
+                )
             self._audit.refusal(
                 context,
                 audit.OPEN,

@@ -19,13 +19,13 @@ _USER: Final = 'user'
 _PROJECT: Final = 'project'
 
 # Seconds for which the row stays: a lock that is taken again soon then finds
-# its row.
+# its row. A lock that is taken more than once in a second adds a second.
 _KEPT: Final = 3600
 
 # Hexadecimal digits of a hash: the longest that fits, with the longest kind.
 _DIGITS: Final = 56
 
-_UPSERTS: Final = rows.upserts(leases, 'expires')
+_UPSERTS: Final = rows.upserts(leases, 'expires', always=True)
 
 
 class LockQueries:

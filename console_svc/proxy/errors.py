@@ -51,6 +51,10 @@ class Conflict(Refused):
     """The state of the server or of the token does not allow a session."""
 
 
+class ConsoleTaken(Conflict):
+    """Others have the console, and the client can take it over."""
+
+
 class InvalidToken(Refused):
     """The console token is not valid at the moment."""
 

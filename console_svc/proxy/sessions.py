@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from oslo_config import cfg
 
@@ -50,9 +50,14 @@ class Sessions:
         self._api = api
         self._metrics = metrics
         self._sessions: dict[str, Session] = {}
-        self._joined = Joined(api, self._sessions, activity)
+        self._activity = activity
+        self._joined = Joined(api, self._sessions)
         self._keep_alives = KeepAlives(
-            api, self._sessions.keys(), self._joined.extend, self._end
+            api,
+            self._sessions.keys(),
+            self._joined.extend,
+            self._end,
+            self._joined.change,
         )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
@@ -168,13 +173,29 @@ class Sessions:
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""
         now = time.monotonic()
-        for session_id in self._joined:
-            connections = self._joined.of(session_id)
-            for session in connections:
-                self._count(session, now)
-            self._joined.share_activity(session_id)
-            for session in connections:
-                self._check(session, now)
+        connections = [
+            session
+            for session_id in self._joined
+            for session in self._joined.of(session_id)
+        ]
+        for session in connections:
+            self._count(session, now)
+        if self._options.idle_timeout:
+            self._share_activity(connections)
+        for session in connections:
+            self._check(session, now)
+
+    def _share_activity(self, connections: Sequence[Session]) -> None:
+        """A connection that is idle stays while another one is not."""
+        latest: dict[str, float] = {}
+        for it in connections:
+            known = latest.get(it.activity_id, it.active_at)
+            latest[it.activity_id] = max(known, it.active_at)
+        if self._activity is not None:
+            for id_, at in latest.items():
+                latest[id_] = self._activity.latest(id_, at)
+        for it in connections:
+            it.active_at = latest[it.activity_id]
 
     async def keep(self) -> None:
         """Keep sessions alive at the API, and end those that it does not know.
@@ -186,7 +207,7 @@ class Sessions:
             await self._keep_alives.send()
             await self._api.repeat_closes()
             for session_id in await self._joined.check_others():
-                self._end(session_id)
+                self._end(session_id, None)
         except ApiUnavailable as error:
             LOG.warning(
                 'The keep-alive request to the API failed; the sessions '
@@ -205,11 +226,11 @@ class Sessions:
         for session_id in self._joined:
             self._joined.end(session_id, GoingDown())
 
-    def _end(self, session_id: str) -> None:
+    def _end(self, session_id: str, reason: str | None) -> None:
         for session in self._joined.of(session_id):
             # The API drops expired sessions, too: name the reason.
             self._check(session, time.monotonic())
-            session.end(Refused('The session was ended.'))
+            session.end(Refused(reason or 'The session was ended.'))
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))
@@ -219,5 +240,5 @@ class Sessions:
         idle = self._options.idle_timeout
         if session.deadline is not None and now >= session.deadline:
             session.end(Expired())
-        elif idle and now - session.moved_at >= idle:
+        elif idle and now - session.active_at >= idle:
             session.end(Idle())

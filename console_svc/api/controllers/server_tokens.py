@@ -7,7 +7,7 @@ from typing import Any
 
 import webob
 
-from console_svc import exception
+from console_svc import exception, over_limit
 from console_svc.api.bodies import schema
 from console_svc.api.bodies import server_tokens as bodies
 from console_svc.api.controllers.base import ServerResource
@@ -38,6 +38,7 @@ class ServerTokensController(ServerResource):
             terms.NotViewable,
             exception.ConsoleTypeUnavailable,
             exception.ServerNotReady,
+            over_limit.ProjectOverLimit,
         ),
         links={
             'console_auth_token_delete': {

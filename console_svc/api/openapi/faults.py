@@ -85,6 +85,8 @@ def schema(status: int, keystone: bool) -> dict[str, Any]:
     if status == over_limit.OverLimit.status:
         limit_of = {'type': 'string', 'enum': ['project', 'user']}
         described['properties'] = {**fields, 'limit_of': limit_of}
+    if status == exception.TooManySessions.status:
+        described['properties'] = {**fields, 'takeover': {'const': 'allowed'}}
     fault = record(**{name_of(status): described})
     if keystone and status == exception.NotAuthenticated.status:
         theirs = record(

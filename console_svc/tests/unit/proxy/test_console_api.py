@@ -8,7 +8,7 @@ from typing import Any
 
 from console_svc import exception, over_limit
 from console_svc.proxy import api_answers
-from console_svc.proxy.api_answers import KeptProcess, OpenedSession
+from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
@@ -16,6 +16,7 @@ from console_svc.proxy.errors import (
     Refused,
     TryAgainLater,
 )
+from console_svc.proxy.keep_alive_answers import KeptProcess
 from console_svc.tests.integration.stub import Answer
 from console_svc.tests.unit.proxy.api import (
     ADDRESS,
@@ -117,6 +118,11 @@ class ConsoleApiTest(ApiTest):
                     ('ended_session_ids', {}),
                     ('ended_session_ids', [17]),
                     ('ended_session_ids', [[]]),
+                    ('ended', []),
+                    ('ended', {KEPT['id']: 17}),
+                    ('modes', []),
+                    ('modes', {KEPT['id']: 'root'}),
+                    ('modes', {KEPT['id']: []}),
                 )
             ),
         ):
@@ -165,6 +171,8 @@ class ConsoleApiTest(ApiTest):
             ('console_type', []),
             ('internal_access_path', {}),
             ('expires_in', 'soon'),
+            ('mode', 'root'),
+            ('mode', None),
         ):
             self.assertRaises(TryAgainLater, self.open, **{name: value})
         self.assertNotIn(TOKEN, self.log.output)

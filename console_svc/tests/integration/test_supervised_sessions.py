@@ -13,10 +13,13 @@ from console_svc.tests.integration.chromium import (
     SCREENSHOTS,
     SESSIONS,
 )
+from console_svc.tests.integration.screen import Display
+from console_svc.tests.integration.service import Service
 from console_svc.tests.integration.test_console_pages import (
     CANVAS,
     ConsolePagesCase,
 )
+from console_svc.tests.programs import process
 
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 
@@ -95,6 +98,22 @@ class SupervisedCase(ConsolePagesCase):
 
 
 class SupervisedTest(SupervisedCase):
+    @classmethod
+    def start(cls) -> Service:  # type: ignore[override]
+        first = min(process.free_ports(2))
+        ports = {'port_range': f'{first}-{first}'}
+        cls.MORE = {
+            **SupervisedCase.MORE,
+            'consoles': {
+                'mode': 'gateway',
+                'public_hostname': '127.0.0.1',
+                **ports,
+            },
+            'rfb': {'listen_port': process.free_port()},
+        }
+        cls.PROXY = {'rfb': cls.MORE['rfb'], **ports}
+        return super().start()
+
     def test_control_is_handed_over_and_taken_over(self) -> None:
         driver, viewer = self.open_for('control'), self.open_for('view')
         self.check_without_control(viewer, driver)
@@ -112,6 +131,86 @@ class SupervisedTest(SupervisedCase):
         self.wait_for_mode(driver, 'control')
         self.wait_for_mode(viewer, 'view')
         self.check_without_control(viewer, driver)
+
+    def test_tigervnc_watches(self) -> None:
+        driver = self.open_for('control')
+        display = self.useFixture(Display())
+        path = f'{SERVER}/consoles'
+        self.service.request('POST', path, self.member)
+        (found,) = self.get(self.member).json()['consoles']
+        console = self.service.request(
+            'GET', f'{path}/{found["console"]["id"]}', self.member
+        ).json()['console']
+        self.service.secrets.add(console['password'])
+        self.useFixture(
+            display.view(
+                console['password'],
+                f'127.0.0.1::{console["port"]}',
+                '-SecurityTypes=VncAuth',
+            )
+        )
+        # It does not ask to share the console, and the page is still there.
+        self.check_shown(driver, display, '4')
+        (session,) = (
+            it for it in self.sessions() if it['console_type'] == 'vnc'
+        )
+        self.set_mode(session, 'view')
+        self.wait(driver, lambda: self.is_enforced('view'), 'view mode')
+        display.press('1')
+        self.check_shown(driver, display, '2')
+        self.assertEqual(COLOURS['2'], driver.evaluate(PIXEL, CANVAS))
+        display.keep('tigervnc-view')
+        self.set_mode(session, 'control')
+        self.wait(driver, lambda: self.is_enforced('control'), 'control')
+        display.press('1')
+        self.wait_for_colour(driver, '1')
+
+    def check_shown(self, page: Page, display: Display, key: str) -> None:
+        """Press a key in a page, and wait until TigerVNC shows it."""
+        self.press(page, key, CANVAS)
+        self.wait(
+            page,
+            lambda: [*display.pixel(600, 200)] == COLOURS[key],
+            f'the colour of key {key} in TigerVNC',
+        )
+
+    def is_enforced(self, mode: str) -> bool:
+        """Whether the proxy has confirmed the mode of the native client."""
+        return mode in {
+            it['enforced_mode']
+            for it in self.sessions()
+            if it['console_type'] == 'vnc'
+        }
+
+
+class FullConsoleTest(SupervisedCase):
+    MORE: ClassVar = {
+        'consoleauth': {
+            'session_lapse': 600,
+            'allow_takeover': True,
+            'max_sessions_per_server': 1,
+        }
+    }
+
+    def test_console_is_taken_over(self) -> None:
+        holder = self.open_for('control')
+        other = self.page()
+        other.goto(self.new_url('vnc'))
+        self.wait_for_state(other, 'disconnected')
+        self.assertIn('too many', other.text_content('#reason') or '')
+        other.screenshot(path=SCREENSHOTS / 'page-take-over.png')
+        other.get_by_role('button', name='Take over').click()
+        self.wait_for_mode(other, 'control')
+        self.wait_for_state(holder, 'disconnected')
+        self.assertRegex(
+            holder.text_content('#reason') or '',
+            r'^User \S+ has taken over the console\.$',
+        )
+        self.press(other, '2', CANVAS)
+        # It is not taken back without the user.
+        holder.get_by_role('button', name='Reconnect').click()
+        self.wait_for_state(holder, 'disconnected')
+        self.assertEqual(MODES['control'], other.text_content('#status'))
 
 
 class IdleUserTest(SupervisedCase):

@@ -68,7 +68,7 @@ class ClientSharedFlagTest(SharedFlagTest):
     FLAGS = {b'\0': b'\0', b'\1': b'\1'}
 
 
-class ModesTest(ProxyTest):
+class ModesCase(ProxyTest):
     CONSOLEAUTH = {'allow_takeover': True}
 
     def token_for(self, mode: str, kind: str = 'serial') -> str:
@@ -123,6 +123,8 @@ class ModesTest(ProxyTest):
 
         self.console(serve)
 
+
+class ModesTest(ModesCase):
     def test_view_mode_drops_input(self) -> None:
         received: list[bytes] = []
         self.serve(received)
@@ -178,14 +180,10 @@ class ModesTest(ProxyTest):
         )
 
 
-class FullTest(ModesTest):
+class FullTest(ModesCase):
     CONSOLEAUTH = {'allow_takeover': True, 'max_sessions_per_server': 1}
 
-    def test_control_is_handed_over_and_back(self) -> None:
-        """As without a limit."""
-
-    def test_take_over_ends_the_session_of_the_holder(self) -> None:
-        """Its page learns that it can."""
+    def test_page_learns_that_it_can_take_the_console_over(self) -> None:
         self.serve([])
         holder = self.open('control')
         for mode, messages in (('view', []), ('control', [True])):

@@ -202,8 +202,8 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         """The function that answers a request, and its arguments.
 
         :raises console_svc.exception.NotFound: no resource has this path
-        :raises console_svc.api.operation.MethodNotAllowed: the resource does not
-            have this method
+        :raises console_svc.api.operation.MethodNotAllowed: the resource does
+            not have this method
         """
         req = state.request
         try:

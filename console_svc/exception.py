@@ -129,17 +129,6 @@ class SessionNotFound(NotFound):
     message = 'Session {session_id} could not be found.'
 
 
-class MethodNotAllowed(ConsoleSvcError):
-    """The resource does not support this method."""
-
-    status = http.HTTPStatus.METHOD_NOT_ALLOWED
-    message = 'The method {method} is not allowed for this resource.'
-
-    def __init__(self, method: str, allowed: str) -> None:
-        super().__init__(method=method)
-        self.headers = {'Allow': allowed}
-
-
 class TokenUsedUp(ConsoleSvcError):
     """The console token has opened as many sessions as it may."""
 

@@ -202,8 +202,8 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         """The function that answers a request, and its arguments.
 
         :raises console_svc.exception.NotFound: no resource has this path
-        :raises console_svc.exception.MethodNotAllowed: the resource does not
-            have this method
+        :raises console_svc.api.operation.MethodNotAllowed: the resource does
+            not have this method
         """
         req = state.request
         try:
@@ -226,7 +226,7 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         elif method == 'OPTIONS':
             handler = Resource.options
         else:
-            raise exception.MethodNotAllowed(req.method, resource.allowed())
+            raise operation.MethodNotAllowed(req.method, resource.allowed())
         return handler, [resource, req, state.response], {}
 
     def invoke_controller(

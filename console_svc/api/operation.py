@@ -16,6 +16,17 @@ from console_svc.exception import ConsoleSvcError
 _Handler = TypeVar('_Handler', bound=Any)
 
 
+class MethodNotAllowed(ConsoleSvcError):
+    """The resource does not support this method."""
+
+    status = http.HTTPStatus.METHOD_NOT_ALLOWED
+    message = 'The method {method} is not allowed for this resource.'
+
+    def __init__(self, method: str, allowed: str) -> None:
+        super().__init__(method=method)
+        self.headers = {'Allow': allowed}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Form:
     """One schema that a body can have.

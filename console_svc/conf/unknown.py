@@ -99,8 +99,9 @@ def _add_credential(known: _Names, sections: _Sections, group: str) -> None:
     # The credential can be in a section that several groups share.
     section = value(group, 'auth_section') or group
     plugin = value(section, 'auth_type', 'auth_plugin')
-    if section != group:
-        _add(known, section, loading.get_auth_common_conf_options())
+    # oslo.limit does not list them.
+    for name in {group, section}:
+        _add(known, name, loading.get_auth_common_conf_options())
     if plugin is None:
         return
     try:

@@ -91,7 +91,8 @@ class LargeHistory(Explained):
                         self.uses(each, 'ix_ended_sessions_main_id'), each
                     )
                 self.check_plan(plan, index)
-                if not filters and len(page) == PAGE:
+                # A few remaining rows may be sorted.
+                if not filters and len(found) < SESSIONS // 2:
                     self.assertIsNone(
                         re.search('(?i)sort|temp b-tree', plan), plan
                     )

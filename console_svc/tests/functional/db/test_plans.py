@@ -418,7 +418,7 @@ class Plans(Explained):
             ({'since': NOW + 4000, 'before': NOW + 4500}, ''),
             ({'server_id': 'server-500'}, 'server_id_'),
         ):
-            query = SessionQuery(**{'limit': 100, **parameters})
+            query = SessionQuery(limit=10, **parameters)
             (first, *_) = lists.ended(query)
             totals = []
             if parameters.get('server_id') == 'server-500':

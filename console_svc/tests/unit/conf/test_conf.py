@@ -224,7 +224,10 @@ class ConfTest(testtools.TestCase):
             '[database]\nconnection = x\nmax_pool_size = 1\n'
             '[oslo_middleware]\nenable_proxy_headers_parsing = true\n'
             '[healthcheck]\ndetailed = true\n'
-            '[cors]\nallowed_origin = x\n',
+            '[cors]\nallowed_origin = x\n'
+            '[oslo_limit]\nauth_type = v3applicationcredential\n'
+            'application_credential_secret = x\nendpoint_id = x\n'
+            'timeout = 5\nsystem_scope = all\n',
         )
         self.assertEqual([], unknown.unknown(configuration.load(files=[file])))
 
@@ -234,7 +237,8 @@ class ConfTest(testtools.TestCase):
             '[DEFAULT]\ntoken_ttl = 60\n'
             '[keystone_authtoken]\nauth_type = password\nusrname = x\n'
             '[consoleath]\ntoken_ttl = 60\n'
-            '[api]\nzzz = x\n',
+            '[api]\nzzz = x\n'
+            '[oslo_limit]\nauth_type = password\nendpoint_ip = x\n',
         )
         self.write('d/more.conf', '[static]\ninventori = x\n')
         conf = configuration.load(
@@ -246,6 +250,7 @@ class ConfTest(testtools.TestCase):
                 '[keystone_authtoken] usrname (username?)',
                 'section [consoleath] (consoleauth?)',
                 '[api] zzz',
+                '[oslo_limit] endpoint_ip (endpoint_id?)',
                 '[static] inventori (inventory?)',
             ],
             unknown.unknown(conf),

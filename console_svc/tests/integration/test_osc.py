@@ -494,7 +494,11 @@ class ConsoleSessionTest(OscTestCase):
             (session, fixtures.SERVER), (found['ID'], found['Server ID'])
         )
         self.assertEqual([], self.document(*everywhere, '--ended', **admin))
-        self.assertRefused('(HTTP 403)', *everywhere)
+        self.assertRefused(
+            "Policy doesn't allow console_svc:sessions:index:all to be "
+            'performed. (HTTP 403)',
+            *everywhere,
+        )
 
     def test_end_sessions(self) -> None:
         token = self.service.issue()

@@ -28,6 +28,7 @@ IMPORTS: dict[str, set[str]] = {
     'watched_file': set(),
     'conf': {'origins', 'version'},
     'forwarded': {'addresses'},
+    'recordings': {'watched_file'},
     'rest_client': {'conf'},
     'audit': {'context', 'exception', 'objects'},
     'audit_notifications': {'audit', 'background', 'context'},

@@ -28,7 +28,7 @@ IMPORTS: dict[str, set[str]] = {
     'watched_file': set(),
     'conf': {'origins', 'version'},
     'forwarded': {'addresses'},
-    'recordings': {'watched_file'},
+    'recordings': {'conf', 'watched_file'},
     'rest_client': {'conf'},
     'audit': {'context', 'exception', 'objects'},
     'audit_notifications': {'audit', 'background', 'context'},

@@ -2,9 +2,22 @@
 
 """[recording] records of what was on consoles."""
 
-from oslo_config import cfg
+from typing import Final
+
+from oslo_config import cfg, types
 
 GROUP = 'recording'
+
+#: Console types.
+TYPES: Final = (
+    'novnc',
+    'rdp-html5',
+    'serial',
+    'spice-direct',
+    'spice-html5',
+    'vnc',
+    'webmks',
+)
 
 OPTIONS = [
     cfg.StrOpt(
@@ -29,6 +42,7 @@ OPTIONS = [
     ),
     cfg.ListOpt(
         'types',
+        item_type=types.String(choices=TYPES),
         default=[],
         sample_default='serial',
         help='Console types to which "mode" applies. If empty, it applies to '

@@ -9,6 +9,7 @@ from typing import Final
 
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import Ended
+from console_svc.proxy.recording import Recording
 from console_svc.proxy.streams import Server, Stream
 
 # Seconds to relay the last input of a client that has closed.
@@ -28,6 +29,7 @@ class Session:
         'moved_at',
         'opened',
         'received',
+        'recording',
         'sent',
     )
 
@@ -44,6 +46,8 @@ class Session:
         #: Monotonic time at which bytes were last seen to move.
         self.moved_at = time.monotonic()
         self._counted = (0, 0)
+        #: None: it is not recorded.
+        self.recording: Recording | None = None
 
     def end(self, ending: Ended) -> None:
         """End the session, unless it is ending already."""
@@ -51,6 +55,12 @@ class Session:
             self.ended.set_exception(ending)
             # Mark it as retrieved: asyncio logs those that nobody awaits.
             self.ended.exception()
+
+    @property
+    def reason(self) -> str:
+        """Why it has ended."""
+        ending = self.ended.exception() if self.ended.done() else None
+        return str(ending or 'The connection was closed.')
 
     def newly_moved(self, now: float) -> tuple[int, int]:
         """Bytes from the client and to it since the last call.
@@ -72,6 +82,8 @@ class Session:
         :raises Exception: what relaying has raised, unless an end closed the
             connection
         """
+        if self.recording is not None:
+            server = self.recording.of(server)
         pumps = [
             asyncio.ensure_future(self._from_client(client, server)),
             asyncio.ensure_future(self._to_client(client, server)),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 from oslo_config import cfg
 
@@ -23,6 +23,7 @@ from console_svc.proxy.errors import (
 from console_svc.proxy.joined import Joined
 from console_svc.proxy.keep_alives import KeepAlives
 from console_svc.proxy.monitoring import Metrics
+from console_svc.proxy.recorder import Recorder
 from console_svc.proxy.session import Session
 
 LOG = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Sessions:
 
     :param activity: of those with connections in several processes; None:
         there are none
+    :param recorder: None: no session is recorded
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class Sessions:
         api: ConsoleApi,
         metrics: Metrics,
         activity: Activity | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._options = conf.proxy
         self._api = api
         self._metrics = metrics
+        self._recorder = recorder
         self._sessions: dict[str, Session] = {}
         self._joined = Joined(api, self._sessions, activity)
         self._keep_alives = KeepAlives(
@@ -52,7 +56,7 @@ class Sessions:
         )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
-        # Requests to close one.
+        # Requests to close one, and the ends of recordings.
         self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
         # Whether the time-out of the drain has passed.
@@ -79,6 +83,10 @@ class Sessions:
         self._keep_alives.opened(session.opened.id)
         self._metrics.opened(session.opened.console_type)
         try:
+            if self._recorder is not None:
+                session.recording = await self._recorder.start(
+                    session.opened, session.end
+                )
             yield session
         finally:
             del self._sessions[session.opened.id]
@@ -86,9 +94,9 @@ class Sessions:
             self._joined.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
-            closing = asyncio.create_task(self._close(session.opened.id))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            self._close_later(self._close(session.opened.id))
+            if session.recording is not None:
+                self._close_later(session.recording.close(session.reason))
 
     @contextlib.asynccontextmanager
     async def joined(
@@ -124,6 +132,11 @@ class Sessions:
             session.end(GoingDown())
         return session
 
+    def _close_later(self, close: Coroutine[None, None, None]) -> None:
+        closing = asyncio.create_task(close)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
     async def _close(self, session_id: str) -> None:
         try:
             await self._api.close(session_id)
@@ -135,7 +148,7 @@ class Sessions:
             self._metrics.unexpected('close')
 
     async def closed(self) -> None:
-        """Wait until the sessions that have ended are closed at the API."""
+        """Wait until ended sessions and their recordings are closed."""
         if self._closing:
             await asyncio.wait(self._closing)
 

@@ -89,6 +89,7 @@ IMPORTS: dict[str, set[str]] = {
         'origins',
         'prometheus',
         'protocols',
+        'recordings',
         'rest_client',
     },
     'osc': set(),

@@ -139,6 +139,19 @@ class WorkerTest(ProxyTest):
             ),
             ({'rdp': {'tls_ca_certs': '/nonexistent.pem'}}, '/nonexistent'),
             ({'rdp': {'tls_verify': 'x'}}, 'tls_verify'),
+            (
+                {'recording': {'mode': 'optional', 'key_file': '/none'}},
+                '[recording] key_file: /none',
+            ),
+            (
+                {'recording': {'mode': 'required', 'storage': 'tape'}},
+                'tape is not a storage driver',
+            ),
+            (
+                {'recording': {'mode': 'optional', 'directory': '/none/x'}},
+                '/none/x',
+            ),
+            ({'recording': {'types': 'serail'}}, 'serail'),
         ):
             proxy = Proxy(self.service, **options)
             error = self.assertRaises(MultipleExceptions, proxy.setUp)

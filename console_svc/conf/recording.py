@@ -68,8 +68,8 @@ OPTIONS = [
         default='$state_path/recording-keys',
         help='File with the keys that protect recordings from changes, one '
         'per line. The first key is for new recordings. "console-svc-manage '
-        'recording create-key" creates it, with mode 0600. It is read again '
-        'when it changes. All hosts on which recordings are written or '
+        'keys create --recording" creates it, with mode 0600. It is read '
+        'again when it changes. All hosts on which recordings are written or '
         'checked need the same file.',
     ),
     cfg.StrOpt(

@@ -27,7 +27,6 @@ import enum
 import hashlib
 import hmac
 import json
-import secrets
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -214,13 +213,10 @@ class Pieces:
         return piece
 
 
-def new_secret() -> str:
-    """A new line of a key file."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_SIZE)).decode()
-
-
 def parse_secrets(content: bytes) -> Sequence[bytes]:
     """The keys in a key file, one per line; the first is for new recordings.
+
+    They are written as Fernet keys, and are not used as such.
 
     :raises ValueError: there is no key, or a line is not a key
     """

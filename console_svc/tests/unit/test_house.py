@@ -106,6 +106,7 @@ IMPORTS: dict[str, set[str]] = {
         'objects',
         'prometheus',
         'proxy',
+        'recordings',
         'services',
         'version',
     },

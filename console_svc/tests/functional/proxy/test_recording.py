@@ -10,12 +10,12 @@ import signal
 from typing import Any
 
 import fixtures as fixtures_
+from cryptography.fernet import Fernet
 from oslo_config import cfg
 
 from console_svc.recordings import cast, check, storage
 from console_svc.recordings.check import State
 from console_svc.recordings.keys import Keys
-from console_svc.recordings.pieces import new_secret
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.base import LAPSE, ProxyTest
 from console_svc.tests.programs import consoles, process
@@ -42,7 +42,7 @@ class RecordingTest(ProxyTest):
         folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         self.folder = folder / 'recordings'
         self.key_file = folder / 'keys'
-        self.key_file.write_text(new_secret())
+        self.key_file.write_text(Fernet.generate_key().decode())
         self.console()
 
     def record(

@@ -165,8 +165,6 @@ class RecordingTest(testtools.TestCase):
         )
 
     def test_error_of_the_storage_ends_the_recording(self) -> None:
-        self.sink.error = None
-
         async def act(made: Recording) -> None:
             self.sink.error = OSError('full')
             server = made.of(Console(b'x' * 65536))

@@ -7,12 +7,12 @@ import uuid
 
 import fixtures as fixtures_
 import testtools
+from cryptography.fernet import Fernet
 
 from console_svc.recordings import cast, check, storage
 from console_svc.recordings.check import State
 from console_svc.recordings.keeping import Keeping, Kept, expired
 from console_svc.recordings.keys import Keys
-from console_svc.recordings.pieces import new_secret
 from console_svc.recordings.storage import Entry
 from console_svc.tests import fixtures
 
@@ -54,7 +54,7 @@ class KeepingTest(testtools.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         self.key_file = self.folder / 'keys'
-        self.key_file.write_text(new_secret())
+        self.key_file.write_text(Fernet.generate_key().decode())
         self.log = self.useFixture(fixtures_.FakeLogger())
         self.load()
 
@@ -100,14 +100,14 @@ class KeepingTest(testtools.TestCase):
     def test_recordings_of_older_keys_are_completed(self) -> None:
         self.interrupted(ONE)
         old = self.key_file.read_text()
-        self.key_file.write_text(f'{new_secret()}\n{old}')
+        self.key_file.write_text(f'{Fernet.generate_key().decode()}\n{old}')
         self.assertEqual(Kept(1, 0, 0), self.keeping.run(NOW))
         self.assertTrue(self.check(ONE).is_good)
 
     def test_recording_without_its_key_is_not_completed(self) -> None:
         self.interrupted(ONE)
         before = (self.folder / f'{ONE}.part').read_bytes()
-        self.key_file.write_text(new_secret())
+        self.key_file.write_text(Fernet.generate_key().decode())
         for failed in 1, 0:
             self.assertEqual(Kept(0, 0, failed), self.keeping.run(NOW))
         self.assertEqual(before, (self.folder / f'{ONE}.part').read_bytes())

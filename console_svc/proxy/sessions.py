@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from oslo_config import cfg
 
@@ -91,12 +91,13 @@ class Sessions:
         finally:
             del self._sessions[session.opened.id]
             self._keep_alives.closed(session.opened.id)
+            self._close_recording(session)
             self._joined.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
-            self._close_later(self._close(session.opened.id))
-            if session.recording is not None:
-                self._close_later(session.recording.close(session.reason))
+            closing = asyncio.create_task(self._close(session.opened.id))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     @contextlib.asynccontextmanager
     async def joined(
@@ -132,11 +133,6 @@ class Sessions:
             session.end(GoingDown())
         return session
 
-    def _close_later(self, close: Coroutine[None, None, None]) -> None:
-        closing = asyncio.create_task(close)
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
     async def _close(self, session_id: str) -> None:
         try:
             await self._api.close(session_id)
@@ -151,6 +147,13 @@ class Sessions:
         """Wait until ended sessions and their recordings are closed."""
         if self._closing:
             await asyncio.wait(self._closing)
+
+    def _close_recording(self, session: Session) -> None:
+        if session.recording is not None:
+            ending = session.recording.close(session.reason)
+            closing = asyncio.create_task(ending)
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""

@@ -28,7 +28,6 @@ IMPORTS: dict[str, set[str]] = {
     'watched_file': set(),
     'conf': {'origins', 'version'},
     'forwarded': {'addresses'},
-    'recordings': {'conf', 'watched_file'},
     'rest_client': {'conf'},
     'audit': {'context', 'exception', 'objects'},
     'audit_notifications': {'audit', 'background', 'context'},
@@ -58,6 +57,7 @@ IMPORTS: dict[str, set[str]] = {
         'protocols',
         'watched_file',
     },
+    'recordings': {'conf', 'watched_file'},
     'services': {
         'audit',
         'audit_notifications',

@@ -4,6 +4,8 @@
 
 Peers that announce RFB 4 or 5 are taken for 3.8.
 
+Beside them, the filter of what a client sends afterwards (:class:`Filter`).
+
 They do no I/O. A handshake is a generator that yields its next step
 (:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`) and is
 sent the result, so the same code serves blocking sockets and asyncio.
@@ -17,6 +19,7 @@ from console_svc.protocols.rfb.client import (
     security_types,
     vencrypt_subtypes,
 )
+from console_svc.protocols.rfb.input_filter import Filter
 from console_svc.protocols.rfb.password import generate_password
 from console_svc.protocols.rfb.server import (
     Credentials,
@@ -53,6 +56,7 @@ __all__ = [
     'X509_VNC',
     'XVP',
     'Credentials',
+    'Filter',
     'Handshake',
     'RFBError',
     'Read',

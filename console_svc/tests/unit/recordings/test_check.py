@@ -152,6 +152,15 @@ class CheckTest(testtools.TestCase):
         (damage,) = result.damages
         self.assertEqual(Fault.OTHER, damage.fault)
 
+    def test_nothing_may_follow_the_end(self) -> None:
+        made = Pieces(KEY)
+        data = made.head({}) + made.end(1, 'The end.')
+        result = of(data + made.events(2, 3, b'more'))
+        (damage,) = result.damages
+        self.assertEqual(
+            (Fault.CHANGED, len(data)), (damage.fault, damage.start)
+        )
+
     def test_another_secret_finds_nothing(self) -> None:
         result = check.check(Bytes(WHOLE), RecordingKey(b'x' * 32, 'one'))
         self.assertEqual((0, 0), (result.pieces, result.whole))

@@ -2,11 +2,15 @@
 
 """Sessions that the proxy records."""
 
+import base64
 import os
+import random
 import shutil
 import signal
 
 from console_svc.recordings.check import State
+from console_svc.recordings.keeping import Keeping
+from console_svc.recordings.keys import Keys
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.recording import RecordedTest
 from console_svc.tests.programs import consoles, process
@@ -121,6 +125,27 @@ class RecordingTest(RecordedTest):
         self.assertIn(
             'ends, because its recording', self.proxy.log.read_text()
         )
+
+    def test_session_ends_when_its_recording_cannot_grow(self) -> None:
+        """A piece is written in part. What was whole before is completed."""
+        limited = 'ulimit -f 64 && exec console-svc-proxy "$@"'
+        self.record(
+            mode='required',
+            proxy={'command': ('bash', '-c', limited, 'limited')},
+        )
+        connection = self.connect()
+        self.check_echo(connection, b'first')
+        process.wait_for(lambda: self.is_written(b'first'), 'the piece')
+        # It hardly compresses: more than 64 KiB.
+        text = base64.b64encode(random.Random(0).randbytes(90_000))
+        connection.send(text)
+        self.assertEqual(NOT_RECORDED, self.closed(connection))
+        self.assertIn('File too large', self.proxy.log.read_text())
+        # As a worker does each minute.
+        Keeping(self.conf, self.storage, Keys(self.conf)).run(0)
+        stored = self.stored()
+        self.assertEqual(State.INTERRUPTED, stored['state'])
+        self.assertEqual('first', stored['o'])
 
     def test_session_continues_without_its_optional_recording(self) -> None:
         self.record(min_free=1)

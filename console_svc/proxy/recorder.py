@@ -92,7 +92,7 @@ class Recorder:
                 raise NotRecorded from None
             return None
         self._metrics.recording('started')
-        LOG.info('Session %s: recording %s started', opened.id, recording_id)
+        LOG.info('Session %s is recorded as %s', opened.id, recording_id)
         recording = Recording(self._options, writer, sink, self._threads)
 
         def failed(error: Exception) -> None:

@@ -123,7 +123,9 @@ class Keeping:
             try:
                 return check.completion(source, key)
             except Invalid:
-                raise ValueError('it was changed') from None
+                raise ValueError(
+                    'it was changed, or its key is not in the key file'
+                ) from None
 
         completed = self._storage.complete(recording_id, completing)
         if completed:

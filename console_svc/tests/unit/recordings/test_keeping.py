@@ -110,6 +110,7 @@ class KeepingTest(testtools.TestCase):
         self.key_file.write_text(Fernet.generate_key().decode())
         for failed in 1, 0:
             self.assertEqual(Kept(0, 0, failed), self.keeping.run(NOW))
+        self.assertIn(f'Recording {ONE} was interrupted', self.log.output)
         self.assertEqual(before, (self.folder / f'{ONE}.part').read_bytes())
 
     def test_recordings_that_are_written_are_left_alone(self) -> None:

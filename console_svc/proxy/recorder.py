@@ -175,8 +175,9 @@ def check(conf: cfg.ConfigOpts) -> None:
     """
     if conf.recording.mode == 'off':
         return
-    storage.load(conf).check()
+    stored = storage.load(conf)
     try:
         Keys(conf).new('')
     except ValueError as error:
         raise cfg.Error(f'[recording] key_file: {error}') from error
+    stored.check()

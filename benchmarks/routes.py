@@ -15,7 +15,7 @@ from benchmarks import painter
 from benchmarks.load import Server
 from console_svc.protocols import rfb
 from console_svc.proxy.handshakes import Answers, perform
-from console_svc.proxy.streams import Stream, TCPStream, WebSocketStream
+from console_svc.proxy.streams import Stream, TCPStream
 
 #: Seconds for each step of a handshake.
 PATIENCE = 120
@@ -95,13 +95,39 @@ class Browser(Route):
         if self.token:
             url += f'?token={self.token}'
         async with websocket(url) as connection:
-            yield WebSocketStream(connection), None
+            yield _WebSocket(connection), None
+
+
+class _WebSocket:
+    """The bytes in the frames of a websocket."""
+
+    def __init__(self, connection: client.ClientConnection) -> None:
+        self._connection = connection
+        self._rest = b''
+
+    async def read(self) -> bytes:
+        if not self._rest:
+            return await self._connection.recv(decode=False)
+        data, self._rest = self._rest, b''
+        return data
+
+    async def write(self, data: bytes) -> None:
+        await self._connection.send(data)
+
+    async def read_exactly(self, number: int) -> bytes:
+        data = b''
+        while len(data) < number:
+            data += await self.read()
+        data, self._rest = data[:number], data[number:]
+        return data
 
 
 @contextlib.asynccontextmanager
 async def tcp(port: int) -> AsyncIterator[TCPStream]:
     """Connect to a port of 127.0.0.1, and close at once in the end."""
-    stream = TCPStream(*await asyncio.open_connection('127.0.0.1', port))
+    _, stream = await asyncio.get_running_loop().create_connection(
+        TCPStream, '127.0.0.1', port
+    )
     try:
         yield stream
     finally:

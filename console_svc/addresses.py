@@ -6,7 +6,7 @@ import functools
 import ipaddress
 from typing import Final
 
-# No address is longer, even with a port or a zone. It bounds the cache, whose
+# No address is longer, even with a port or a zone. It bounds the caches, whose
 # keys come from clients.
 _LONGEST: Final = 80
 
@@ -68,6 +68,13 @@ def network(text: str | None) -> str:
 
     :returns: '' for a text that is not an address
     """
+    if not text or len(text) > _LONGEST:
+        return ''
+    return _network(text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _network(text: str) -> str:
     try:
         address = parse(text)
     except ValueError:

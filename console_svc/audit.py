@@ -25,6 +25,7 @@ REVOKE = 'console_auth_token.revoke'
 VALIDATE = 'console_auth_token.validate'
 OPEN = 'console_session.open'
 END = 'console_session.end'
+SET_MODE = 'console_session.set_mode'
 AUTHENTICATE = 'console_gateway.authenticate'
 OPEN_NATIVE = 'native_console.open'
 SHOW_PASSWORD = 'native_console.show_password'  # noqa: S105 (not a password)
@@ -37,6 +38,7 @@ _ACTIONS = {
     VALIDATE: 'authenticate',
     OPEN: 'create',
     END: 'delete',
+    SET_MODE: 'update',
     AUTHENTICATE: 'authenticate',
     OPEN_NATIVE: 'create',
     SHOW_PASSWORD: 'read',
@@ -62,6 +64,7 @@ def target_of(
         'console_type': grant.console_type,
         'token': grant.token_hash,
         'client_address': client_address,
+        'mode': grant.mode,
     }
 
 
@@ -85,7 +88,7 @@ class Audit:
 
         :param target: what is known of ``server_id``, ``console_type``,
             ``console_id``, ``token`` (its hash), ``session_id``,
-            ``client_address`` and ``reason``
+            ``client_address``, ``mode``, ``reason`` and ``ended_by``
         """
         self._record(context, event_type, 'success', target)
 
@@ -118,10 +121,13 @@ class Audit:
         context: RequestContext,
         sessions: Iterable[ConsoleSession],
         reason: str,
+        ended_by: str | None = None,
     ) -> None:
         """Record the end of sessions.
 
-        :param reason: closed, ended, lapsed, replaced, resumed or revoked
+        :param reason: closed, ended, lapsed, replaced, resumed, revoked or
+            taken_over
+        :param ended_by: the user who has ended them, if the caller is not
         """
         for session in sessions:
             self.success(
@@ -129,6 +135,7 @@ class Audit:
                 END,
                 session_id=session.id,
                 reason=reason,
+                ended_by=ended_by,
                 **target_of(session, session.client_address),
             )
 

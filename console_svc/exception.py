@@ -69,7 +69,7 @@ class ConsoleTypeUnavailable(BadRequest):
 
 
 class MarkerNotFound(BadRequest):
-    """The marker is not the id of a server that the caller can list."""
+    """The marker is not the id of a server or session of the list."""
 
     message = 'marker [{marker}] not found'
 
@@ -165,10 +165,20 @@ class ConsoleUsedUp(TokenUsedUp):
 
 
 class TooManySessions(ConsoleSvcError):
-    """The server has as many console sessions as it may."""
+    """The server has as many console sessions as it may.
+
+    With the member ``takeover`` of the fault, the request may be repeated to
+    take the console over.
+    """
 
     status = http.HTTPStatus.CONFLICT
     message = 'Instance {server_id} has too many console sessions'
+    #: Whether the client may end the sessions that control the console.
+    can_take_over = False
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        return {'takeover': 'allowed'} if self.can_take_over else {}
 
 
 class SessionIdUsed(ConsoleSvcError):

@@ -7,7 +7,6 @@ Times are seconds of the UTC epoch.
 
 import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
 from typing import Final
 
 #: The expiry of a token that never expires.
@@ -27,6 +26,34 @@ class ConsoleType(enum.StrEnum):
     RDP_HTML5 = 'rdp-html5'
     SERIAL = 'serial'
     WEBMKS = 'webmks'
+
+
+class SessionMode(enum.StrEnum):
+    """What the client of a session may do. VIEW: it only watches."""
+
+    CONTROL = 'control'
+    VIEW = 'view'
+
+
+#: The resources that projects have limits of, as keystone knows them.
+SESSIONS: Final = 'console_sessions'
+UNUSED_TOKENS: Final = 'console_auth_tokens'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many current sessions a user and a project can have.
+
+    :param of_user: 0: no limit
+    :param of_project: None: no limit
+    """
+
+    of_user: int = 0
+    of_project: int | None = None
+
+
+#: Nothing has a limit.
+NO_LIMITS: Final = SessionLimits()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -146,6 +173,10 @@ class Grant:
     :param token_hash: the token's SHA-256 in hexadecimal
     :param expires: the first second at which it is not valid any more
     :param client_address: the address from which it was requested
+    :param mode: of its sessions
+    :param max_uses: sessions that it can open; None: the configured number
+    :param bound_address: the only address that can use it, whatever is
+        configured; None: it is not bound
     """
 
     token_hash: str
@@ -155,6 +186,9 @@ class Grant:
     console_type: str
     expires: int
     client_address: str | None = None
+    mode: SessionMode = SessionMode.CONTROL
+    max_uses: int | None = None
+    bound_address: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +257,11 @@ class ConsoleSession:
     :param expires: when it must end; None: there is no limit
     :param secret_hash: SHA-256 in hexadecimal of the secret with which its
         client can resume it; None: it cannot
+    :param mode: what its client may do
+    :param enforced_mode: what its console proxy lets its client do, as far as
+        is known
+    :param deadline: when it must end whatever its token; None: there is no
+        limit
     """
 
     id: str
@@ -237,33 +276,6 @@ class ConsoleSession:
     secret_hash: str | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ResumedSessions:
-    """The sessions that a session which resumes another one has affected.
-
-    :param previous_id: of the session whose place it has taken; None: it is
-        another channel beside that session
-    :param resumed: that session, unless it was closed already
-    :param replaced: those that have ended to make room
-    """
-
-    previous_id: str | None
-    resumed: Sequence[ConsoleSession]
-    replaced: Sequence[ConsoleSession]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class KeptProxy:
-    """What a process of a console proxy learns from its keep-alive.
-
-    :param kept: id -> expiry of the listed sessions that continue; None: they
-        do not expire
-    :param ended: ids of its sessions that have ended, until it closes them
-    :param count: the number of its sessions that continue
-    """
-
-    kept: Mapping[str, int | None]
-    ended: Sequence[str]
-    count: int
+    mode: SessionMode = SessionMode.CONTROL
+    enforced_mode: SessionMode = SessionMode.CONTROL
+    deadline: int | None = dataclasses.field(default=None, compare=False)

@@ -11,10 +11,14 @@ from oslo_config import cfg
 from console_svc import audit_notifications, background, compute
 from console_svc.audit import Audit, Counter
 from console_svc.consoles.joining import SessionJoins
+from console_svc.consoles.keep_alives import KeepAlives
+from console_svc.consoles.limits import Limits, ProjectLimits
+from console_svc.consoles.modes import SessionModes
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
 from console_svc.consoles.purge import Purge
 from console_svc.consoles.servers import Servers
+from console_svc.consoles.session_lists import SessionLists
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.consoles.vault import Vault
@@ -90,6 +94,20 @@ class Services:
         return Audit(notifier, self._count)
 
     @functools.cached_property
+    def project_limits(self) -> ProjectLimits | None:
+        """None: projects have no limits."""
+        if not self.conf.consoleauth.use_unified_limits:
+            return None
+        # The module says why not above.
+        from console_svc.unified_limits import UnifiedLimits
+
+        return UnifiedLimits(self.conf)
+
+    @functools.cached_property
+    def limits(self) -> Limits:
+        return Limits(self.conf, self.project_limits)
+
+    @functools.cached_property
     def servers(self) -> Servers:
         return Servers(self.driver, self.policy)
 
@@ -100,6 +118,7 @@ class Services:
             self.database,
             self.driver,
             self.vault,
+            self.limits,
             self.audit,
             self.clock,
         )
@@ -107,12 +126,29 @@ class Services:
     @functools.cached_property
     def sessions(self) -> ConsoleSessions:
         return ConsoleSessions(
-            self.conf, self.database, self.tokens, self.audit, self.clock
+            self.conf,
+            self.database,
+            self.tokens,
+            self.limits,
+            self.audit,
+            self.clock,
         )
+
+    @functools.cached_property
+    def session_lists(self) -> SessionLists:
+        return SessionLists(self.database, self.clock)
 
     @functools.cached_property
     def session_joins(self) -> SessionJoins:
         return SessionJoins(self.database, self.tokens, self.audit, self.clock)
+
+    @functools.cached_property
+    def keep_alives(self) -> KeepAlives:
+        return KeepAlives(self.conf, self.database, self.clock)
+
+    @functools.cached_property
+    def session_modes(self) -> SessionModes:
+        return SessionModes(self.database, self.audit, self.clock)
 
     @functools.cached_property
     def native_consoles(self) -> NativeConsoles:

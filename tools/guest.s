@@ -4,8 +4,8 @@
 #
 # It prints GUEST READY on the screen and on the first serial port, and echoes
 # input from the keyboard and the serial port to both. The keys 0 to 7 fill the
-# screen with a colour: 1 blue, 2 green, 4 red. The CPU halts while idle.
-# tools/guest.sh builds it.
+# screen with a colour: 1 blue, 2 green, 4 red. The key 8 shows the cursor,
+# which blinks. The CPU halts while idle. tools/guest.sh builds it.
 
 .code16
 .intel_syntax noprefix
@@ -49,8 +49,9 @@ serial: mov     dx, COM1
         in      al, dx
 show:   cmp     al, '0'
         jb      text
-        cmp     al, '7'
+        cmp     al, '8'
         ja      text
+        je      blink
         mov     bh, al                  # the digit is the background colour
         shl     bh, 4
         push    ax
@@ -60,6 +61,11 @@ show:   cmp     al, '0'
         int     0x10
         pop     ax
 text:   call    echo
+        jmp     idle
+
+blink:  mov     ah, 1
+        mov     cx, 0x0607
+        int     0x10
         jmp     idle
 
 echo:   mov     dx, COM1

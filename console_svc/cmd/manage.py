@@ -110,16 +110,18 @@ def db_version(conf: cfg.ConfigOpts) -> None:
 
 
 def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
-    """Delete expired tokens, lapsed sessions and stale native consoles.
+    """Delete expired tokens, lapsed sessions, old history and stale consoles.
 
-    Stale consoles have expired, or their server was deleted or has moved.
+    The history is as old as [consoleauth] history_days. Stale consoles have
+    expired, or their server was deleted or has moved.
     """
     purged = Services(conf).purge.run(
         conf.command.batch, conf.command.max_seconds
     )
     print(
         f'{purged.tokens} tokens, {purged.sessions} sessions, '
-        f'{purged.consoles} consoles purged'
+        f'{purged.consoles} consoles, {purged.history} sessions of the '
+        'history purged'
     )
 
 

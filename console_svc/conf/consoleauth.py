@@ -13,6 +13,13 @@ OPTIONS = [
         min=1,
         help='Seconds for which a console token is valid.',
     ),
+    cfg.IntOpt(
+        'max_token_ttl',
+        min=1,
+        help='The longest time, in seconds, for which users can ask a token '
+        'to be valid with POST /servers/{server_id}/console-auth-tokens. By '
+        'default, and if it is less, token_ttl.',
+    ),
     cfg.BoolOpt(
         'recheck_target',
         default=True,
@@ -75,11 +82,56 @@ OPTIONS = [
         help='What happens when a session is opened and the server already '
         'has max_sessions_per_server sessions.',
     ),
+    cfg.IntOpt(
+        'max_sessions_per_user',
+        default=0,
+        min=0,
+        help='Number of concurrent sessions of a user, on all servers; 0: no '
+        'limit. A session is that of the user who requested its token. The '
+        'next one is refused with a 403. All channels of a SPICE page count '
+        'as one.',
+    ),
+    cfg.BoolOpt(
+        'use_unified_limits',
+        default=False,
+        help='Limit the concurrent sessions and the unused tokens of each '
+        'project by the unified limits of keystone. The next session or token '
+        'is refused with a 403. The resources are console_sessions and '
+        'console_auth_tokens: both need a registered limit, as a project can '
+        'have none of a resource without one. [oslo_limit] must have a '
+        'credential and the endpoint of this service.',
+    ),
+    cfg.IntOpt(
+        'unified_limits_cache_time',
+        default=60,
+        min=0,
+        help='Seconds for which each API process caches the limits of a '
+        'project: after a change in keystone, the old limit may be in force '
+        'for this time. 0: each session and each token waits for keystone.',
+    ),
+    cfg.BoolOpt(
+        'allow_takeover',
+        default=False,
+        help='Let a client that opens a console with a token for control, and '
+        'with "takeover=1" in the query of its websocket, end the sessions of '
+        'others that control the same console. They see the ID of the user '
+        'who has taken it over. If this is off, only members of the project '
+        'can end sessions, through the API.',
+    ),
     cfg.BoolOpt(
         'enforce_session_timeout',
         default=False,
         help='End a session when its token expires. By default, the expiry '
         'of a token does not affect open sessions.',
+    ),
+    cfg.IntOpt(
+        'max_session_time',
+        default=0,
+        min=0,
+        help='Seconds after which a session ends, whatever its token; 0: no '
+        'limit. A session that resumes another one has the time that is left '
+        'of that one. A further session of the same token has its own time: '
+        'see max_uses.',
     ),
     cfg.IntOpt(
         'session_lapse',
@@ -89,6 +141,16 @@ OPTIONS = [
         'must be several times [proxy] keep_interval, and longer than the '
         'clocks of the API hosts differ. After twice this time, the purge '
         'deletes the session.',
+    ),
+    cfg.IntOpt(
+        'history_days',
+        default=30,
+        min=0,
+        help='Days for which sessions that have ended stay in the history: '
+        'user, client address, server, console type and mode, when they began '
+        'and ended, why they ended, and the bytes each way. The purge deletes '
+        'older ones. These are personal data: keep them no longer than your '
+        'rules allow. 0: sessions that end are not recorded.',
     ),
     cfg.IntOpt(
         'purge_interval',

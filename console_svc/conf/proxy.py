@@ -2,64 +2,16 @@
 
 """[proxy] the console proxy."""
 
-import re
-from typing import Any, Final
+from typing import Final
 
 from oslo_config import cfg, types
 
-from console_svc import origins
+from console_svc.conf.origin_types import AllowedOrigin, FrameAncestor
 
 GROUP = 'proxy'
 
 #: The element of [proxy] web that stands for the pages of this package.
 OWN_PAGES: Final = 'console-svc'
-
-
-class AllowedOrigin(types.ConfigType):
-    """The origin of a page: a host, with or without scheme and port."""
-
-    def __init__(self) -> None:
-        super().__init__(type_name='origin')
-
-    def __call__(self, value: Any) -> origins.AllowedOrigin:
-        return origins.parse_allowed(str(value))
-
-    def __repr__(self) -> str:
-        return 'AllowedOrigin'
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AllowedOrigin)
-
-    def _formatter(self, value: Any) -> str:
-        return str(value)
-
-
-class FrameAncestor(types.ConfigType):
-    """A source in the directive frame-ancestors of CSP, without quotes."""
-
-    _PATTERN: Final = re.compile(
-        r"\*|'?(?:self|none)'?|[a-z][a-z0-9+.-]*:"
-        r'|(?:[a-z][a-z0-9+.-]*://)?(?:\*\.)?[\w.-]+(?::(?:\d+|\*))?/?',
-        re.ASCII | re.IGNORECASE,
-    )
-
-    def __init__(self) -> None:
-        super().__init__(type_name='frame ancestor')
-
-    def __call__(self, value: Any) -> str:
-        if not self._PATTERN.fullmatch(str(value)):
-            raise ValueError(f'{value!r} is not a host, "self", "none" or "*"')
-        return str(value)
-
-    def __repr__(self) -> str:
-        return 'FrameAncestor'
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, FrameAncestor)
-
-    def _formatter(self, value: Any) -> str:
-        return str(value)
-
 
 # The pages of noVNC and of the SPICE HTML5 client have scripts and styles
 # inside, images as data, and (SPICE's) handlers in attributes and video from a
@@ -256,9 +208,18 @@ OPTIONS = [
         'idle_timeout',
         default=0,
         min=0,
-        help='Seconds without data in either direction after which a session '
-        'is closed; 0: never. An idle guest sends no data, even while a user '
-        'watches its screen.',
+        help='Seconds without input after which a session is closed: keys, '
+        'the mouse, text; 0: never. What the guest shows does not count, nor '
+        'what clients send by themselves. It also holds for sessions that '
+        'only view.',
+    ),
+    cfg.BoolOpt(
+        'hand_over',
+        default=True,
+        help='Whether the mode of an open session can change, between control '
+        'and view. The proxy then parses what clients send from the start. If '
+        'disabled, a session that must not control its console any more is '
+        'closed, except where idle_timeout requires parsing, too.',
     ),
     cfg.IntOpt(
         'keep_interval',

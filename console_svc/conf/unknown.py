@@ -20,6 +20,7 @@ NAMESPACES: Final = (
     'keystonemiddleware.auth_token',
     'oslo.config',
     'oslo.db',
+    'oslo.limit',
     'oslo.log',
     'oslo.messaging',
     'oslo.middleware.cors',
@@ -30,7 +31,12 @@ NAMESPACES: Final = (
 )
 
 #: The groups with a credential, whose plugin has options of its own.
-_CREDENTIALS: Final = ('keystone_authtoken', 'nova', 'console_api')
+_CREDENTIALS: Final = (
+    'keystone_authtoken',
+    'nova',
+    'console_api',
+    'oslo_limit',
+)
 
 _Names = dict[str, set[str]]
 _Sections = dict[str, dict[str, list[str]]]

@@ -26,6 +26,21 @@ OPTIONS = [
         'hypervisors are encrypted.',
     ),
     cfg.StrOpt(
+        'shared_flag',
+        default='always',
+        choices=[
+            ('always', 'Each client shares the console with the others.'),
+            (
+                'client',
+                'As the client says. Without its flag, the VNC server closes '
+                'all other connections, such as those of users who watch. A '
+                'session that only views shares the console always.',
+            ),
+        ],
+        help='Whether clients share a console (the shared-flag of RFB). Some '
+        'clients do not set it unless they are told to.',
+    ),
+    cfg.StrOpt(
         'hypervisor_password',
         secret=True,
         help='Password for VNC authentication, if all hypervisors have the '

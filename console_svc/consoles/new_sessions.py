@@ -2,13 +2,80 @@
 
 """Sessions before they are stored."""
 
+import http
 import uuid
 
 from oslo_config import cfg
+from oslo_utils import uuidutils
 
-from console_svc.consoles.tokens import hash_of
+from console_svc import addresses, exception
+from console_svc.consoles.token_text import hash_of
 from console_svc.db.database import Database
-from console_svc.objects import NEVER, ConsoleSession, ConsoleType, Grant
+from console_svc.objects import (
+    NEVER,
+    ConsoleSession,
+    ConsoleType,
+    Grant,
+    SessionMode,
+)
+
+
+class TakeoverRefused(exception.ConsoleSvcError):
+    """The console token cannot take the console over."""
+
+    status = http.HTTPStatus.CONFLICT
+    message = '{reason}'
+
+
+def can_take_over(conf: cfg.ConfigOpts, grant: Grant) -> bool:
+    """Whether a session of a grant can take the console over."""
+    try:
+        check_take_over(conf, grant)
+    except TakeoverRefused:
+        return False
+    return True
+
+
+def check_id(session_id: str) -> None:
+    """Refuse ids that no session has: some cannot be sent to a database.
+
+    :raises console_svc.exception.SessionNotFound: no session has this id
+    """
+    if (
+        not uuidutils.is_uuid_like(session_id)
+        or str(uuid.UUID(session_id)) != session_id
+    ):
+        raise exception.SessionNotFound(session_id=session_id)
+
+
+def check_take_over(conf: cfg.ConfigOpts, grant: Grant) -> None:
+    """Check that a session of a grant can take the console over.
+
+    :raises TakeoverRefused: it cannot
+    """
+    if not conf.consoleauth.allow_takeover:
+        raise TakeoverRefused(reason='Consoles cannot be taken over here')
+    if grant.mode != SessionMode.CONTROL:
+        raise TakeoverRefused(
+            reason='A token to watch a console cannot take it over'
+        )
+
+
+def check_address(
+    grant: Grant, client_address: str | None, is_bound: bool
+) -> None:
+    """Check that a client can use a grant from its address.
+
+    :param is_bound: whether only the address that requested it can
+    :raises console_svc.exception.WrongAddress: it cannot
+    """
+    needed = []
+    if is_bound:
+        needed.append(grant.client_address)
+    if grant.bound_address is not None:
+        needed.append(grant.bound_address)
+    if not all(addresses.same(it, client_address) for it in needed):
+        raise exception.WrongAddress
 
 
 def make(
@@ -26,9 +93,12 @@ def make(
     :param secret: the client's to resume it; None: it cannot
     """
     options = conf.consoleauth
-    expires = None
+    deadline = None
+    if options.max_session_time:
+        deadline = now + options.max_session_time
+    expires = deadline
     if options.enforce_session_timeout and grant.expires < NEVER:
-        expires = grant.expires
+        expires = min(grant.expires, deadline or NEVER)
     secret_hash = None
     if secret is not None and options.resume_time:
         secret_hash = hash_of(secret)
@@ -43,6 +113,9 @@ def make(
         created_at=now,
         expires=expires,
         secret_hash=secret_hash,
+        mode=grant.mode,
+        enforced_mode=grant.mode,
+        deadline=deadline,
     )
 
 

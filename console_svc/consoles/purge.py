@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Delete expired tokens, lapsed sessions and stale native consoles.
+"""Delete expired tokens, lapsed sessions, old history and native consoles.
 
 A session that has lapsed is deleted one lapse later. Until then the proxy's
 next keep-alive revives it, so live sessions survive a purge on a host whose
@@ -20,7 +20,12 @@ from console_svc.compute import Driver
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.context import admin_context
 from console_svc.db.database import Database
-from console_svc.objects import ConsoleSession
+from console_svc.endings import (
+    EndReason,
+)
+from console_svc.objects import (
+    ConsoleSession,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +39,8 @@ BATCH: Final = 1000
 # request to open it can be under way.
 _CLOSED_TIME: Final = 600
 
+_DAY: Final = 24 * 60 * 60
+
 
 class Purged(NamedTuple):
     """The numbers of what a purge has deleted."""
@@ -41,6 +48,7 @@ class Purged(NamedTuple):
     tokens: int
     sessions: int
     consoles: int
+    history: int
 
 
 class Purge:
@@ -62,11 +70,13 @@ class Purge:
     ) -> None:
         self._interval: int = conf.consoleauth.purge_interval
         options = conf.consoleauth
+        self._lapse: int = options.session_lapse
         # Lapsed and closed sessions stay as long as they can be resumed.
         self._lapsed_time: int = max(
             options.session_lapse, options.resume_time - options.session_lapse
         )
         self._closed_time: int = max(_CLOSED_TIME, options.resume_time)
+        self._history_time: int = options.history_days * _DAY
         self._database = database
         self._driver = driver
         self._native_consoles = native_consoles
@@ -92,14 +102,23 @@ class Purge:
         lapsed = now - self._lapsed_time
 
         def delete_sessions() -> int:
-            return self._ended(self._database.sessions.purge(lapsed, batch))
+            return self._ended(
+                self._database.sessions.purge(lapsed, batch, self._lapse)
+            )
 
         def delete_proxies() -> int:
-            return self._ended(self._database.proxies.purge(lapsed, batch))
+            return self._ended(
+                self._database.proxies.purge(lapsed, batch, self._lapse)
+            )
 
         def delete_closed_sessions() -> int:
             return self._database.closed_sessions.purge(
                 now - self._closed_time, batch
+            )
+
+        def delete_history() -> int:
+            return self._database.history.purge(
+                now - self._history_time, batch
             )
 
         def delete_tokens() -> int:
@@ -107,17 +126,20 @@ class Purge:
 
         _repeat(delete_closed_sessions, batch, deadline)
         _repeat(
-            lambda: self._database.server_locks.purge(now, batch),
+            lambda: self._database.locks.purge(now, batch),
             batch,
             deadline,
         )
         # Not last: hosts that do not answer can take all of the time.
         self._forget_log_ins(now, batch, deadline)
         return Purged(
-            _repeat(delete_tokens, batch, deadline),
-            _repeat(delete_sessions, batch, deadline)
+            tokens=_repeat(delete_tokens, batch, deadline),
+            sessions=_repeat(delete_sessions, batch, deadline)
             + _repeat(delete_proxies, batch, deadline),
-            self._close_consoles(batch, deadline),
+            # Before the consoles: hosts that do not answer can take all of the
+            # time.
+            history=_repeat(delete_history, batch, deadline),
+            consoles=self._close_consoles(batch, deadline),
         )
 
     def start(self) -> None:
@@ -133,7 +155,11 @@ class Purge:
         if not self._database.take_lease(LEASE, now, now + self._interval):
             return False
         purged = self.run()
-        LOG.info('Purged %d tokens, %d sessions, %d native consoles', *purged)
+        LOG.info(
+            'Purged %d tokens, %d sessions, %d native consoles, %d sessions '
+            'of the history',
+            *purged,
+        )
         return True
 
     def _wait_and_run(self) -> None:
@@ -149,7 +175,7 @@ class Purge:
 
     def _ended(self, lapsed: Sequence[ConsoleSession]) -> int:
         """Audit the end of sessions that a purge has deleted; their number."""
-        self._audit.ends(self._context, lapsed, 'lapsed')
+        self._audit.ends(self._context, lapsed, EndReason.LAPSED)
         return len(lapsed)
 
     def _forget_log_ins(

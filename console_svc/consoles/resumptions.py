@@ -14,14 +14,20 @@ from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.consoles import new_sessions
-from console_svc.consoles.tokens import ConsoleAuthTokens, hash_of
+from console_svc.consoles.limits import Limits
+from console_svc.consoles.terms import max_uses
+from console_svc.consoles.token_text import hash_of
+from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    EndReason,
+    ResumedSessions,
+)
 from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
-    ResumedSessions,
 )
 
 
@@ -36,6 +42,7 @@ class Resumptions:
         conf: cfg.ConfigOpts,
         database: Database,
         tokens: ConsoleAuthTokens,
+        limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float],
     ) -> None:
@@ -43,6 +50,7 @@ class Resumptions:
         self._conf = conf
         self._database = database
         self._tokens = tokens
+        self._limits = limits
         self._audit = events
         self._clock = clock
 
@@ -67,6 +75,8 @@ class Resumptions:
             or does not lead to its console any more
         :raises console_svc.exception.TooManySessions: the session was closed
             or has lapsed, and others have taken its place meanwhile
+        :raises console_svc.over_limit.OverLimit: so have those of the user or
+            the project
         """
         if not self._options.resume_time or client_address is None:
             return None
@@ -95,16 +105,16 @@ class Resumptions:
         if outcome is None:
             opened = new_sessions.find_opened(self._database, session)
             return (opened, found.connect_info, None) if opened else None
-        self._audit.ends(context, outcome.resumed, 'resumed')
-        self._audit.ends(context, outcome.replaced, 'replaced')
+        self._audit.ends(context, outcome.resumed, EndReason.RESUMED)
+        self._audit.ends(context, outcome.replaced, EndReason.REPLACED)
         self._audit.success(
             context,
             audit.OPEN,
             session_id=session.id,
             reason='resumed',
-            **audit.target_of(session, client_address),
+            **audit.target_of(outcome.session, client_address),
         )
-        return session, found.connect_info, outcome.previous_id
+        return outcome.session, found.connect_info, outcome.previous_id
 
     def _can_be_used(self, token: ConsoleAuthToken, now: int) -> bool:
         """Whether the token opens any number of sessions.
@@ -114,8 +124,9 @@ class Resumptions:
         """
         return (
             token.expires > now
-            and not self._options.max_uses
+            and not max_uses(token.max_uses, self._options.max_uses)
             and not self._options.max_sessions_per_server
+            and not self._limits.limits_sessions
         )
 
     def _store(
@@ -133,4 +144,5 @@ class Resumptions:
             max_sessions=options.max_sessions_per_server,
             replace=options.when_sessions_are_full == 'replace',
             in_channels=new_sessions.is_channel(session),
+            limits=self._limits.of_sessions(session.project_id),
         )

@@ -4,30 +4,36 @@
 
 The console proxy opens a session before it connects a client, keeps it alive
 while the client is connected, and learns from the answer that it was ended.
-An ended session is deleted; the audit has its history. Of a session that its
-proxy has closed, the id stays until the purge: a late request to open it, or
-to open it again, is refused.
+An ended session becomes part of the history. Of a session that its proxy has
+closed, the id stays until the purge: a late request to open it, or to open it
+again, is refused.
 """
 
 import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from oslo_config import cfg
-from oslo_utils import uuidutils
 
-from console_svc import addresses, audit, exception
+from console_svc import audit, exception
 from console_svc.consoles import new_sessions
+from console_svc.consoles.console_types import of_same_console
+from console_svc.consoles.limits import Limits
 from console_svc.consoles.resumptions import Resumptions
+from console_svc.consoles.terms import max_uses
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    NO_REPORTS,
+    Ending,
+    EndReason,
+    Reports,
+)
 from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
     Grant,
-    KeptProxy,
     Server,
 )
 
@@ -47,15 +53,19 @@ class ConsoleSessions:
         conf: cfg.ConfigOpts,
         database: Database,
         tokens: ConsoleAuthTokens,
+        limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._conf = conf
         self._database = database
         self._tokens = tokens
+        self._limits = limits
         self._audit = events
         self._clock = clock
-        self._resumptions = Resumptions(conf, database, tokens, events, clock)
+        self._resumptions = Resumptions(
+            conf, database, tokens, limits, events, clock
+        )
 
     def open_by_token(
         self,
@@ -65,6 +75,7 @@ class ConsoleSessions:
         session_id: str | None = None,
         secret: str | None = None,
         previous_secret: str | None = None,
+        takes_over: bool = False,
     ) -> tuple[ConsoleSession, ConnectInfo, str | None]:
         """Open a session with a console token, or resume one.
 
@@ -73,6 +84,7 @@ class ConsoleSessions:
         :param secret: the client's to resume this session; None: it cannot
         :param previous_secret: that of the session to resume, if possible;
             None: none
+        :param takes_over: as of :meth:`open`
         :returns: the session, where its console is, and the id of the session
             that it resumes, if any
         :raises console_svc.exception.SessionIdUsed: the id was used before
@@ -81,6 +93,7 @@ class ConsoleSessions:
             sessions as it may
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: the user or the project has
         :raises console_svc.exception.WrongAddress: it was issued to another
             address
         """
@@ -101,10 +114,11 @@ class ConsoleSessions:
             context,
             found,
             client_address,
-            options.max_uses,
+            max_uses(found.max_uses, options.max_uses),
             options.bind_to_client_address,
             session_id,
             secret,
+            takes_over,
         )
         return session, found.connect_info, None
 
@@ -117,6 +131,7 @@ class ConsoleSessions:
         bind_to_client_address: bool = False,
         session_id: str | None = None,
         secret: str | None = None,
+        takes_over: bool = False,
     ) -> ConsoleSession:
         """Open a session with a grant that was found to be valid.
 
@@ -130,20 +145,25 @@ class ConsoleSessions:
             requested the grant
         :param session_id: a UUID that the proxy has chosen; None: a new one
         :param secret: the client's to resume this session; None: it cannot
+        :param takes_over: whether to end those that control the console
         :raises console_svc.exception.SessionIdUsed: the id is that of a
             closed session, or of another grant
         :raises console_svc.exception.TokenUsedUp: it has opened as many
             sessions as it may
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: the user or the project has
         :raises console_svc.exception.WrongAddress: another address requested
             the grant
+        :raises console_svc.consoles.new_sessions.TakeoverRefused: it cannot
+            take the console over
         """
         try:
-            if bind_to_client_address and not addresses.same(
-                grant.client_address, client_address
-            ):
-                raise exception.WrongAddress
+            new_sessions.check_address(
+                grant, client_address, bind_to_client_address
+            )
+            if takes_over:
+                new_sessions.check_take_over(self._conf, grant)
             session = new_sessions.make(
                 self._conf,
                 grant,
@@ -153,17 +173,17 @@ class ConsoleSessions:
                 int(self._clock()),
             )
             try:
-                replaced = self._store(session, max_uses)
-            except (
-                exception.SessionIdUsed,
-                exception.TokenUsedUp,
-                exception.TooManySessions,
-            ):
+                ended = self._store(session, max_uses, takes_over)
+            except exception.ConsoleSvcError:
                 opened = new_sessions.find_opened(self._database, session)
                 if opened is None:
                     raise
                 return opened
         except exception.ConsoleSvcError as error:
+            if isinstance(error, exception.TooManySessions):
+                error.can_take_over = new_sessions.can_take_over(
+                    self._conf, grant
+                )
             self._audit.refusal(
                 context,
                 audit.OPEN,
@@ -171,7 +191,11 @@ class ConsoleSessions:
                 **audit.target_of(grant, client_address),
             )
             raise
-        self._audit.ends(context, replaced, 'replaced')
+        if new_sessions.is_channel(session):
+            # It has the mode of the page's other channels.
+            session = self._database.sessions.get(session.id) or session
+        for reason, sessions in ended.items():
+            self._audit.ends(context, sessions, reason, session.user_id)
         self._audit.success(
             context,
             audit.OPEN,
@@ -179,38 +203,6 @@ class ConsoleSessions:
             **audit.target_of(session, client_address),
         )
         return session
-
-    def keep(self, session_ids: Sequence[str]) -> Mapping[str, int | None]:
-        """Keep sessions alive: a proxy's regular request for all of its own.
-
-        A session that has lapsed, while the API was unavailable for example,
-        is revived unless it was purged.
-
-        :returns: id -> expiry of the sessions that continue; None: they do
-            not expire
-        """
-        now = int(self._clock())
-        lapse = self._conf.consoleauth.session_lapse
-        # To write less, extend a session only after a third of its time.
-        return self._database.sessions.keep(
-            session_ids, now, now + lapse, now + lapse * 2 // 3
-        )
-
-    def keep_proxy(
-        self, proxy_id: str, session_ids: Sequence[str]
-    ) -> KeptProxy:
-        """Keep the sessions of a process of a proxy alive.
-
-        As with :meth:`keep`, they are revived if they have lapsed.
-
-        :param proxy_id: a UUID that the process has chosen
-        :param session_ids: those that the API may not know to be its own
-        """
-        now = int(self._clock())
-        lapse = self._conf.consoleauth.session_lapse
-        return self._database.proxies.keep(
-            proxy_id, session_ids, now, now + lapse, now + lapse * 2 // 3
-        )
 
     def close(self, context: RequestContext, session_id: str) -> None:
         """Close a session whose client has disconnected.
@@ -220,24 +212,26 @@ class ConsoleSessions:
         :raises console_svc.exception.SessionNotFound: it has ended, or was
             not opened
         """
-        _check_id(session_id)
+        new_sessions.check_id(session_id)
         if not self.close_all(context, [session_id]):
             raise exception.SessionNotFound(session_id=session_id)
 
     def close_all(
-        self, context: RequestContext, session_ids: Sequence[str]
+        self,
+        context: RequestContext,
+        session_ids: Collection[str],
+        reports: Reports = NO_REPORTS,
     ) -> Sequence[ConsoleSession]:
-        """Close sessions by their UUIDs; return those that were open."""
+        """Close sessions by their UUIDs; return those that were open.
+
+        :param reports: what their proxy reports of some of them
+        """
         now = int(self._clock())
-        # Without a limit, no use needs to be spared.
-        until = now + REOPENING if self._conf.consoleauth.max_uses else None
-        ended = self._database.closed_sessions.add_all(session_ids, now, until)
+        ended = self._database.closed_sessions.add_all(
+            session_ids, now, now + REOPENING, reports
+        )
         self._audit.ends(context, ended, 'closed')
         return ended
-
-    def list(self, server: Server) -> Sequence[ConsoleSession]:
-        """The current sessions of a server, the oldest first."""
-        return self._database.sessions.list(server.id, int(self._clock()))
 
     def end(
         self, context: RequestContext, server: Server, session_id: str
@@ -249,9 +243,10 @@ class ConsoleSessions:
         :raises console_svc.exception.SessionNotFound: the server has no
             session with this id
         """
-        _check_id(session_id)
-        ended = self._database.sessions.end(session_id, server.id)
-        self._audit.ends(context, ended, 'ended')
+        new_sessions.check_id(session_id)
+        ending = Ending(EndReason.ENDED, int(self._clock()), context.user_id)
+        ended = self._database.sessions.end(session_id, ending, server.id)
+        self._audit.ends(context, ended, ending.reason)
         if ended:
             return
         # Its client may have disconnected just now.
@@ -266,11 +261,11 @@ class ConsoleSessions:
         )
 
     def _store(
-        self, session: ConsoleSession, max_uses: int
-    ) -> Sequence[ConsoleSession]:
+        self, session: ConsoleSession, max_uses: int, takes_over: bool
+    ) -> Mapping[EndReason, Sequence[ConsoleSession]]:
         """Store a session.
 
-        :returns: the sessions that it has replaced
+        :returns: the sessions that it has ended, by the reason
         """
         options = self._conf.consoleauth
         return self._database.sessions.open(
@@ -280,13 +275,8 @@ class ConsoleSessions:
             max_sessions=options.max_sessions_per_server,
             replace=options.when_sessions_are_full == 'replace',
             in_channels=new_sessions.is_channel(session),
+            limits=self._limits.of_sessions(session.project_id),
+            takes_over=of_same_console(session.console_type)
+            if takes_over
+            else (),
         )
-
-
-def _check_id(session_id: str) -> None:
-    """Refuse ids that no session has: some cannot be sent to a database."""
-    if (
-        not uuidutils.is_uuid_like(session_id)
-        or str(uuid.UUID(session_id)) != session_id
-    ):
-        raise exception.SessionNotFound(session_id=session_id)

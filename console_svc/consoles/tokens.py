@@ -3,8 +3,6 @@
 """Console tokens: issue, validate, revoke."""
 
 import dataclasses
-import hashlib
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -14,17 +12,22 @@ from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.compute import Driver
+from console_svc.consoles.limits import Limits
+from console_svc.consoles.terms import USUAL, Terms
+from console_svc.consoles.token_text import generate, has_terms, hash_of
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.endings import (
+    Ending,
+    EndReason,
+)
 from console_svc.objects import (
     NEVER,
     ConnectInfo,
     ConsoleAuthToken,
     Server,
 )
-
-_BYTES = 32
 
 # Whether tokens lead to their consoles is cached: for this many seconds, and
 # this many consoles.
@@ -47,6 +50,7 @@ class ConsoleAuthTokens:
         database: Database,
         driver: Driver,
         vault: Vault,
+        limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -54,6 +58,7 @@ class ConsoleAuthTokens:
         self._database = database
         self._driver = driver
         self._vault = vault
+        self._limits = limits
         self._audit = events
         self._clock = clock
         self._targets: cachetools.TTLCache[_Target, bool]
@@ -77,22 +82,49 @@ class ConsoleAuthTokens:
             no console of this type
         :raises console_svc.exception.ServerNotReady: the server has no
             consoles in its current state
+        :raises console_svc.over_limit.OverLimit: the project has as many
+            unused tokens as it may
         """
-        token, prepared = self.prepare(context, server, console_type, ttl)
-        self._database.tokens.create(
-            prepared,
-            int(self._clock()),
-            self._conf.consoleauth.max_unused_tokens,
-        )
+        terms = Terms(ttl=ttl)
+        return self.issue_with(context, server, console_type, terms)[0]
+
+    def issue_with(
+        self,
+        context: RequestContext,
+        server: Server,
+        console_type: str,
+        terms: Terms,
+    ) -> tuple[str, ConsoleAuthToken]:
+        """Issue a token with terms, which are allowed: see :meth:`issue`.
+
+        :returns: the token, and what is stored of it
+        """
+        token, prepared = self.prepare(context, server, console_type, terms)
+        try:
+            self._database.tokens.create(
+                prepared,
+                int(self._clock()),
+                self._conf.consoleauth.max_unused_tokens,
+                self._limits.of_unused_tokens(prepared.project_id),
+            )
+        except exception.ConsoleSvcError as error:
+            self._audit.refusal(
+                context,
+                audit.ISSUE,
+                error,
+                server_id=server.id,
+                console_type=console_type,
+            )
+            raise
         self.record_issue(context, prepared)
-        return token
+        return token, prepared
 
     def prepare(
         self,
         context: RequestContext,
         server: Server,
         console_type: str,
-        ttl: int | None = None,
+        terms: Terms = USUAL,
     ) -> tuple[str, ConsoleAuthToken]:
         """Make a token, as :meth:`issue` does, but do not store it.
 
@@ -111,7 +143,8 @@ class ConsoleAuthTokens:
                 console_type=console_type,
             )
             raise
-        token = _generate()
+        token = generate(terms)
+        ttl = terms.ttl
         if ttl is None:
             ttl = self._conf.consoleauth.token_ttl
         return token, ConsoleAuthToken(
@@ -124,6 +157,9 @@ class ConsoleAuthTokens:
             expires=min(int(self._clock()) + ttl, NEVER),
             client_address=context.client_address,
             encrypted_ticket=self._encrypt(info.ticket),
+            mode=terms.mode,
+            max_uses=terms.max_uses,
+            bound_address=terms.client_address,
         )
 
     def record_issue(
@@ -136,7 +172,22 @@ class ConsoleAuthTokens:
             server_id=token.server_id,
             console_type=token.console_type,
             token=token.token_hash,
+            mode=token.mode,
         )
+
+    def look_up(self, context: RequestContext, token: str) -> ConsoleAuthToken:
+        """What a token stands for, for a proxy that opens no session with it.
+
+        :raises console_svc.exception.TokenNotFound: it is not valid, or has
+            terms that only sessions enforce
+        """
+        if has_terms(token):
+            error = exception.TokenNotFound()
+            self._audit.refusal(
+                context, audit.VALIDATE, error, token=hash_of(token)
+            )
+            raise error
+        return self.validate(context, token)
 
     def validate(
         self, context: RequestContext, token: str, even_expired: bool = False
@@ -176,18 +227,23 @@ class ConsoleAuthTokens:
 
     def revoke_by_hash(self, context: RequestContext, token_hash: str) -> None:
         """Delete the token that has this hash and end its sessions."""
-        ended = self._database.tokens.delete(token_hash)
+        ending = self._revocation(context)
+        ended = self._database.tokens.delete(token_hash, ending)
         self._audit.success(context, audit.REVOKE, token=token_hash)
-        self._audit.ends(context, ended, 'revoked')
+        self._audit.ends(context, ended, ending.reason)
 
     def revoke_server(self, context: RequestContext, server_id: str) -> None:
         """Delete a server's tokens and end its sessions.
 
         The server's consoles on the gateway are deleted with their tokens.
         """
-        ended = self._database.tokens.delete_of_server(server_id)
+        ending = self._revocation(context)
+        ended = self._database.tokens.delete_of_server(server_id, ending)
         self._audit.success(context, audit.REVOKE, server_id=server_id)
-        self._audit.ends(context, ended, 'revoked')
+        self._audit.ends(context, ended, ending.reason)
+
+    def _revocation(self, context: RequestContext) -> Ending:
+        return Ending(EndReason.REVOKED, int(self._clock()), context.user_id)
 
     def _leads_to_console(
         self, context: RequestContext, token: ConsoleAuthToken
@@ -227,15 +283,3 @@ class ConsoleAuthTokens:
             return token
         info = dataclasses.replace(token.connect_info, ticket=ticket)
         return dataclasses.replace(token, connect_info=info)
-
-
-def _generate() -> str:
-    """A new token. A leading dash would look like a command line option."""
-    while (token := secrets.token_urlsafe(_BYTES)).startswith('-'):
-        pass
-    return token
-
-
-def hash_of(token: str) -> str:
-    """A token's SHA-256 in hexadecimal, which is stored and audited."""
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -19,11 +19,20 @@ from typing import Any
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
-from console_svc.db import rows
+from console_svc.db import history, rows
 from console_svc.db.engine import Connections, retried
 from console_svc.db.session_rows import BLANK, CLOSED, to_session
 from console_svc.db.tables import console_sessions
-from console_svc.objects import ConsoleSession, ConsoleType
+from console_svc.endings import (
+    NO_REPORTS,
+    Ending,
+    EndReason,
+    Reports,
+)
+from console_svc.objects import (
+    ConsoleSession,
+    ConsoleType,
+)
 
 
 class ClosedSessionQueries:
@@ -43,6 +52,7 @@ class ClosedSessionQueries:
         session_ids: Collection[str],
         now: int,
         channel_until: int | None = None,
+        reports: Reports = NO_REPORTS,
     ) -> Sequence[ConsoleSession]:
         """End sessions, and keep their ids from being used again.
 
@@ -53,20 +63,24 @@ class ClosedSessionQueries:
         :param channel_until: the address of a SPICE channel can open another
             one as the same use of the token before this second; None: it
             cannot
+        :param reports: what is known of their ends. The history of a session
+            that has ended before gets the bytes.
         :returns: the sessions that there were
         """
-        known, ended = self._close(session_ids, now, channel_until)
+        known, ended = self._close(session_ids, now, channel_until, reports)
         unknown = sorted({*session_ids} - known)
         if not unknown:
             return ended
         try:
-            self._insert(unknown, now)
+            self._insert(unknown, now, reports)
         except db_exception.DBDuplicateEntry:
             # One was opened or closed since the first statement.
             if len(unknown) == 1:
-                return [*ended, *self._close(unknown, now, channel_until)[1]]
+                late = self._close(unknown, now, channel_until, reports)[1]
+                return [*ended, *late]
             for session_id in unknown:
-                ended = [*ended, *self.add(session_id, now, channel_until)]
+                late = self.add_all([session_id], now, channel_until, reports)
+                ended = [*ended, *late]
         return ended
 
     @retried
@@ -88,7 +102,11 @@ class ClosedSessionQueries:
 
     @retried
     def _close(
-        self, session_ids: Collection[str], now: int, channel_until: int | None
+        self,
+        session_ids: Collection[str],
+        now: int,
+        channel_until: int | None,
+        reports: Reports,
     ) -> tuple[Set[str], Sequence[ConsoleSession]]:
         """Close sessions.
 
@@ -97,6 +115,20 @@ class ClosedSessionQueries:
         with self._connections.writing() as connection:
             found = _lock(connection, session_ids)
             opened = [row for row in found if row['expires'] != CLOSED]
+            history.add(
+                connection,
+                [(row, _ending(row, now, reports)) for row in opened],
+            )
+            # Those whose process closes them now.
+            history.report(
+                connection,
+                {
+                    row['session_id']: row['main_id'] or row['session_id']
+                    for row in found
+                    if row['expires'] == CLOSED and row['proxy_id'] is not None
+                },
+                reports,
+            )
             # Most rows change in the same way.
             changes: dict[tuple[tuple[str, Any], ...], list[int]] = {}
             for row in found:
@@ -115,7 +147,9 @@ class ClosedSessionQueries:
         )
 
     @retried
-    def _insert(self, session_ids: Sequence[str], now: int) -> None:
+    def _insert(
+        self, session_ids: Sequence[str], now: int, reports: Reports
+    ) -> None:
         # Not in the transaction of _close(): on MySQL, its lock on the missing
         # row would make concurrent inserts a deadlock.
         with self._connections.writing() as connection:
@@ -131,6 +165,8 @@ class ClosedSessionQueries:
                     for session_id in session_ids
                 ],
             )
+            # Those without a process have no row after they have ended.
+            history.report(connection, {it: it for it in session_ids}, reports)
 
 
 def _lock(
@@ -155,6 +191,15 @@ def _lock(
         )
         .mappings()
         .all()
+    )
+
+
+def _ending(row: sa.RowMapping, now: int, reports: Reports) -> Ending:
+    report = reports.get(row['session_id'])
+    if report is None:
+        return Ending(EndReason.CLOSED, now)
+    return Ending(
+        report.reason, now, received=report.received, sent=report.sent
     )
 
 

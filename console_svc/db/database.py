@@ -14,11 +14,14 @@ from oslo_config import cfg
 from console_svc.db.closed_sessions import ClosedSessionQueries
 from console_svc.db.engine import Connections, retried
 from console_svc.db.errors import ReadOnly, SchemaMismatch
+from console_svc.db.history import HistoryQueries
+from console_svc.db.locks import LockQueries
 from console_svc.db.log_ins import LogInQueries
+from console_svc.db.modes import ModeQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
 from console_svc.db.proxies import ProxyQueries
 from console_svc.db.resumptions import ResumptionQueries
-from console_svc.db.server_locks import ServerLockQueries
+from console_svc.db.session_lists import SessionListQueries
 from console_svc.db.sessions import SessionQueries
 from console_svc.db.tables import NEEDED, consoles, leases
 from console_svc.db.tokens import TokenQueries
@@ -46,9 +49,12 @@ class Database(Connections):
         self.tokens = TokenQueries(self)
         self.sessions = SessionQueries(self)
         self.proxies = ProxyQueries(self)
+        self.modes = ModeQueries(self)
         self.closed_sessions = ClosedSessionQueries(self)
         self.resumptions = ResumptionQueries(self)
-        self.server_locks = ServerLockQueries(self)
+        self.history = HistoryQueries(self)
+        self.session_lists = SessionListQueries(self)
+        self.locks = LockQueries(self)
         self._has_schema = False
 
     def check(self) -> None:

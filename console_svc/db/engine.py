@@ -18,6 +18,10 @@ from oslo_db.sqlalchemy import enginefacade
 from console_svc.db import errors, plugins, sqlite, timeouts, urls
 from console_svc.db.readers import Readers
 
+#: The execution option of engines: whether their transactions write a history
+#: of sessions.
+HISTORY: Final = 'console_svc_history'
+
 # Errors that oslo.db does not translate: a full disk or a missing table on
 # some engines, and an exhausted connection pool.
 _UNTRANSLATED = sa.exc.DBAPIError, sa.exc.TimeoutError
@@ -237,6 +241,9 @@ class Connections:
         facade.configure(**options, thread_checkin=False)
         facade.append_on_engine_create(self._prepare)
         engine: sa.Engine = facade.writer.get_engine()
+        engine.update_execution_options(
+            **{HISTORY: bool(self._conf.consoleauth.history_days)}
+        )
         if engine.dialect.name == 'sqlite' and not reading:
             sa.event.listen(
                 engine,

@@ -15,20 +15,22 @@ import sqlalchemy as sa
 
 from console_svc.db import rows
 from console_svc.db.engine import Connections, retried
+from console_svc.db.modes import announce_new, confirm, find_unconfirmed
 from console_svc.db.session_rows import (
     CLOSED,
     IS_OPEN,
-    delete_rows,
     is_lasting,
+    lapse_rows,
     limited,
 )
 from console_svc.db.tables import console_proxies, console_sessions
-from console_svc.objects import ConsoleSession, KeptProxy
+from console_svc.endings import EndReason, KeptProxy
+from console_svc.objects import ConsoleSession, SessionMode
 
-# Seconds until a session that lives with a process must be named again, at
-# least: it lapses then, as the process may have failed to close it. A process
-# names all of its sessions every minute.
-_AHEAD: Final = 600
+#: Seconds until a session that lives with a process must be named again, at
+#: least: it lapses then, as the process may have failed to close it. A process
+#: names all of its sessions every minute.
+AHEAD: Final = 600
 
 
 class ProxyQueries:
@@ -45,6 +47,7 @@ class ProxyQueries:
         now: int,
         alive_until: int,
         due: int,
+        modes: Mapping[str, SessionMode] = {},
     ) -> KeptProxy:
         """Extend a process and its sessions, even if they have lapsed.
 
@@ -53,6 +56,8 @@ class ProxyQueries:
         :param alive_until: when the process lapses now
         :param due: a process that lapses after this second is not extended
             yet
+        :param modes: those that it enforces since the last keep-alive, by
+            session id
         """
         state = self._state(proxy_id, now)
         if state['alive_until'] is None or state['alive_until'] <= due:
@@ -61,22 +66,46 @@ class ProxyQueries:
         kept: Mapping[str, int | None] = {}
         if session_ids:
             # No session lapses earlier than the process.
-            until = max(alive_until, now + _AHEAD)
+            until = max(alive_until, now + AHEAD)
             kept = self._attach(proxy_id, session_ids, now, until)
+        if modes:
+            confirm(self._connections, proxy_id, modes)
+        if session_ids:
             # They count now.
             state = self._state(proxy_id, now)
-        ended: Sequence[str] = []
+        ended: Sequence[sa.RowMapping] = []
         if state['ended']:
-            found = self._connections.read(_ENDED, {'proxy': proxy_id})
-            ended = [row['session_id'] for row in found]
-        return KeptProxy(kept, ended, state['open'])
+            ended = self._connections.read(_ENDED, {'proxy': proxy_id})
+        changed: Mapping[str, SessionMode] = {}
+        if state['mode_changes']:
+            changed = find_unconfirmed(
+                self._connections, proxy_id, state['mode_changes']
+            )
+        return KeptProxy(
+            kept,
+            [row['session_id'] for row in ended],
+            state['open'],
+            changed,
+            {
+                row['session_id']: (
+                    EndReason(row['end_reason']),
+                    row['ended_by'],
+                )
+                for row in ended
+                # Hosts of the previous version do not store it.
+                if row['end_reason'] is not None
+            },
+        )
 
     @retried
-    def purge(self, lapsed: int, batch: int) -> Sequence[ConsoleSession]:
+    def purge(
+        self, lapsed: int, batch: int, lapse: int
+    ) -> Sequence[ConsoleSession]:
         """Delete processes that have lapsed, and their sessions.
 
         :param lapsed: the second by which they have
         :param batch: processes and sessions to delete, at most
+        :param lapse: seconds without a keep-alive after which they lapse
         :returns: the sessions deleted
         """
         proxies = console_proxies.c
@@ -92,17 +121,23 @@ class ProxyQueries:
         locked = console_proxies.select().where(proxies.id.in_(ids))
         with self._connections.writing() as connection:
             # A keep-alive may have extended one meanwhile.
-            ids = [
-                row.id
+            alive_until = {
+                row.id: row.alive_until
                 for row in connection.execute(locked.with_for_update())
                 if row.alive_until <= lapsed
-            ]
-            found = _find(connection, ids, batch)
+            }
+            found = _find(connection, [*alive_until], batch)
             if len(found) < batch:
                 connection.execute(
-                    console_proxies.delete().where(proxies.id.in_(ids))
+                    console_proxies.delete().where(
+                        proxies.id.in_([*alive_until])
+                    )
                 )
-            return delete_rows(connection, found)
+            return lapse_rows(
+                connection,
+                found,
+                lambda row: alive_until[row['proxy_id']] - lapse,
+            )
 
     def _state(self, proxy_id: str, now: int) -> sa.RowMapping:
         parameters = {'proxy': proxy_id, 'now': now}
@@ -136,6 +171,7 @@ class ProxyQueries:
                     .where(columns.session_id.in_(to_write), is_lasting(now))
                     .values(proxy_id=proxy_id, alive_until=limited(until))
                 )
+                announce_new(connection, proxy_id, to_write)
             if written.rowcount < len(to_write):
                 # Some have ended meanwhile.
                 kept = find_lasting(self._connections, session_ids, now)
@@ -207,11 +243,19 @@ _STATE: Final = sa.select(
     .where(console_proxies.c.id == sa.bindparam('proxy'))
     .scalar_subquery()
     .label('alive_until'),
+    sa.select(console_proxies.c.mode_changes)
+    .where(console_proxies.c.id == sa.bindparam('proxy'))
+    .scalar_subquery()
+    .label('mode_changes'),
     _count(is_lasting(sa.bindparam('now'))).label('open'),
     _count(console_sessions.c.expires == CLOSED).label('ended'),
 )
 
-_ENDED: Final = sa.select(console_sessions.c.session_id).where(
+_ENDED: Final = sa.select(
+    console_sessions.c.session_id,
+    console_sessions.c.end_reason,
+    console_sessions.c.ended_by,
+).where(
     console_sessions.c.proxy_id == sa.bindparam('proxy'),
     console_sessions.c.expires == CLOSED,
 )

@@ -7,12 +7,14 @@ it was closed. A session that has ended otherwise has no row, so that it cannot
 be resumed.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
-from console_svc.db.server_locks import lock_server
+from console_svc.db.limits import check_session, lock_all
+from console_svc.db.replacements import make_room
 from console_svc.db.session_rows import (
     BLANK,
     CLOSED,
@@ -20,9 +22,15 @@ from console_svc.db.session_rows import (
     is_alive,
     is_lasting,
 )
-from console_svc.db.sessions import insert_session, make_room
+from console_svc.db.sessions import insert_session
 from console_svc.db.tables import console_auth_tokens, console_sessions
-from console_svc.objects import ConsoleSession, ResumedSessions
+from console_svc.endings import Ending, EndReason, ResumedSessions
+from console_svc.objects import (
+    NO_LIMITS,
+    ConsoleSession,
+    SessionLimits,
+    SessionMode,
+)
 
 
 class ResumptionQueries:
@@ -43,6 +51,7 @@ class ResumptionQueries:
         max_sessions: int,
         replace: bool,
         in_channels: bool = False,
+        limits: SessionLimits = NO_LIMITS,
     ) -> ResumedSessions | None:
         """Store a session that resumes another one, or do nothing.
 
@@ -58,11 +67,14 @@ class ResumptionQueries:
         :param replace: end the oldest sessions to make room
         :param in_channels: several sessions can resume the same one, which
             does not end
+        :param limits: of its user and its project
         :returns: None if there is no such session to resume
         :raises console_svc.exception.SessionIdUsed: there is a session with
             the new id, or there was one
         :raises console_svc.exception.TooManySessions: the other was closed
             or has lapsed, and the server has as many sessions as it may
+        :raises console_svc.over_limit.OverLimit: so it was, and the user or
+            the project has
         """
         sessions, tokens = console_sessions.c, console_auth_tokens.c
         # Find the row's key first: a locking read that finds nothing would
@@ -82,6 +94,7 @@ class ResumptionQueries:
                 sessions.id == found[0]['id'],
                 sessions.secret_hash == secret_hash,
                 sessions.client_address == session.client_address,
+                sa.or_(sessions.deadline.is_(None), sessions.deadline > now),
                 sa.or_(
                     sa.and_(
                         sessions.expires == CLOSED,
@@ -100,8 +113,7 @@ class ResumptionQueries:
         ended: Sequence[ConsoleSession] = ()
         replaced: Sequence[ConsoleSession] = ()
         with self._connections.writing() as connection:
-            if max_sessions:
-                lock_server(connection, session.server_id, now)
+            lock_all(connection, session, max_sessions, limits)
             # Locks the token before sessions, as a revocation does.
             if connection.execute(use).rowcount != 1:
                 return None
@@ -109,17 +121,30 @@ class ResumptionQueries:
             if row is None:
                 connection.rollback()
                 return None
-            # One that has lapsed does not count as a session of the server.
+            # One that has lapsed does not count as a session.
             has_place = row['expires'] != CLOSED and row['is_current']
             if not in_channels:
-                ended = _end(connection, row)
-            if max_sessions and (in_channels or not has_place):
-                replaced = make_room(
-                    connection, session, max_sessions, replace
-                )
-            insert_session(connection, session, alive_until)
+                ended = _end(connection, row, now)
+            if in_channels or not has_place:
+                if max_sessions:
+                    replaced = make_room(
+                        connection, session, max_sessions, replace
+                    )
+                check_session(connection, session, limits, in_channels)
+            mode = SessionMode(row['mode'])
+            session = dataclasses.replace(
+                _with_deadline(session, row['deadline']),
+                mode=mode,
+                enforced_mode=mode,
+            )
+            insert_session(
+                connection,
+                session,
+                min(alive_until, session.expires or alive_until),
+                in_channels,
+            )
         previous_id = None if in_channels else row['session_id']
-        return ResumedSessions(previous_id, ended, replaced)
+        return ResumedSessions(session, previous_id, ended, replaced)
 
     @retried
     def forget(self, session_id: str, server_id: str) -> bool:
@@ -145,15 +170,31 @@ class ResumptionQueries:
         return forgotten.rowcount == 1
 
 
+def _with_deadline(
+    session: ConsoleSession, deadline: int | None
+) -> ConsoleSession:
+    """A session with the deadline of the one that it resumes.
+
+    :param deadline: None: that one has none
+    """
+    if deadline is None:
+        return session
+    return dataclasses.replace(
+        session,
+        deadline=min(deadline, session.deadline or deadline),
+        expires=min(deadline, session.expires or deadline),
+    )
+
+
 def _end(
-    connection: sa.Connection, row: sa.RowMapping
+    connection: sa.Connection, row: sa.RowMapping, now: int
 ) -> Sequence[ConsoleSession]:
     """End a session that is resumed, or blank the row of a closed one.
 
     :returns: the session that has ended
     """
     if row['expires'] != CLOSED:
-        return end_rows(connection, [row])
+        return end_rows(connection, [row], Ending(EndReason.RESUMED, now))
     connection.execute(
         console_sessions.update()
         .where(console_sessions.c.id == row['id'])

@@ -10,7 +10,9 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from console_svc.db.engine import Connections
 
 
-def upserts(table: sa.Table, updated: str) -> dict[str, sa.Insert]:
+def upserts(
+    table: sa.Table, updated: str, always: bool = False
+) -> dict[str, sa.Insert]:
     """Dialect -> an insert that updates one column if the row exists.
 
     Either way it locks the row until the transaction ends. A SELECT ... FOR
@@ -18,11 +20,19 @@ def upserts(table: sa.Table, updated: str) -> dict[str, sa.Insert]:
 
     :param table: its primary key has one column
     :param updated: the column
+    :param always: add 1 to a value that is not less than the new one. A row
+        that does not change is not replicated: in a Galera cluster, it would
+        be locked on one node only
     """
+
+    def value(new: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+        old = table.c[updated]
+        return sa.case((old < new, new), else_=old + 1) if always else new
+
     on_mysql = mysql.insert(table)
     found: dict[str, sa.Insert] = {
         'mysql': on_mysql.on_duplicate_key_update(
-            {updated: on_mysql.inserted[updated]}
+            {updated: value(on_mysql.inserted[updated])}
         )
     }
     dialect: Any
@@ -31,7 +41,7 @@ def upserts(table: sa.Table, updated: str) -> dict[str, sa.Insert]:
         found[dialect.__name__.rpartition('.')[2]] = (
             insert.on_conflict_do_update(
                 index_elements=[*table.primary_key],
-                set_={updated: insert.excluded[updated]},
+                set_={updated: value(insert.excluded[updated])},
             )
         )
     return found

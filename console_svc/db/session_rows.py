@@ -7,13 +7,18 @@ proxy no longer than until that of the process. If it ends, a process must get
 to know it: the row stays as a closed one that has the id of the process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from console_svc.db import history
 from console_svc.db.tables import console_proxies, console_sessions
-from console_svc.objects import ConsoleSession
+from console_svc.endings import Ending, EndReason
+from console_svc.objects import (
+    ConsoleSession,
+    SessionMode,
+)
 
 #: The expiry of a closed session.
 CLOSED: Final = 0
@@ -69,46 +74,73 @@ def limited(alive_until: int) -> sa.ColumnElement[int]:
 
 
 def end_sessions(
-    connection: sa.Connection, wanted: sa.Select[Any]
+    connection: sa.Connection, wanted: sa.Select[Any], ending: Ending
 ) -> Sequence[ConsoleSession]:
     """End the open sessions that a query finds.
 
     :returns: the sessions
     """
     found = connection.execute(wanted.with_for_update()).mappings().all()
-    return end_rows(connection, found)
+    return end_rows(connection, found, ending)
 
 
 def end_rows(
-    connection: sa.Connection, found: Sequence[sa.RowMapping]
+    connection: sa.Connection, found: Sequence[sa.RowMapping], ending: Ending
 ) -> Sequence[ConsoleSession]:
     """End open sessions: delete them, or close those with a process."""
+    history.add(connection, [(row, ending) for row in found])
     attached = [row['id'] for row in found if row['proxy_id'] is not None]
     if attached:
         connection.execute(
             console_sessions.update()
             .where(console_sessions.c.id.in_(attached))
             # The others keep the time at which the purge can delete the row.
-            .values(BLANK)
+            .values(
+                {
+                    **BLANK,
+                    'end_reason': ending.reason.value,
+                    'ended_by': ending.by,
+                }
+            )
         )
-    delete_rows(connection, [row for row in found if row['proxy_id'] is None])
+    _delete_rows(connection, [row for row in found if row['proxy_id'] is None])
     return [to_session(row) for row in found]
 
 
-def delete_rows(
-    connection: sa.Connection, found: Sequence[sa.RowMapping]
+def lapse_rows(
+    connection: sa.Connection,
+    found: Sequence[sa.RowMapping],
+    last_sign: Callable[[sa.RowMapping], int],
 ) -> Sequence[ConsoleSession]:
-    """Delete sessions, although a process may still have them."""
+    """Delete sessions that have lapsed, although a process may have them.
+
+    :param last_sign: of a row: when the session was last known to live
+    """
+    history.add(connection, [(row, _lapse(row, last_sign)) for row in found])
+    _delete_rows(connection, found)
+    return [to_session(row) for row in found]
+
+
+def _lapse(
+    row: sa.RowMapping, last_sign: Callable[[sa.RowMapping], int]
+) -> Ending:
+    if row['expires'] is not None and row['alive_until'] >= row['expires']:
+        return Ending(EndReason.EXPIRED, row['expires'])
+    return Ending(EndReason.LAPSED, max(row['created_at'], last_sign(row)))
+
+
+def _delete_rows(
+    connection: sa.Connection, found: Sequence[sa.RowMapping]
+) -> None:
     if found:
         connection.execute(
             console_sessions.delete().where(
                 console_sessions.c.id.in_([row['id'] for row in found])
             )
         )
-    return [to_session(row) for row in found]
 
 
-def to_session(row: sa.RowMapping) -> ConsoleSession:
+def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
     return ConsoleSession(
         id=row['session_id'],
         token_hash=row['token_hash'],
@@ -119,4 +151,7 @@ def to_session(row: sa.RowMapping) -> ConsoleSession:
         client_address=row['client_address'],
         created_at=row['created_at'],
         expires=row['expires'],
+        mode=SessionMode(row['mode']),
+        # Null: see the column.
+        enforced_mode=SessionMode(row['enforced_mode'] or SessionMode.CONTROL),
     )

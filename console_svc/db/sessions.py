@@ -10,16 +10,16 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exception
 
 from console_svc import exception
-from console_svc.db import proxies
+from console_svc.db import channels, proxies
 from console_svc.db.engine import Connections, retried
-from console_svc.db.server_locks import lock_server
+from console_svc.db.limits import check_session, lock_all
+from console_svc.db.replacements import make_room, take_over
 from console_svc.db.session_rows import (
     IS_OPEN,
-    delete_rows,
-    end_rows,
     end_sessions,
     is_alive,
     is_lasting,
+    lapse_rows,
     limited,
     to_session,
 )
@@ -28,7 +28,12 @@ from console_svc.db.tables import (
     console_proxies,
     console_sessions,
 )
-from console_svc.objects import ConsoleSession
+from console_svc.endings import Ending, EndReason
+from console_svc.objects import (
+    NO_LIMITS,
+    ConsoleSession,
+    SessionLimits,
+)
 
 
 class SessionQueries:
@@ -47,7 +52,9 @@ class SessionQueries:
         max_sessions: int,
         replace: bool,
         in_channels: bool = False,
-    ) -> Sequence[ConsoleSession]:
+        limits: SessionLimits = NO_LIMITS,
+        takes_over: Sequence[str] = (),
+    ) -> Mapping[EndReason, Sequence[ConsoleSession]]:
         """Use a token and store the session, or do neither.
 
         :param alive_until: when the session lapses
@@ -57,19 +64,23 @@ class SessionQueries:
         :param in_channels: concurrent sessions of the same token and address
             are one use of the token, and so are those that follow a closed
             one soon (:meth:`.ClosedSessionQueries.add`)
-        :returns: the sessions that this has ended
+        :param limits: of its user and its project
+        :param takes_over: console types of the server whose sessions end if
+            they have control; none: it is not a take-over
+        :returns: the sessions that this has ended, by the reason
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
             sessions as it may, has expired, or was deleted
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
+        :raises console_svc.over_limit.OverLimit: its user or its project has
         """
         tokens = console_auth_tokens.c
         uses: sa.ColumnElement[int] = sa.literal(1)
         usable = tokens.uses < max_uses
         if in_channels:
-            has_other = _has_other(session)
+            has_other = channels.has_other(session)
             uses = sa.case((has_other, 0), else_=1)
             usable = usable | has_other
         use = (
@@ -82,18 +93,26 @@ class SessionQueries:
         )
         if max_uses:
             use = use.where(usable)
-        ended: Sequence[ConsoleSession] = []
+        ended: dict[EndReason, Sequence[ConsoleSession]] = {}
         with self._connections.writing() as connection:
-            if max_sessions:
-                lock_server(connection, session.server_id, session.created_at)
+            lock_all(
+                connection, session, max_sessions or len(takes_over), limits
+            )
             # Before sessions are counted or ended: a revocation, too, locks
             # tokens first, and so do hosts of the previous version, which
             # lock all tokens of the server.
             if connection.execute(use).rowcount != 1:
                 raise exception.TokenUsedUp
+            if takes_over:
+                ended[EndReason.TAKEN_OVER] = take_over(
+                    connection, session, takes_over, in_channels
+                )
             if max_sessions:
-                ended = make_room(connection, session, max_sessions, replace)
-            insert_session(connection, session, alive_until)
+                ended[EndReason.REPLACED] = make_room(
+                    connection, session, max_sessions, replace
+                )
+            check_session(connection, session, limits, in_channels)
+            insert_session(connection, session, alive_until, in_channels)
         return ended
 
     def get(self, session_id: str) -> ConsoleSession | None:
@@ -122,11 +141,6 @@ class SessionQueries:
             return None
         # Not in SQL: for a limit of 1, MySQL would walk through all ids.
         return to_session(max(rows, key=lambda row: row['id']))
-
-    def list(self, server_id: str, now: int) -> Sequence[ConsoleSession]:
-        """The current sessions of a server, the oldest first."""
-        rows = self._connections.read(_of_server(server_id, now))
-        return [to_session(row) for row in rows]
 
     @retried
     def keep(
@@ -181,7 +195,7 @@ class SessionQueries:
 
     @retried
     def end(
-        self, session_id: str, server_id: str | None = None
+        self, session_id: str, ending: Ending, server_id: str | None = None
     ) -> Sequence[ConsoleSession]:
         """End a session.
 
@@ -192,10 +206,12 @@ class SessionQueries:
         if server_id is not None:
             wanted = wanted.where(console_sessions.c.server_id == server_id)
         with self._connections.writing() as connection:
-            return end_sessions(connection, wanted)
+            return end_sessions(connection, wanted, ending)
 
     @retried
-    def purge(self, now: int, batch: int) -> Sequence[ConsoleSession]:
+    def purge(
+        self, now: int, batch: int, lapse: int
+    ) -> Sequence[ConsoleSession]:
         """Delete sessions that have lapsed, at most a batch of them.
 
         Most of those with a process are deleted with it:
@@ -203,8 +219,17 @@ class SessionQueries:
         those that their process has not named for long.
 
         :param now: seconds of the UTC epoch
+        :param lapse: seconds without a keep-alive after which they lapse
         :returns: the sessions deleted
         """
+
+        def last_sign(row: sa.RowMapping) -> int:
+            alive_until: int = row['alive_until']
+            if row['proxy_id'] is None:
+                return alive_until - lapse
+            # When its process has named it.
+            return alive_until - max(lapse, proxies.AHEAD)
+
         columns = console_sessions.c
         lapsed = (
             sa.select(console_sessions)
@@ -215,7 +240,7 @@ class SessionQueries:
         )
         with self._connections.writing() as connection:
             found = connection.execute(lapsed).mappings().all()
-            return delete_rows(connection, found)
+            return lapse_rows(connection, found, last_sign)
 
 
 def open_session(session_id: str) -> sa.Select[Any]:
@@ -235,59 +260,30 @@ def _of_server(server_id: str, now: int) -> sa.Select[Any]:
     )
 
 
-def _has_other(session: ConsoleSession) -> sa.Exists:
-    """Whether the same address has another session by the same token.
-
-    A channel that was closed seconds ago counts, too.
-    """
-    columns = console_sessions.c
-    return (
-        sa.select(columns.id)
-        .where(
-            columns.token_hash == session.token_hash,
-            columns.client_address == session.client_address,
-            is_alive(session.created_at),
-        )
-        .exists()
-    )
-
-
 def insert_session(
-    connection: sa.Connection, session: ConsoleSession, alive_until: int
+    connection: sa.Connection,
+    session: ConsoleSession,
+    alive_until: int,
+    in_channels: bool = False,
 ) -> None:
     """Store a session in a transaction that does more.
 
+    :param in_channels: it is a channel, and the transaction has locked the
+        token
     :raises console_svc.exception.SessionIdUsed: there is a session with this
         id, or there was one
     """
     values = dataclasses.asdict(session)
     values['session_id'] = values.pop('id')
+    if in_channels:
+        main = connection.execute(channels.main_of(session)).mappings().first()
+        if main is not None:
+            values['main_id'] = main['id']
+            # All channels of a page have one mode, which may have changed.
+            values['mode'] = values['enforced_mode'] = main['mode']
     try:
         connection.execute(
             console_sessions.insert(), {**values, 'alive_until': alive_until}
         )
     except db_exception.DBDuplicateEntry:
         raise exception.SessionIdUsed(session_id=session.id) from None
-
-
-def make_room(
-    connection: sa.Connection,
-    session: ConsoleSession,
-    max_sessions: int,
-    replace: bool,
-) -> Sequence[ConsoleSession]:
-    """Make sure that a server has room for one more session.
-
-    The transaction must have locked the server.
-
-    :returns: the sessions that this has ended
-    """
-    # A repeated request must not end the session that the first has opened.
-    current = _of_server(session.server_id, session.created_at).where(
-        console_sessions.c.session_id != session.id
-    )
-    rows = connection.execute(current).mappings().all()
-    surplus = rows[: max(0, len(rows) - max_sessions + 1)]
-    if surplus and not replace:
-        raise exception.TooManySessions(server_id=session.server_id)
-    return end_rows(connection, surplus)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 #: The oldest revision on which this version works.
-NEEDED: Final = '008'
+NEEDED: Final = '011'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -22,6 +22,7 @@ _Id = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 _UUID = sa.String(36)
 _Name = sa.String(255)
 _Address = sa.String(45)
+_Mode = sa.String(16)
 
 # Compare ids and hosts exactly, as other engines do by default.
 _TEXT: Any = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
@@ -81,17 +82,27 @@ console_auth_tokens = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
     sa.Column('uses', sa.Integer, nullable=False, server_default='0'),
-    # The number of sessions that have resumed others of it. A resumption must
-    # write to this row: Galera then finds the conflict with a revocation.
+    # Grows if a session resumes another one of it, or the modes of its SPICE
+    # channels change. Both must write to this row: Galera then finds the
+    # conflict with a revocation, and with another channel.
     sa.Column('resumptions', sa.Integer, nullable=False, server_default='0'),
     # The address that requested it, and the only one that can use it if so
     # configured.
     sa.Column('client_address', _Address, nullable=True),
     # For drivers that need it to recognize the console.
     sa.Column('encrypted_ticket', _Name, nullable=True),
+    # The mode of its sessions.
+    sa.Column('mode', _Mode, nullable=False, server_default='control'),
+    # The number of sessions that it can open; null: the configured one.
+    sa.Column('max_uses', sa.Integer, nullable=True),
+    # The only address that can use it, whatever is configured; null: none was
+    # asked for.
+    sa.Column('bound_address', _Address, nullable=True),
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
+    # For limiting those of a project.
+    sa.Index(None, 'project_id', 'expires'),
     # For the purge.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
@@ -126,13 +137,71 @@ console_sessions = sa.Table(
     # SHA-256 in hexadecimal of the secret with which its client can resume it;
     # null: it cannot. The index of token_hash finds it.
     sa.Column('secret_hash', sa.String(64), nullable=True),
+    # What its client may do.
+    sa.Column('mode', _Mode, nullable=False, server_default='control'),
+    # What the proxy lets its client do, as far as is known: it differs from
+    # the mode until a keep-alive has confirmed a change. Null: the version
+    # before revision 009 has opened it, and the client has control.
+    sa.Column('enforced_mode', _Mode, nullable=True),
+    # Of a closed one whose process does not know this yet: why it has ended.
+    sa.Column('end_reason', sa.String(32), nullable=True),
+    # The user who has ended it, if that is known.
+    sa.Column('ended_by', _Name, nullable=True),
+    # Of a channel of a SPICE page: the session of the channel that the page
+    # has opened first; null: it is that one, or not a channel.
+    sa.Column('main_id', _UUID, nullable=True),
+    # When it must end whatever its token, as do sessions that resume it; null:
+    # there was no limit.
+    sa.Column('deadline', sa.BigInteger, nullable=True),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
+    # For limiting those of a user and a project.
+    sa.Index(None, 'user_id'),
+    sa.Index(None, 'project_id'),
     # For the keep-alive of a process.
     sa.Index(None, 'proxy_id', 'expires'),
     # For the purge.
     sa.Index(None, 'alive_until'),
+    sqlite_autoincrement=True,
+    **_TEXT,
+)
+
+# The history: sessions that have ended.
+ended_sessions = sa.Table(
+    'ended_sessions',
+    metadata,
+    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    sa.Column('session_id', _UUID, nullable=False),
+    # As of console_sessions; its own id if that is null.
+    sa.Column('main_id', _UUID, nullable=False),
+    # Whether they are the same. PostgreSQL has statistics of this column, and
+    # would sort all rows for a comparison.
+    sa.Column('is_main', sa.Boolean, nullable=False),
+    sa.Column('server_id', _UUID, nullable=False),
+    sa.Column('project_id', _Name, nullable=False),
+    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('console_type', sa.String(32), nullable=False),
+    sa.Column('mode', _Mode, nullable=False),
+    sa.Column('client_address', _Address, nullable=True),
+    sa.Column('created_at', sa.BigInteger, nullable=False),
+    sa.Column('expires', sa.BigInteger, nullable=True),
+    # When it ended; if it has lapsed, when it was last kept alive.
+    sa.Column('ended_at', sa.BigInteger, nullable=False),
+    sa.Column('end_reason', sa.String(32), nullable=False),
+    # The user who has ended it, if one has.
+    sa.Column('ended_by', _Name, nullable=True),
+    # Bytes from the client, and to it.
+    sa.Column('received', sa.BigInteger, nullable=False),
+    sa.Column('sent', sa.BigInteger, nullable=False),
+    # For markers, for the channels of a session, and for what a proxy reports
+    # later.
+    sa.Index(None, 'main_id'),
+    # For lists, the newest first. The last one is for the purge, too.
+    sa.Index(None, 'server_id', 'ended_at', 'id'),
+    sa.Index(None, 'project_id', 'ended_at', 'id'),
+    sa.Index(None, 'user_id', 'ended_at', 'id'),
+    sa.Index(None, 'ended_at', 'id'),
     sqlite_autoincrement=True,
     **_TEXT,
 )
@@ -145,6 +214,9 @@ console_proxies = sa.Table(
     sa.Column('id', _UUID, primary_key=True),
     # When its sessions lapse unless it sends a keep-alive.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
+    # Grows when the mode of one of its sessions changes; 0: the process has
+    # confirmed all changes.
+    sa.Column('mode_changes', sa.Integer, nullable=False, server_default='0'),
     # For the purge.
     sa.Index(None, 'alive_until'),
     **_TEXT,
@@ -184,7 +256,8 @@ used_challenges = sa.Table(
 )
 
 # Jobs that only one process may do at a time, and until when it has the job;
-# and locks of servers, and when the purge can delete the row.
+# and locks of servers, users and projects, and when the purge can delete the
+# row.
 leases = sa.Table(
     'leases',
     metadata,

@@ -8,17 +8,23 @@ from typing import Final
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
+from console_svc.db.limits import check_token
+from console_svc.db.locks import lock_project
 from console_svc.db.session_rows import IS_OPEN, end_sessions
 from console_svc.db.tables import (
     console_auth_tokens,
     console_sessions,
     consoles,
 )
+from console_svc.endings import (
+    Ending,
+)
 from console_svc.objects import (
     NATIVE_TYPE,
     ConnectInfo,
     ConsoleAuthToken,
     ConsoleSession,
+    SessionMode,
 )
 
 # Surplus tokens that one request deletes: more are left only where the limit
@@ -34,18 +40,29 @@ class TokenQueries:
 
     @retried
     def create(
-        self, token: ConsoleAuthToken, created_at: int, max_unused: int = 0
+        self,
+        token: ConsoleAuthToken,
+        created_at: int,
+        max_unused: int = 0,
+        max_of_project: int | None = None,
     ) -> None:
         """Store a token.
 
         :param max_unused: tokens that its user can have for its server
             without having opened a session with them: the oldest are deleted;
             0: no limit
+        :param max_of_project: unused tokens that its project can have; None:
+            no limit
+        :raises console_svc.over_limit.ProjectOverLimit: its project has them
         """
         with self._connections.writing() as connection:
+            if max_of_project is not None:
+                lock_project(connection, token.project_id, created_at)
             insert_token(connection, token, created_at)
             if max_unused:
                 _delete_surplus(connection, token, max_unused)
+            if max_of_project is not None:
+                check_token(connection, token, created_at, max_of_project)
 
     def get(self, token_hash: str, now: int) -> ConsoleAuthToken | None:
         """The token with this hash, unless it has expired.
@@ -74,6 +91,9 @@ class TokenQueries:
             expires=row['expires'],
             client_address=row['client_address'],
             encrypted_ticket=row['encrypted_ticket'],
+            mode=SessionMode(row['mode']),
+            max_uses=row['max_uses'],
+            bound_address=row['bound_address'],
         )
 
     def get_project(self, token_hash: str) -> str | None:
@@ -87,7 +107,9 @@ class TokenQueries:
         return rows[0]['project_id'] if rows else None
 
     @retried
-    def delete(self, token_hash: str) -> Sequence[ConsoleSession]:
+    def delete(
+        self, token_hash: str, ending: Ending
+    ) -> Sequence[ConsoleSession]:
         """Delete a token, its sessions and the console that is based on it.
 
         :returns: the sessions that this has ended
@@ -95,13 +117,16 @@ class TokenQueries:
         with self._connections.writing() as connection:
             return _delete(
                 connection,
+                ending,
                 console_auth_tokens.c.token_hash == token_hash,
                 consoles.c.token_hash == token_hash,
                 console_sessions.c.token_hash == token_hash,
             )
 
     @retried
-    def delete_of_server(self, server_id: str) -> Sequence[ConsoleSession]:
+    def delete_of_server(
+        self, server_id: str, ending: Ending
+    ) -> Sequence[ConsoleSession]:
         """Delete a server's tokens, sessions and consoles on the gateway.
 
         :returns: the sessions that this has ended
@@ -109,6 +134,7 @@ class TokenQueries:
         with self._connections.writing() as connection:
             return _delete(
                 connection,
+                ending,
                 console_auth_tokens.c.server_id == server_id,
                 sa.and_(
                     consoles.c.server_id == server_id,
@@ -174,6 +200,9 @@ def insert_token(
             'created_at': created_at,
             'expires': token.expires,
             'client_address': token.client_address,
+            'mode': token.mode,
+            'max_uses': token.max_uses,
+            'bound_address': token.bound_address,
         },
     )
 
@@ -208,6 +237,7 @@ def _delete_surplus(
 
 def _delete(
     connection: sa.Connection,
+    ending: Ending,
     of_tokens: sa.ColumnElement[bool],
     of_consoles: sa.ColumnElement[bool],
     of_sessions: sa.ColumnElement[bool],
@@ -215,7 +245,9 @@ def _delete(
     connection.execute(console_auth_tokens.delete().where(of_tokens))
     connection.execute(consoles.delete().where(of_consoles))
     return end_sessions(
-        connection, sa.select(console_sessions).where(of_sessions, IS_OPEN)
+        connection,
+        sa.select(console_sessions).where(of_sessions, IS_OPEN),
+        ending,
     )
 
 

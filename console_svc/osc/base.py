@@ -3,14 +3,27 @@
 """Base classes and helpers of the commands."""
 
 import argparse
+import datetime
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from cliff import columns
 from osc_lib import exceptions
 from osc_lib.command import command
 
 from console_svc.osc.client import Client
+
+#: What clients of a session may do.
+MODES: Final = ('control', 'view')
+
+
+class Time(columns.FormattableColumn[int]):
+    """Seconds since the epoch; in tables, a date and time."""
+
+    def human_readable(self) -> str:
+        time = datetime.datetime.fromtimestamp(self._value, datetime.UTC)
+        return f'{time:%Y-%m-%dT%H:%M:%SZ}'
 
 
 class ConsoleCommand(command.Command):

@@ -2,7 +2,7 @@
 
 """The client of the compute endpoint that the commands use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib import parse
 
@@ -24,14 +24,19 @@ class Client:
         self._compute = compute
         self._microversion = microversion
 
-    def get(self, *segments: str) -> dict[str, Any]:
+    def get(
+        self, *segments: str, query: Mapping[str, str | int] | None = None
+    ) -> dict[str, Any]:
         """Return the document at a path.
 
         :param segments: the segments of the path, unquoted
+        :param query: the query parameters; None: none
         :raises osc_lib.exceptions.CommandError: the request is refused; the
             message has the reason
         """
-        document: dict[str, Any] = self._request('GET', segments).json()
+        document: dict[str, Any] = self._request(
+            'GET', segments, query=query
+        ).json()
         return document
 
     @property
@@ -53,6 +58,16 @@ class Client:
         ).json()
         url: str = document['remote_console']['url']
         return url
+
+    def send(
+        self, method: str, *segments: str, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Send a request with a body; return the document of the answer.
+
+        For the other parameters, see :meth:`get`.
+        """
+        document: dict[str, Any] = self._request(method, segments, body).json()
+        return document
 
     def post(self, *segments: str) -> None:
         """Send a POST without a body; for parameters, see :meth:`get`."""
@@ -78,12 +93,21 @@ class Client:
         return found.id if found else name_or_id
 
     def _request(
-        self, method: str, segments: Sequence[str], body: Any = None
+        self,
+        method: str,
+        segments: Sequence[str],
+        body: Any = None,
+        query: Mapping[str, str | int] | None = None,
     ) -> requests.Response:
+        more: dict[str, Any] = {}
+        if body is not None:
+            more['json'] = body
+        if query:
+            more['params'] = query
         answer = self._compute.request(
             path(segments),
             method,
-            **({} if body is None else {'json': body}),
+            **more,
             microversion=self._microversion,
             # Paths contain tokens, and answers passwords.
             log=False,

@@ -10,7 +10,80 @@ from typing import Any
 from osc_lib.command import command
 
 from console_svc.osc.arguments import console_token
-from console_svc.osc.base import ConsoleCommand, call_each, show
+from console_svc.osc.base import (
+    MODES,
+    ConsoleCommand,
+    ServerCommand,
+    Time,
+    call_each,
+    show,
+)
+
+
+class CreateConsoleAuthToken(ServerCommand, command.ShowOne):
+    """Issue a console token with terms and show it, with its URL.
+
+    Readers of a project can issue tokens with the mode view, and members
+    tokens with the mode control.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            '--type',
+            metavar='<type>',
+            required=True,
+            help='The console type, such as novnc, spice-html5 or serial.',
+        )
+        parser.add_argument(
+            '--mode',
+            choices=MODES,
+            default='control',
+            help='What clients may do: view is watching only. '
+            'Default: control.',
+        )
+        parser.add_argument(
+            '--ttl',
+            metavar='<seconds>',
+            type=int,
+            help='The seconds for which the token is valid. Default: what the '
+            'service is configured for.',
+        )
+        parser.add_argument(
+            '--max-uses',
+            metavar='<number>',
+            type=int,
+            help='The number of sessions that the token can open. Default: '
+            'what the service is configured for.',
+        )
+        parser.add_argument(
+            '--client-address',
+            metavar='<address>',
+            help='The only IP address that can use the token. Default: what '
+            'the service is configured for.',
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Any]]:
+        server = self.client.server(parsed_args.server)
+        terms = {
+            name: getattr(parsed_args, name)
+            for name in ('type', 'mode', 'ttl', 'max_uses', 'client_address')
+        }
+        document = self.client.send(
+            *('POST', 'servers', server, 'console-auth-tokens'),
+            body={
+                'console_auth_token': {
+                    name: value
+                    for name, value in terms.items()
+                    if value is not None
+                }
+            },
+        )
+        token = document['console_auth_token']
+        return show({**token, 'expires_at': Time(token['expires_at'])})
 
 
 class ShowConsoleAuthToken(ConsoleCommand, command.ShowOne):

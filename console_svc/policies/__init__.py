@@ -12,6 +12,7 @@ from console_svc.policies import (
     console_gateway,
     consoles,
     remote_consoles,
+    server_tokens,
     servers,
     sessions,
 )
@@ -27,6 +28,7 @@ def list_rules() -> list[policy.RuleDefault]:
             remote_consoles.RULES,
             console_auth_tokens.RULES,
             sessions.RULES,
+            server_tokens.RULES,
             console_gateway.RULES,
         )
     )

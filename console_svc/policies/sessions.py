@@ -7,7 +7,9 @@ from console_svc.policies import base
 CREATE = 'console_svc:sessions:create'
 UPDATE = 'console_svc:sessions:update'
 INDEX = 'console_svc:sessions:index'
+INDEX_ALL = 'console_svc:sessions:index:all'
 DELETE = 'console_svc:sessions:delete'
+SET_MODE = 'console_svc:sessions:set-mode'
 REVOKE = 'console_svc:console-auth-tokens:delete'
 
 _OF_TOKEN = '/os-console-auth-tokens/{console_token}'  # noqa: S105 (a path)
@@ -31,14 +33,28 @@ RULES = [
     base.rule(
         INDEX,
         base.PROJECT_READER_OR_ADMIN,
-        "List the sessions on a server's consoles",
+        "List the sessions on a server's consoles: current ones, and the "
+        'history',
         ('GET', _OF_SERVER),
+    ),
+    base.rule(
+        INDEX_ALL,
+        base.ADMIN,
+        'List the sessions of the servers of all projects',
+        ('GET', '/console-sessions'),
     ),
     base.rule(
         DELETE,
         base.PROJECT_MEMBER_OR_ADMIN,
         "End a session on a server's console",
         ('DELETE', f'{_OF_SERVER}/{{session_id}}'),
+    ),
+    base.rule(
+        SET_MODE,
+        base.PROJECT_MEMBER_OR_ADMIN,
+        "Let the client of a session on a server's console control it, or "
+        'only watch it',
+        ('PUT', f'{_OF_SERVER}/{{session_id}}'),
     ),
     base.rule(
         REVOKE,

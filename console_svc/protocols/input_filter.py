@@ -34,6 +34,10 @@ class InputFilter(Protocol):
     #: it back. Messages that clients send without their user do not count.
     input_seen: bool
 
+    @property
+    def pending(self) -> bytes:
+        """What was received, and waits for more before it can pass."""
+
     def feed(self, data: bytes) -> bytes:
         """Filter what the client has sent.
 

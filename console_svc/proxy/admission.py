@@ -18,8 +18,9 @@ from console_svc import addresses
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import InvalidToken, Refused, TryAgainLater
 
-#: The API issues 32 random bytes in Base64.
-TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{43}')
+#: The API issues 32 random bytes in Base64, and 33 for tokens with terms, such
+#: as those that are only for viewing.
+TOKEN: Final = re.compile(r'[A-Za-z0-9_-]{43,44}')
 
 # Tokens that the API has refused are refused without a request for this many
 # seconds, and this many tokens. It is short, because a server that is starting

@@ -9,13 +9,14 @@ raises :class:`console_svc.proxy.errors.ApiUnavailable`.
 import dataclasses
 import http
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final
 
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
+    ConsoleTaken,
     LoginFailed,
     Refused,
 )
@@ -37,9 +38,20 @@ _SPICE_TYPES: Final = frozenset({'spice-html5', SPICE_DIRECT})
 # The console type whose protocol is RDP.
 _RDP_TYPE: Final = 'rdp-html5'
 
-# The API's message of the only 403 that is about the token, and not about the
+#: The modes of a session: the client drives the console, or watches it.
+CONTROL: Final = 'control'
+VIEW: Final = 'view'
+
+# The API's message of a 403 that is about the token, and not about the
 # credential of the proxy.
 WRONG_ADDRESS: Final = 'Token was issued to another address'
+
+# The member limit_of of a 403 -> what the client gets to know. The API's
+# message has the id of the project.
+_OVER_LIMIT: Final[Mapping[Any, str]] = {
+    'project': 'The project has as many console sessions as it may.',
+    'user': 'The user has as many console sessions as a user may.',
+}
 
 # Seconds: the API's largest time.
 _MAX_TIME: Final = 2**40
@@ -74,13 +86,26 @@ class Response:
     repeated: bool = False
 
     @property
-    def message(self) -> str:
-        """The message of a fault."""
+    def details(self) -> Mapping[str, Any]:
+        """The members of a fault; empty if it is none."""
         try:
             (fault,) = self.document.values()
-            return str(fault['message'])
-        except (AttributeError, LookupError, TypeError, ValueError):
-            return 'no reason is given'
+            return {**fault}
+        except (AttributeError, TypeError, ValueError):
+            return {}
+
+    @property
+    def message(self) -> str:
+        """The message of a fault."""
+        return str(self.details.get('message', 'no reason is given'))
+
+    @property
+    def over_limit(self) -> str | None:
+        """The reason of a refusal because of a limit; None: it is none."""
+        if self.status != http.HTTPStatus.FORBIDDEN:
+            return None
+        owner = self.details.get('limit_of')
+        return _OVER_LIMIT.get(owner) if isinstance(owner, str) else None
 
     @property
     def unexpected(self) -> ApiUnavailable:
@@ -94,6 +119,7 @@ class OpenedSession:
 
     :param deadline: monotonic time at which it must end; None: never
     :param previous_id: the session that it resumes; None: none
+    :param mode: :data:`CONTROL` or :data:`VIEW`
     """
 
     id: str
@@ -108,6 +134,7 @@ class OpenedSession:
     project_id: str | None = None
     user_id: str | None = None
     client_address: str | None = None
+    mode: str = CONTROL
 
     @property
     def speaks_rfb(self) -> bool:
@@ -125,21 +152,6 @@ class OpenedSession:
         return self.console_type == _RDP_TYPE
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class KeptProcess:
-    """The sessions of this process, as the API knows them.
-
-    :param kept: of those that the request has named: id -> monotonic time at
-        which the session must end; None: never
-    :param ended: ids of sessions that have ended and are not closed
-    :param count: the number of sessions that continue
-    """
-
-    kept: Mapping[str, float | None]
-    ended: Sequence[str]
-    count: int
-
-
 def opened(response: Response) -> OpenedSession:
     """The session in the answer to a request that opens one.
 
@@ -153,27 +165,34 @@ def opened(response: Response) -> OpenedSession:
         status == http.HTTPStatus.FORBIDDEN and message == WRONG_ADDRESS
     ):
         LOG.info('The API refuses a session: %s', message)
+        if is_conflict and response.details.get('takeover') == 'allowed':
+            raise ConsoleTaken(f'{message}.')
         raise (Conflict if is_conflict else Refused)(f'{message}.')
+    if response.over_limit:
+        LOG.info('The API refuses a session: %s', message)
+        # As a conflict, it may end with a session that is being closed.
+        raise Conflict(response.over_limit)
     if status != http.HTTPStatus.CREATED:
         raise response.unexpected
-    session = _member(response.document, 'session', dict)
+    session = member(response.document, 'session', dict)
     port = _port(session, 'port', int)
     return OpenedSession(
-        id=_member(session, 'id', str),
-        server_id=_member(session, 'instance_uuid', str),
-        console_type=_member(session, 'console_type', str),
-        host=_member(session, 'host', str),
+        id=member(session, 'id', str),
+        server_id=member(session, 'instance_uuid', str),
+        console_type=member(session, 'console_type', str),
+        host=member(session, 'host', str),
         port=port,
-        internal_access_path=_member(
+        internal_access_path=member(
             session, 'internal_access_path', str, NoneType
         ),
-        deadline=_deadline(session, response),
+        deadline=deadline_of(session, response),
         # An older API does not have it.
-        previous_id=_member(
+        previous_id=member(
             {'previous_id': None, **session}, 'previous_id', str, NoneType
         ),
         tls_port=_port(session, 'tls_port', int, NoneType),
         **{it: session.get(it) for it in _OWNER},
+        mode=mode_of(session.get('mode', CONTROL)),
     )
 
 
@@ -206,36 +225,17 @@ def logged_in(response: Response) -> OpenedSession:
     return opened(response)
 
 
-def kept(response: Response) -> Mapping[str, float | None]:
-    """The sessions in the answer to a keep-alive request.
+def mode_of(value: Any) -> str:
+    """The mode of a session, if it is one.
 
-    :returns: id -> monotonic time at which the session must end; None: never
-    :raises console_svc.proxy.errors.ApiUnavailable: the answer is unexpected
+    :raises console_svc.proxy.errors.ApiUnavailable: it is not
     """
-    if response.status != http.HTTPStatus.OK:
-        raise response.unexpected
-    return {
-        _member(session, 'id', str): _deadline(session, response)
-        for session in _member(response.document, 'console_sessions', list)
-    }
+    if value not in (CONTROL, VIEW):
+        raise ApiUnavailable('"mode" in its response is unknown')
+    return str(value)
 
 
-def kept_process(response: Response) -> KeptProcess:
-    """The answer to the keep-alive request of a process.
-
-    :raises console_svc.proxy.errors.ApiUnavailable: the answer is unexpected
-    """
-    sessions = kept(response)
-    process = _member(response.document, 'console_proxy', dict)
-    ended = _member(process, 'ended_session_ids', list)
-    if not all(isinstance(it, str) for it in ended):
-        raise ApiUnavailable(
-            '"ended_session_ids" in its response has the wrong type'
-        )
-    return KeptProcess(sessions, ended, _member(process, 'session_count', int))
-
-
-def _deadline(session: Any, response: Response) -> float | None:
+def deadline_of(session: Any, response: Response) -> float | None:
     """When a session must end, on the clock of this process.
 
     The seconds left are counted from the request, not from the response, so
@@ -252,21 +252,24 @@ def _deadline(session: Any, response: Response) -> float | None:
 
 
 def _seconds(session: Any, name: str) -> float | None:
-    value: int | None = _member(session, name, int, NoneType)
+    value: int | None = member(session, name, int, NoneType)
     if value is not None and abs(value) > _MAX_TIME:
         raise ApiUnavailable(f'"{name}" in its response is too large')
     return value
 
 
 def _port(session: Any, name: str, *types: type) -> Any:
-    value = _member(session, name, *types)
+    value = member(session, name, *types)
     if value is not None and not 0 < value <= _MAX_PORT:
         raise ApiUnavailable(f'"{name}" in its response is not a port')
     return value
 
 
-def _member(parent: Any, name: str, *types: type) -> Any:
-    """A member of a JSON object, of one of some types."""
+def member(parent: Any, name: str, *types: type) -> Any:
+    """A member of a JSON object, of one of some types.
+
+    :raises console_svc.proxy.errors.ApiUnavailable: there is none
+    """
     if not isinstance(parent, dict) or name not in parent:
         raise ApiUnavailable(f'"{name}" is missing in its response')
     value = parent[name]

@@ -11,10 +11,11 @@ from oslo_config import cfg
 from console_svc.proxy.api_answers import WEBMKS, OpenedSession
 from console_svc.proxy.errors import Unreachable
 from console_svc.proxy.handshakes import Browser
-from console_svc.proxy.hypervisors import Hypervisors
+from console_svc.proxy.hypervisors import Hypervisors, is_shared
 from console_svc.proxy.mks_servers import MKSServers
 from console_svc.proxy.rdp import RDPServers
-from console_svc.proxy.streams import Server, WebSocketStream
+from console_svc.proxy.relaying import Server
+from console_svc.proxy.websocket import WebSocketStream
 
 
 class BrowserConsoles:
@@ -26,6 +27,7 @@ class BrowserConsoles:
         hypervisors: Hypervisors,
         rdp_servers: RDPServers,
     ) -> None:
+        self._conf = conf
         self._timeout: int = conf.proxy.handshake_timeout
         self._hypervisors = hypervisors
         self._rdp_servers = rdp_servers
@@ -57,6 +59,9 @@ class BrowserConsoles:
             async with self._hypervisors.connected(session, browser) as server:
                 if session.speaks_rfb:
                     await browser.welcome()
+                    await browser.initialise(
+                        server, is_shared(self._conf, session)
+                    )
                 yield server
         except Unreachable as error:
             # noVNC shows the reason of a failed RFB handshake, but not that

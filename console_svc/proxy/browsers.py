@@ -3,18 +3,20 @@
 """The front end for browsers: pages, and consoles over websockets."""
 
 import asyncio
+import dataclasses
 import functools
 import http
 import logging
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Final
 
 from oslo_config import cfg
-from websockets.asyncio.connection import Connection as WebSocket
 from websockets.frames import CloseCode
 
 from console_svc import addresses, forwarded, origins
+from console_svc.proxy import page_messages
 from console_svc.proxy.browser_consoles import BrowserConsoles
 from console_svc.proxy.connection_files import ConnectionFiles
 from console_svc.proxy.console_api import ConsoleApi
@@ -29,21 +31,35 @@ from console_svc.proxy.http.application import Connection
 from console_svc.proxy.http.connection import HTTPConnection
 from console_svc.proxy.http.messages import Request, Response
 from console_svc.proxy.http.upgrade import Upgrade, upgrade
+from console_svc.proxy.inputs import browser_input
 from console_svc.proxy.monitoring import Metrics
+from console_svc.proxy.page_messages import PageMessages
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
 from console_svc.proxy.security_headers import SecurityHeaders
 from console_svc.proxy.sessions import Sessions
-from console_svc.proxy.streams import WebSocketStream
-from console_svc.proxy.tokens import token_of
+from console_svc.proxy.tokens import takes_over, token_of
 
 LOG = logging.getLogger(__name__)
 
-# Seconds to close a websocket, with the data that the browser must read first.
-_FLUSH_TIMEOUT: Final = 20
-
 _METHODS: Final = ('GET', 'HEAD')
 _ALLOW: Final = {'Allow': 'GET, HEAD, OPTIONS'}
+
+
+@dataclasses.dataclass(slots=True)
+class _Visit:
+    """A websocket.
+
+    :param takes_over: whether it ends the session that has the console
+    :param cookie: None: there is no token
+    :param messages: to a page that takes them
+    """
+
+    upgraded: Upgrade
+    address: str
+    takes_over: bool
+    cookie: SessionCookie | None = None
+    messages: PageMessages | None = None
 
 
 class Browsers:
@@ -64,6 +80,7 @@ class Browsers:
         connection_files: ConnectionFiles | None = None,
     ) -> None:
         options = conf.proxy
+        self._conf = conf
         self._options = options
         self._api = api
         self._sessions = sessions
@@ -159,13 +176,13 @@ class Browsers:
         upgraded = upgrade(request, transport, rest)
         if isinstance(upgraded, Response):
             return upgraded
-        cookie = None
+        visit = _Visit(upgraded, address, takes_over(request.target))
         if token is not None:
             is_secure = self._scheme(request) == 'https'
-            cookie = SessionCookie(request, token, is_secure)
-        task = asyncio.get_running_loop().create_task(
-            self._serve(upgraded, address, cookie)
-        )
+            visit.cookie = SessionCookie(request, token, is_secure)
+        if page_messages.are_wanted(request):
+            visit.messages = PageMessages(upgraded.websocket)
+        task = asyncio.get_running_loop().create_task(self._serve(visit))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return None
@@ -206,12 +223,11 @@ class Browsers:
                 return address
         return addresses.canonical(request.peer)
 
-    async def _serve(
-        self, upgraded: Upgrade, address: str, cookie: SessionCookie | None
-    ) -> None:
+    async def _serve(self, visit: '_Visit') -> None:
         """Serve a websocket, and close it with the close reason."""
+        upgraded, address = visit.upgraded, visit.address
         try:
-            await self._relay(upgraded, address, cookie)
+            await self._relay(visit)
             ending = Ended(CloseCode.NORMAL_CLOSURE, 'The console has ended.')
         except Ended as error:
             ending = error
@@ -223,39 +239,44 @@ class Browsers:
             self._metrics.refused(ending.code)
         LOG.info('Client %s: session closed: %s', address, ending.reason)
         upgraded.accept()
-        await _close(upgraded.websocket, ending)
+        if visit.messages is not None:
+            visit.messages.refused(ending)
+        await upgraded.websocket.close(ending.code, _short(ending.reason))
 
-    async def _relay(
-        self, upgraded: Upgrade, address: str, cookie: SessionCookie | None
-    ) -> None:
+    async def _relay(self, visit: '_Visit') -> None:
         began = time.monotonic()
+        upgraded, cookie = visit.upgraded, visit.cookie
         if cookie is None:
             raise Refused('There is no console token in the URL.')
         if cookie.previous_secret is None:
             upgraded.accept(cookie.headers())
-        stream = WebSocketStream(upgraded.websocket)
+        stream = upgraded.websocket
         opening = functools.partial(
-            self._api.open, cookie.token, address, cookie.secrets
+            self._api.open,
+            cookie.token,
+            visit.address,
+            cookie.secrets,
+            visit.takes_over,
         )
         async with self._sessions.opened(opening) as session:
             # Not before: if the API is unavailable, the browser must keep the
             # secret that it has sent.
             upgraded.accept(cookie.headers())
+            if session.opened.speaks_spice:
+                # Its channels are idle together, and each has a session.
+                session.activity_id = str(
+                    uuid.uuid5(uuid.NAMESPACE_OID, cookie.token)
+                )
+            if visit.messages is not None:
+                session.mode_changed = visit.messages.mode
+                visit.messages.mode(session.mode)
             async with (
-                pinged(upgraded.websocket, self._options.ping_interval),
+                pinged(stream, self._options.ping_interval),
                 self._consoles.connected(session.opened, stream) as server,
             ):
+                session.input = browser_input(self._conf, session, server)
                 self._metrics.set_up(time.monotonic() - began)
                 await session.relay(stream, server)
-
-
-async def _close(websocket: WebSocket, ending: Ended) -> None:
-    """Close a websocket, or abort it if the browser does not read."""
-    try:
-        async with asyncio.timeout(_FLUSH_TIMEOUT):
-            await websocket.close(ending.code, _short(ending.reason))
-    except TimeoutError:
-        websocket.transport.abort()
 
 
 def _short(reason: str) -> str:

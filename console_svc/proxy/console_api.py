@@ -12,13 +12,12 @@ from urllib import parse
 
 from oslo_config import cfg
 
-from console_svc.proxy import admission, api_answers
+from console_svc.proxy import admission, api_answers, keep_alive_answers
 from console_svc.proxy.api_answers import (
-    KeptProcess,
     OpenedSession,
     Response,
 )
-from console_svc.proxy.closer import SESSIONS, Closer
+from console_svc.proxy.closer import SESSIONS, Close, Closer
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
@@ -26,6 +25,7 @@ from console_svc.proxy.errors import (
     TryAgainLater,
 )
 from console_svc.proxy.http_client import HttpClient
+from console_svc.proxy.keep_alive_answers import KeptProcess
 
 LOG = logging.getLogger(__name__)
 
@@ -51,17 +51,24 @@ class ConsoleApi:
         self._refused = admission.RefusedTokens()
 
     async def open(
-        self, token: str, client_address: str, secrets: Mapping[str, str] = {}
+        self,
+        token: str,
+        client_address: str,
+        secrets: Mapping[str, str] = {},
+        takes_over: bool = False,
     ) -> OpenedSession:
         """Open a session with a console token.
 
         :param secrets: those of this session and of the one to resume
+        :param takes_over: whether to end the session that has the console
         :raises console_svc.proxy.errors.Refused: the token is not accepted
         :raises console_svc.proxy.errors.TryAgainLater: the API is unavailable,
             or the address opens too many sessions at once
         """
         self._refused.check(token)
-        wanted = {'client_address': client_address, **secrets}
+        wanted: dict[str, Any] = {'client_address': client_address, **secrets}
+        if takes_over:
+            wanted['takeover'] = True
         closes = [*self._closes]
         try:
             return await self._open_once(token, client_address, wanted)
@@ -74,7 +81,7 @@ class ConsoleApi:
         return await self._open_once(token, client_address, wanted)
 
     async def _open_once(
-        self, token: str, client_address: str, wanted: Mapping[str, str]
+        self, token: str, client_address: str, wanted: Mapping[str, Any]
     ) -> OpenedSession:
         try:
             return await self._opened(
@@ -137,9 +144,15 @@ class ConsoleApi:
             lambda session_id: self._log_in(session_id, authentication),
         )
 
-    async def keep(self, ids: Sequence[str]) -> Mapping[str, float | None]:
+    async def keep(
+        self,
+        ids: Sequence[str],
+        changed: Callable[[str, str], None] = lambda *_: None,
+    ) -> Mapping[str, float | None]:
         """Keep sessions alive one by one, at most :data:`.BATCH`.
 
+        :param changed: called with the id and the mode of each session, where
+            the API tells it
         :returns: id -> monotonic time at which those that continue must end;
             None: never
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
@@ -147,13 +160,20 @@ class ConsoleApi:
         response = await self._client.request(
             'PUT', SESSIONS, {'console_sessions': {'ids': [*ids]}}
         )
-        return api_answers.kept(response)
+        kept = keep_alive_answers.kept(response)
+        for session_id, mode in keep_alive_answers.modes(response).items():
+            changed(session_id, mode)
+        return kept
 
-    async def keep_process(self, ids: Sequence[str]) -> KeptProcess | None:
+    async def keep_process(
+        self, ids: Sequence[str], modes: Mapping[str, str] = {}
+    ) -> KeptProcess | None:
         """Keep all sessions of this process alive.
 
         :param ids: those that the API may not know to be of this process, at
             most :data:`.BATCH`
+        :param modes: those that the sessions have now, by id, where the API
+            has asked for another one
         :returns: None: the API is of an older version, which only has
             :meth:`keep`
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
@@ -161,15 +181,28 @@ class ConsoleApi:
         response = await self._client.request(
             'PUT',
             SESSIONS,
-            {'console_sessions': {'ids': [*ids], 'proxy_id': self._proxy_id}},
+            {
+                'console_sessions': {
+                    'ids': [*ids],
+                    'proxy_id': self._proxy_id,
+                    **({'modes': {**modes}} if modes else {}),
+                }
+            },
         )
         if response.status == http.HTTPStatus.BAD_REQUEST:
             return None
-        return api_answers.kept_process(response)
+        return keep_alive_answers.kept_process(response)
 
-    async def close(self, session_id: str) -> None:
-        """Close a session at the API. If the request fails, it lapses."""
-        await asyncio.shield(self._start(self._close(session_id)))
+    async def close(self, close: Close) -> None:
+        """Close a session at the API.
+
+        While the API is unavailable, :meth:`repeat_closes` does it later.
+        """
+        await asyncio.shield(self._start(self._close(close)))
+
+    async def repeat_closes(self) -> None:
+        """Close the sessions for which the API was unavailable."""
+        await self._closer.repeat()
 
     async def stop(self) -> None:
         """Wait until all requests are done, and close the connections."""
@@ -226,13 +259,14 @@ class ConsoleApi:
             raise response.unexpected
         return response
 
-    async def _close(self, session_id: str) -> None:
+    async def _close(self, close: Close) -> None:
         try:
-            await self._closer.close(session_id)
+            await self._closer.close(close)
         except ApiUnavailable as error:
             LOG.warning(
-                'Session %s cannot be closed at the API, and will lapse: %s',
-                session_id,
+                'Session %s cannot be closed at the API now. The request will '
+                'be repeated: %s',
+                close.id,
                 error,
             )
 
@@ -242,7 +276,7 @@ class ConsoleApi:
 
     async def _close_abandoned(self, session_id: str) -> None:
         try:
-            await self._close(session_id)
+            await self._close(Close(session_id, 'error'))
         except Exception:
             LOG.exception(
                 'Session %s cannot be closed at the API, and will lapse',

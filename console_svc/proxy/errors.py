@@ -13,6 +13,9 @@ class Ended(Exception):
     :param reason: close reason for the user, at most 123 bytes
     """
 
+    #: The reason in the API's history of sessions.
+    end_reason = 'error'
+
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
         self.code = code
@@ -26,8 +29,30 @@ class Refused(Ended):
         super().__init__(CloseCode.POLICY_VIOLATION, reason)
 
 
+class Expired(Refused):
+    """The session must not last any longer."""
+
+    end_reason = 'expired'
+
+    def __init__(self) -> None:
+        super().__init__('The session has expired.')
+
+
+class Idle(Refused):
+    """The session was idle for too long."""
+
+    end_reason = 'idle'
+
+    def __init__(self) -> None:
+        super().__init__('The session was idle for too long.')
+
+
 class Conflict(Refused):
     """The state of the server or of the token does not allow a session."""
+
+
+class ConsoleTaken(Conflict):
+    """Others have the console, and the client can take it over."""
 
 
 class InvalidToken(Refused):
@@ -68,6 +93,8 @@ class NotRecorded(TryAgainLater):
 
 class GoingDown(Ended):
     """The proxy is stopped."""
+
+    end_reason = 'drained'
 
     def __init__(self) -> None:
         super().__init__(

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from console_svc.protocols import rfb
 from console_svc.proxy.errors import ClientFailed, Ended, PeerClosed
-from console_svc.proxy.streams import Stream
+from console_svc.proxy.streams import Stream, TCPStream
 
 # Seconds for a user to type a password.
 _TYPING_TIMEOUT: Final = 120
@@ -112,6 +112,18 @@ class Client:
             await self._perform(rfb.welcome(minor, rfb.NONE))
         else:
             await self._perform(rfb.welcome(self._minor, rfb.VNC))
+
+    async def initialise(self, server: TCPStream, is_shared: bool) -> None:
+        """Pass ClientInit on: what follows is for the relay.
+
+        :param is_shared: whether the console is shared in any case
+        :raises console_svc.proxy.errors.ClientFailed: the client does not send
+            ClientInit
+        """
+        flag = await self._perform(rfb.shared_flag())
+        # The relay notices that the connection is closed.
+        with contextlib.suppress(OSError):
+            await server.write(b'\1' if is_shared else flag)
 
     async def refuse(self, reason: str) -> None:
         """End the handshake with a reason that the client can show."""

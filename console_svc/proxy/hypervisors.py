@@ -13,8 +13,8 @@ from typing import Final
 from oslo_config import cfg
 
 from console_svc.protocols import rfb
-from console_svc.proxy import dialing
-from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy import dialing, streams
+from console_svc.proxy.api_answers import VIEW, OpenedSession
 from console_svc.proxy.errors import PeerClosed, Refused, Unreachable
 from console_svc.proxy.handshakes import Answers, Client, perform
 from console_svc.proxy.streams import TCPStream
@@ -216,6 +216,11 @@ class Hypervisors:
         raise Unreachable(reason)
 
 
+def is_shared(conf: cfg.ConfigOpts, session: OpenedSession) -> bool:
+    """Whether a VNC client shares its console, whatever it says itself."""
+    return session.mode == VIEW or conf.vnc.shared_flag == 'always'
+
+
 async def connect(
     session: OpenedSession, timeout: float, port: int | None = None
 ) -> TCPStream:
@@ -228,8 +233,7 @@ async def connect(
     host, port = session.host, port or session.port
     try:
         async with asyncio.timeout(timeout):
-            connection = await dialing.connect(host, port)
-            return TCPStream(*await asyncio.open_connection(sock=connection))
+            return await streams.connected(await dialing.connect(host, port))
     # ValueError: IDNA has no form of the name, for example.
     except (OSError, TimeoutError, ValueError) as error:
         LOG.warning(

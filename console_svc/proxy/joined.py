@@ -9,7 +9,6 @@ the first one keeps the session alive as one of its own.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.closer import BATCH
 from console_svc.proxy.console_api import ConsoleApi
@@ -20,7 +19,6 @@ class Connection(Protocol):
     """A connection of a session."""
 
     deadline: float | None
-    moved_at: float
 
     @property
     def opened(self) -> OpenedSession:
@@ -28,6 +26,9 @@ class Connection(Protocol):
 
     def end(self, ending: Ended) -> None:
         """End the connection, unless it is ending already."""
+
+    def set_mode(self, mode: str) -> None:
+        """Obey the mode of the session."""
 
 
 _T = TypeVar('_T', bound=Connection)
@@ -37,19 +38,11 @@ class Joined(Generic[_T]):
     """The connections of each session that this process has.
 
     :param own: id -> the first connection of a session; a live view
-    :param activity: of sessions with connections in several processes; None:
-        there are none
     """
 
-    def __init__(
-        self,
-        api: ConsoleApi,
-        own: Mapping[str, _T],
-        activity: Activity | None,
-    ) -> None:
+    def __init__(self, api: ConsoleApi, own: Mapping[str, _T]) -> None:
         self._api = api
         self._own = own
-        self._activity = activity
         self._further: dict[str, list[_T]] = {}
         self._number = 0
 
@@ -90,14 +83,10 @@ class Joined(Generic[_T]):
         for connection in self.of(session_id):
             connection.deadline = deadline
 
-    def share_activity(self, session_id: str) -> None:
-        """A connection that is idle stays while another one is not."""
-        connections = self.of(session_id)
-        moved_at = max(it.moved_at for it in connections)
-        if self._activity is not None:
-            moved_at = self._activity.latest(session_id, moved_at)
-        for connection in connections:
-            connection.moved_at = moved_at
+    def change(self, session_id: str, mode: str) -> None:
+        """Set the mode of a session."""
+        for connection in self.of(session_id):
+            connection.set_mode(mode)
 
     async def check_others(self) -> Sequence[str]:
         """Ask the API about the sessions of other processes.
@@ -111,7 +100,7 @@ class Joined(Generic[_T]):
         ended = []
         for start in range(0, len(others), BATCH):
             batch = others[start : start + BATCH]
-            kept = await self._api.keep(batch)
+            kept = await self._api.keep(batch, self.change)
             for session_id in batch:
                 if session_id not in kept:
                     ended.append(session_id)

@@ -7,6 +7,7 @@ that were opened since the last one, and the answers those that have ended. All
 are named if the API counts fewer than there are, and once a minute.
 """
 
+import itertools
 import time
 from collections.abc import Callable, KeysView, Mapping, Sequence
 from typing import Final
@@ -25,7 +26,10 @@ class KeepAlives:
     :param ids: of the sessions; a live view
     :param kept: called with the id of a session that continues, and the
         monotonic time at which it must end; None: never
-    :param ended: called with the id of a session that has ended
+    :param ended: called with the id of a session that has ended, and the
+        reason for its user; None: there is none
+    :param changed: called with the id of a session that continues, and its
+        new mode, which is then confirmed to the API
     :param clock: monotonic, in seconds
     """
 
@@ -34,16 +38,20 @@ class KeepAlives:
         api: ConsoleApi,
         ids: KeysView[str],
         kept: Callable[[str, float | None], None],
-        ended: Callable[[str], None],
+        ended: Callable[[str, str | None], None],
+        changed: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
         self._ids = ids
         self._kept = kept
         self._ended = ended
+        self._changed = changed
         self._clock = clock
         # Those that the API does not count as this process's.
         self._uncounted: set[str] = set()
+        # Modes that have changed, until the API knows that they are obeyed.
+        self._modes: dict[str, str] = {}
         # Whether an API has known processes; if not, when to ask again.
         self._is_known = False
         self._next_attempt = 0.0
@@ -105,30 +113,40 @@ class KeepAlives:
         """
         count = None
         for batch in _batches(ids) or [[]]:
-            answer = await self._api.keep_process(batch)
+            obeyed = dict(itertools.islice(self._modes.items(), BATCH))
+            answer = await self._api.keep_process(batch, obeyed)
             if answer is None:
                 return None
+            for session_id in obeyed:
+                del self._modes[session_id]
             count = answer.count
             self._uncounted.difference_update(batch)
-            self._apply(batch, answer.kept)
+            self._apply(batch, answer.kept, answer.reasons)
             for session_id in answer.ended:
-                self._end(session_id)
+                self._end(session_id, answer.reasons.get(session_id))
+            for session_id, mode in answer.modes.items():
+                if session_id in self._ids:
+                    self._changed(session_id, mode)
+                    self._modes[session_id] = mode
         return count
 
     def _apply(
-        self, ids: Sequence[str], kept: Mapping[str, float | None]
+        self,
+        ids: Sequence[str],
+        kept: Mapping[str, float | None],
+        reasons: Mapping[str, str] = {},
     ) -> None:
         for session_id in ids:
             if session_id not in kept:
-                self._end(session_id)
+                self._end(session_id, reasons.get(session_id))
             elif session_id in self._ids:
                 self._kept(session_id, kept[session_id])
 
-    def _end(self, session_id: str) -> None:
+    def _end(self, session_id: str, reason: str | None) -> None:
         # It may have been closed meanwhile.
         if session_id in self._ids:
             self._uncounted.add(session_id)
-            self._ended(session_id)
+            self._ended(session_id, reason)
 
 
 def _batches(ids: Sequence[str]) -> Sequence[Sequence[str]]:

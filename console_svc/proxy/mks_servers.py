@@ -15,7 +15,7 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 from urllib import parse
 
@@ -30,6 +30,7 @@ from websockets.uri import parse_uri
 from console_svc.proxy import hypervisors
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import PeerClosed, Unreachable
+from console_svc.proxy.relaying import Receiver, Through
 from console_svc.proxy.streams import TCPStream
 
 LOG = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class MKSServers:
             raise Unreachable('The ESXi host is not usable.') from None
 
 
-class MKSServer:
+class MKSServer(Through):
     """The bytes in the frames of an ESXi host's websocket.
 
     :param connection: inside TLS
@@ -105,14 +106,14 @@ class MKSServer:
     """
 
     def __init__(self, connection: TCPStream, url: str) -> None:
-        self._connection = connection
+        super().__init__(connection)
+        self._stream = connection
         self._protocol = ClientProtocol(
             parse_uri(url),
             subprotocols=[Subprotocol('binary')],
             max_size=_LONGEST_MESSAGE,
             logger=_LIBRARY,
         )
-        self._received: list[bytes] = []
 
     async def open(self) -> None:
         """Perform the websocket's handshake.
@@ -121,64 +122,50 @@ class MKSServer:
         :raises console_svc.proxy.errors.PeerClosed: it closes the connection
         """
         self._protocol.send_request(self._protocol.connect())
-        await self._flush()
+        self._flush()
         while self._protocol.state is State.CONNECTING:
-            if not await self._receive():
+            data = await self._stream.read()
+            if not data:
                 raise PeerClosed
+            self._protocol.receive_data(data)
+            self._flush()
             if self._protocol.handshake_exc is not None:
                 raise self._protocol.handshake_exc
 
-    async def read(self) -> bytes:
-        while not self._received:
-            # Not open: the host has sent a close frame, or a wrong one.
-            if (
-                self._protocol.state is not State.OPEN
-                or not await self._receive()
-            ):
-                return b''
-        data = b''.join(self._received)
-        self._received.clear()
-        return data
+    def relay_to(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        # Frames may have come with the end of the handshake.
+        self._hand_over()
+        super().relay_to(receiver)
 
-    async def write(self, data: bytes) -> None:
-        if self._protocol.state is not State.OPEN:
-            raise ConnectionResetError('the connection is closed')
-        self._protocol.send_binary(data)
-        await self._flush()
+    def received(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        self._flush()
+        self._hand_over()
+
+    def send(self, data: bytes) -> None:
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_binary(data)
+            self._flush()
 
     async def finish(self) -> None:
         """Send what was written and a close frame."""
-        with contextlib.suppress(OSError):
-            if self._protocol.state is State.OPEN:
-                self._protocol.send_close(1000)
-                await self._flush()
-        await self._connection.finish()
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(1000)
+            self._flush()
+        await super().finish()
 
-    async def _receive(self) -> bool:
-        """Parse what the host sends, and answer pings.
-
-        :returns: False: it has closed the websocket
-        """
-        data = await self._connection.read()
-        if not data:
-            return False
-        self._protocol.receive_data(data)
-        await self._flush()
-        self._received += self._frames()
-        return True
-
-    def _frames(self) -> Iterator[bytes]:
+    def _hand_over(self) -> None:
         for event in self._protocol.events_received():
-            if (
-                isinstance(event, Frame)
-                and event.opcode in _DATA
-                # An empty frame can end a message, but not the stream.
-                and event.data
-            ):
-                yield bytes(event.data)
+            if isinstance(event, Frame) and event.opcode in _DATA:
+                self._receiver.received(bytes(event.data))
+        # Not open: the host has sent a close frame, or a wrong one.
+        if self._protocol.state is not State.OPEN:
+            self._receiver.closed(None)
 
-    async def _flush(self) -> None:
-        await self._connection.write(b''.join(self._protocol.data_to_send()))
+    def _flush(self) -> None:
+        """Send what the protocol has to send, such as answers to pings."""
+        self._connection.send(b''.join(self._protocol.data_to_send()))
 
 
 def _access(session: OpenedSession) -> tuple[str, str | None]:

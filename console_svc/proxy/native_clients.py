@@ -26,7 +26,8 @@ from console_svc.proxy.errors import (
     ProxyFailed,
 )
 from console_svc.proxy.handshakes import Answers, NativeClient, perform
-from console_svc.proxy.hypervisors import Hypervisors
+from console_svc.proxy.hypervisors import Hypervisors, is_shared
+from console_svc.proxy.inputs import vnc_input
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.streams import TCPStream
@@ -50,6 +51,7 @@ class NativeClients:
         metrics: Metrics,
         tls: ssl.SSLContext | None,
     ) -> None:
+        self._conf = conf
         self._options = conf.rfb
         self._timeout: int = conf.proxy.handshake_timeout
         self._api = api
@@ -61,7 +63,7 @@ class NativeClients:
             'native_client', self._log_in_and_relay, metrics
         )
 
-    def protocol(self, port: int) -> asyncio.StreamReaderProtocol:
+    def protocol(self, port: int) -> TCPStream:
         """The protocol of a new connection.
 
         :param port: to which the client has connected
@@ -149,6 +151,10 @@ class NativeClients:
                 raise
             self._metrics.native_client('accepted')
             self._metrics.set_up(time.monotonic() - began)
+            await client.initialise(
+                server, is_shared(self._conf, session.opened)
+            )
+            session.input = vnc_input(self._conf, session)
             await session.relay(stream, server)
 
     async def _refuse(

@@ -12,17 +12,16 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
-from websockets.asyncio.connection import Connection
-from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from console_svc.proxy.errors import Ended
 from console_svc.proxy.tcp_info import TCPInfo
+from console_svc.proxy.websocket import WebSocketStream
 
 
 @contextlib.asynccontextmanager
 async def pinged(
-    connection: Connection, interval: float
+    websocket: WebSocketStream, interval: float
 ) -> AsyncIterator[None]:
     """Ping a browser during the context.
 
@@ -33,7 +32,7 @@ async def pinged(
         yield
         return
     body = asyncio.timeout(None)
-    pings = _Pings(connection, interval, body)
+    pings = _Pings(websocket, interval, body)
     try:
         async with body:
             pings.schedule()
@@ -50,61 +49,46 @@ async def pinged(
 
 
 class _Pings:
-    """Pings a browser until it does not answer, and then ends the body.
+    """Pings a browser until it does not answer, and then ends the body."""
 
-    Between two pings there is a timer, and no task: it takes less memory.
-    """
-
-    __slots__ = ('_body', '_connection', '_interval', '_task', '_timer')
+    __slots__ = ('_before', '_body', '_interval', '_timer', '_websocket')
 
     def __init__(
-        self, connection: Connection, interval: float, body: asyncio.Timeout
+        self,
+        websocket: WebSocketStream,
+        interval: float,
+        body: asyncio.Timeout,
     ) -> None:
-        self._connection = connection
+        self._websocket = websocket
         self._interval = interval
         self._body = body
         self._timer: asyncio.TimerHandle
-        self._task: asyncio.Task[None] | None = None
+        self._before: _Progress | None = None
 
     def schedule(self) -> None:
         """Ping after the interval, and so on."""
         self._timer = asyncio.get_running_loop().call_later(
-            self._interval, self._start
+            self._interval, self._ping
         )
 
     def stop(self) -> None:
         """Send no more pings."""
         self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
 
-    def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._ping())
-
-    async def _ping(self) -> None:
-        # OSError: the socket is closed.
-        with contextlib.suppress(ConnectionClosed, OSError):
-            before = _Progress.of(self._connection)
-            pong = asyncio.create_task(_pong(self._connection))
-            try:
-                while not (await asyncio.wait([pong], timeout=self._interval))[
-                    0
-                ]:
-                    now = _Progress.of(self._connection)
-                    if not now.is_alive(before):
-                        self._body.reschedule(0)
-                        return
-                    before = now
-                pong.result()
-            finally:
-                pong.cancel()
-            self._task = None
-            self.schedule()
-
-
-async def _pong(connection: Connection) -> None:
-    # The first wait is until the write buffer has room again.
-    await (await connection.ping())
+    def _ping(self) -> None:
+        """Send a ping, unless the last one has no answer yet."""
+        try:
+            now = _Progress(*self._websocket.progress())
+        except OSError:
+            # The connection is closed.
+            return
+        if not self._websocket.awaits_pong:
+            self._websocket.ping()
+        elif self._before is not None and not now.is_alive(self._before):
+            self._body.reschedule(0)
+            return
+        self._before = now
+        self.schedule()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -116,11 +100,6 @@ class _Progress:
 
     tcp: TCPInfo
     paused: bool
-
-    @classmethod
-    def of(cls, connection: Connection) -> '_Progress':
-        transport = connection.transport
-        return cls(TCPInfo.of(transport), not transport.is_reading())
 
     def is_alive(self, before: '_Progress') -> bool:
         """Whether the browser has shown life since an earlier time.

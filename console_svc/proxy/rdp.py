@@ -5,7 +5,6 @@
 See :mod:`console_svc.protocols.rdp`.
 """
 
-import collections
 import contextlib
 import http
 import logging
@@ -26,6 +25,7 @@ from console_svc.proxy.errors import (
     Unreachable,
 )
 from console_svc.proxy.handshakes import Answers, perform
+from console_svc.proxy.relaying import Through
 from console_svc.proxy.streams import Stream, TCPStream
 from console_svc.proxy.tls import RDPServerTLS
 
@@ -71,7 +71,7 @@ class RDPServers:
                 raise
             answer = rdp.response(confirm, server.peer_certificates())
             await self._send(browser, answer)
-            yield RDPServer(server)
+            yield RDPServer(server, rdp.selects_credssp(confirm))
 
     async def _receive(self, browser: Stream) -> bytes | None:
         """The X.224 request of a browser; None: it has none."""
@@ -131,30 +131,21 @@ class RDPServers:
             raise ClientFailed('The client closed the connection.') from None
 
 
-class RDPServer:
-    """An RDP server, whose PDUs are read one by one.
+class RDPServer(Through):
+    """An RDP server, whose PDUs are handed over one by one.
 
     :param connection: inside TLS
+    :param has_credssp: whether the log-in by CredSSP is next
     """
 
-    def __init__(self, connection: TCPStream) -> None:
-        self._connection = connection
+    def __init__(self, connection: TCPStream, has_credssp: bool) -> None:
+        super().__init__(connection)
+        self.has_credssp = has_credssp
         self._cutter = rdp.Cutter()
-        self._pieces: collections.deque[bytes] = collections.deque()
 
-    async def read(self) -> bytes:
-        while not self._pieces:
-            data = await self._connection.read()
-            if not data:
-                return b''
-            self._pieces.extend(self._cutter.cut(data))
-        return self._pieces.popleft()
-
-    async def write(self, data: bytes) -> None:
-        await self._connection.write(data)
-
-    async def finish(self) -> None:
-        await self._connection.finish()
+    def received(self, data: bytes) -> None:
+        for piece in self._cutter.cut(data):
+            self._receiver.received(piece)
 
 
 def _identifier(session: OpenedSession) -> str | None:

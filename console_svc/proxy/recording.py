@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from oslo_config import cfg
 
-from console_svc.proxy.streams import Server
+from console_svc.proxy.relaying import Server, Through
 from console_svc.recordings import cast
 from console_svc.recordings.storage import Sink
 
@@ -44,12 +44,12 @@ class Recording:
         self._sink = sink
         self._threads = threads
         self._began = time.monotonic()
-        # There are events to write; they must be written at once; there is
-        # room for more.
-        self._dirty, self._full, self._room = (
-            asyncio.Event() for _ in range(3)
-        )
-        self._room.set()
+        # There are events to write; they must be written at once.
+        self._dirty, self._full = asyncio.Event(), asyncio.Event()
+        #: Whether more can be recorded.
+        self.has_room = True
+        #: Called when more can be recorded again.
+        self.room_made: Callable[[], None] = _ignore
         self._reason: str | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -63,10 +63,6 @@ class Recording:
     def of(self, server: Server) -> Server:
         """A connection to a console that is recorded."""
         return _RecordedServer(server, self)
-
-    async def room(self) -> None:
-        """Wait until more can be recorded."""
-        await self._room.wait()
 
     def output(self, data: bytes) -> None:
         """Record what the console has sent."""
@@ -98,7 +94,12 @@ class Recording:
         self._dirty.set()
         if writer.size >= cast.FULL:
             self._full.set()
-            self._room.clear()
+            self.has_room = False
+
+    def _make_room(self) -> None:
+        if not self.has_room:
+            self.has_room = True
+            self.room_made()
 
     async def _run(self, failed: Callable[[Exception], None]) -> None:
         try:
@@ -109,7 +110,7 @@ class Recording:
             failed(error)
         finally:
             self._writer = None
-            self._room.set()
+            self._make_room()
 
     async def _write(self) -> None:
         """Write pieces until the recording is closed.
@@ -129,7 +130,7 @@ class Recording:
             else:
                 pieces = self._writer.end(self._now(), reason)
                 self._writer = None
-            self._room.set()
+            self._make_room()
             await in_thread(
                 self._threads,
                 functools.partial(_append, self._sink, pieces, reason),
@@ -137,26 +138,65 @@ class Recording:
             )
 
 
-class _RecordedServer:
-    """A connection to a console, whose traffic is recorded."""
+class _RecordedServer(Through):
+    """A connection to a console, whose traffic is recorded.
+
+    While there is no room in the recording, neither end is read.
+    """
 
     def __init__(self, server: Server, recording: Recording) -> None:
-        self._server = server
+        super().__init__(server)
         self._recording = recording
+        recording.room_made = self._resume
+        # Whether the relay has paused it; whether its send buffer is full.
+        self._is_paused = self._is_full = False
 
-    async def read(self) -> bytes:
-        await self._recording.room()
-        data = await self._server.read()
+    def received(self, data: bytes) -> None:
         self._recording.output(data)
-        return data
+        self._receiver.received(data)
+        self._pause()
 
-    async def write(self, data: bytes) -> None:
-        await self._recording.room()
+    def send(self, data: bytes) -> None:
         self._recording.input(data)
-        await self._server.write(data)
+        self._connection.send(data)
+        self._pause()
 
-    async def finish(self) -> None:
-        await self._server.finish()
+    def pause_reading(self) -> None:
+        self._is_paused = True
+        self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._is_paused = False
+        if self._recording.has_room:
+            self._connection.resume_reading()
+
+    def pause(self) -> None:
+        self._is_full = True
+        self._receiver.pause()
+
+    def resume(self) -> None:
+        self._is_full = False
+        if self._recording.has_room:
+            self._receiver.resume()
+
+    def discard(self) -> None:
+        self._recording.room_made = _ignore
+        super().discard()
+
+    def _pause(self) -> None:
+        if not self._recording.has_room:
+            self._connection.pause_reading()
+            self._receiver.pause()
+
+    def _resume(self) -> None:
+        if not self._is_paused:
+            self._connection.resume_reading()
+        if not self._is_full:
+            self._receiver.resume()
+
+
+def _ignore() -> None:
+    """Nothing waits for room."""
 
 
 def _append(sink: Sink, pieces: bytes, reason: str | None) -> None:

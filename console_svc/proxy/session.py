@@ -3,17 +3,35 @@
 """A session: a client connected to a console, and the relay between them."""
 
 import asyncio
-import contextlib
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Protocol
 
-from console_svc.proxy.api_answers import OpenedSession
-from console_svc.proxy.errors import Ended
+from console_svc.proxy.api_answers import VIEW, OpenedSession
+from console_svc.proxy.errors import Ended, Refused
 from console_svc.proxy.recording import Recording
-from console_svc.proxy.streams import Server, Stream
+from console_svc.proxy.relaying import End, Server
 
-# Seconds to relay the last input of a client that has closed.
-_LAST_INPUT_TIMEOUT: Final = 5
+
+class Input(Protocol):
+    """What a client sends, before the console gets it."""
+
+    def passed(self, data: bytes) -> bytes:
+        """What the console gets of the client's next bytes.
+
+        :raises console_svc.proxy.errors.Ended: the client violates the
+            protocol
+        """
+
+    def change(self, is_view: bool) -> bytes:
+        """Begin to drop input, or end it.
+
+        :returns: what the console must get now: the release of keys
+        :raises console_svc.proxy.errors.Ended: input cannot be dropped
+        """
+
+    def take_seen(self) -> bool:
+        """Whether input has come since the last call."""
 
 
 class Session:
@@ -24,9 +42,16 @@ class Session:
 
     __slots__ = (
         '_counted',
+        '_server',
+        'active_at',
+        'activity_id',
         'deadline',
         'ended',
-        'moved_at',
+        'further_received',
+        'further_sent',
+        'input',
+        'mode',
+        'mode_changed',
         'opened',
         'received',
         'recording',
@@ -39,27 +64,40 @@ class Session:
         self.deadline = opened.deadline
         #: Bytes from the client, and to it.
         self.received = self.sent = 0
-        #: Has an exception, the reason, once the session must end.
-        self.ended: asyncio.Future[None] = (
+        #: Those of further connections that are closed.
+        self.further_received = self.further_sent = 0
+        #: Has an exception, the reason, once the session must end; or whether
+        #: it was the client that has closed the connection.
+        self.ended: asyncio.Future[bool] = (
             asyncio.get_running_loop().create_future()
         )
-        #: Monotonic time at which bytes were last seen to move.
-        self.moved_at = time.monotonic()
+        #: Monotonic time at which input was last seen.
+        self.active_at = time.monotonic()
+        #: A UUID of what is idle as a whole: the session, or a page.
+        self.activity_id = opened.id
+        #: What the client may do; before the relay, nothing depends on it.
+        self.mode = opened.mode
+        #: Called with the new mode.
+        self.mode_changed: Callable[[str], None] = _ignore
+        #: Filters what the client sends; None: it is relayed unparsed.
+        self.input: Input | None = None
         self._counted = (0, 0)
         #: None: it is not recorded.
         self.recording: Recording | None = None
+        # Where the relay writes what the client sends.
+        self._server: Server | None = None
 
     def end(self, ending: Ended) -> None:
         """End the session, unless it is ending already."""
         if not self.ended.done():
-            self.ended.set_exception(ending)
-            # Mark it as retrieved: asyncio logs those that nobody awaits.
-            self.ended.exception()
+            self._fail(ending)
 
     @property
     def reason(self) -> str:
         """Why it has ended."""
-        ending = self.ended.exception() if self.ended.done() else None
+        ending = None
+        if self.ended.done() and not self.ended.cancelled():
+            ending = self.ended.exception()
         return str(ending or 'The connection was closed.')
 
     def newly_moved(self, now: float) -> tuple[int, int]:
@@ -69,11 +107,36 @@ class Session:
         """
         before, self._counted = self._counted, (self.received, self.sent)
         moved = (self.received - before[0], self.sent - before[1])
-        if any(moved):
-            self.moved_at = now
+        # Without a filter, the proxy does not know what is input.
+        if self.input.take_seen() if self.input else moved[0]:
+            self.active_at = now
         return moved
 
-    async def relay(self, client: Stream, server: Server) -> None:
+    def set_mode(self, mode: str) -> None:
+        """Obey another mode, while the client stays connected.
+
+        Keys that the client has pressed are released, if it must only view
+        from now on.
+        """
+        if mode == self.mode:
+            return
+        self.mode = mode
+        is_view = mode == VIEW
+        try:
+            if self.input is not None:
+                release = self.input.change(is_view)
+                if release and self._server is not None:
+                    self._server.send(release)
+            elif is_view and self._server is not None:
+                raise Refused(
+                    'The session must not control the console any more.'
+                )
+        except Ended as ending:
+            self.end(ending)
+        else:
+            self.mode_changed(mode)
+
+    async def relay(self, client: End, server: Server) -> None:
         """Relay bytes in both directions until either end closes.
 
         What the client has sent before it closed reaches the server.
@@ -84,60 +147,85 @@ class Session:
         """
         if self.recording is not None:
             server = self.recording.of(server)
-        pumps = [
-            asyncio.ensure_future(self._from_client(client, server)),
-            asyncio.ensure_future(self._to_client(client, server)),
-        ]
+        self._server = server
         try:
-            await _first_of(*pumps, self.ended)
+            server.relay_to(_ToClient(self, client))
+            client.relay_to(_ToServer(self, server))
+            client_closed = await self.ended
         finally:
-            for pump in pumps:
-                pump.cancel()
-            outcomes = await asyncio.gather(*pumps, return_exceptions=True)
-        if self.ended.done():
-            self.ended.result()
-        errors = [it for it in outcomes if isinstance(it, Exception)]
-        # Those that tell most come first; OSError: a connection was reset.
-        for error in sorted(errors, key=lambda it: not isinstance(it, Ended)):
-            if not isinstance(error, OSError):
-                raise error
-        if outcomes[0] is None:
-            # The client has closed.
+            client.discard()
+            server.discard()
+        if client_closed:
             await server.finish()
 
-    async def _from_client(self, client: Stream, server: Server) -> None:
-        while data := await client.read():
-            self.received += len(data)
-            await server.write(data)
+    def closed(self, error: Exception | None, by_client: bool) -> None:
+        """End the session, because an end has closed the connection.
 
-    async def _to_client(self, client: Stream, server: Server) -> None:
-        while data := await server.read():
-            self.sent += len(data)
-            try:
-                await client.write(data)
-            except OSError:
-                await self._let_client_finish(server)
-                raise
-
-    async def _let_client_finish(self, server: Server) -> None:
-        """Give a client that has closed time: not all it sent was relayed.
-
-        A server that echoes reads on only if its output is read.
+        :param error: why, if it is more than that
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_INPUT_TIMEOUT):
-                while await server.read():
-                    pass
+        if self.ended.done():
+            return
+        # OSError: the connection was reset.
+        if error is None or isinstance(error, OSError):
+            self.ended.set_result(by_client)
+        else:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.ended.set_exception(error)
+        # Mark it as retrieved: asyncio logs those that nobody awaits.
+        self.ended.exception()
 
 
-async def _first_of(*futures: asyncio.Future[None]) -> None:
-    """Wait until one is done. asyncio.wait() would take more memory."""
-    first = asyncio.get_running_loop().create_future()
+def _ignore(_: str) -> None:
+    """Nothing depends on the mode."""
 
-    def done(_: asyncio.Future[None]) -> None:
-        if not first.done():
-            first.set_result(None)
 
-    for future in futures:
-        future.add_done_callback(done)
-    await first
+class _Direction:
+    """Hands the bytes of one end of a session to the other.
+
+    :param other: the other end
+    """
+
+    __slots__ = ('_other', '_session')
+
+    def __init__(self, session: Session, other: End) -> None:
+        self._session = session
+        self._other = other
+
+    def pause(self) -> None:
+        self._other.pause_reading()
+
+    def resume(self) -> None:
+        self._other.resume_reading()
+
+
+class _ToServer(_Direction):
+    """Takes what the client sends."""
+
+    __slots__ = ()
+
+    def received(self, data: bytes) -> None:
+        session = self._session
+        session.received += len(data)
+        if session.input is not None:
+            data = session.input.passed(data)
+            if not data:
+                return
+        self._other.send(data)
+
+    def closed(self, error: Exception | None) -> None:
+        self._session.closed(error, by_client=True)
+
+
+class _ToClient(_Direction):
+    """Takes what the server sends."""
+
+    __slots__ = ()
+
+    def received(self, data: bytes) -> None:
+        self._session.sent += len(data)
+        self._other.send(data)
+
+    def closed(self, error: Exception | None) -> None:
+        self._session.closed(error, by_client=False)

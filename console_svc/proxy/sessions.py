@@ -6,17 +6,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from oslo_config import cfg
 
+from console_svc.proxy import end_reasons
 from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.closer import Close
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Disconnected,
+    Expired,
     GoingDown,
+    Idle,
     Refused,
     TryAgainLater,
 )
@@ -50,9 +54,14 @@ class Sessions:
         self._metrics = metrics
         self._recorder = recorder
         self._sessions: dict[str, Session] = {}
-        self._joined = Joined(api, self._sessions, activity)
+        self._activity = activity
+        self._joined = Joined(api, self._sessions)
         self._keep_alives = KeepAlives(
-            api, self._sessions.keys(), self._joined.extend, self._end
+            api,
+            self._sessions.keys(),
+            self._joined.extend,
+            self._end,
+            self._joined.change,
         )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
@@ -82,20 +91,26 @@ class Sessions:
         self._sessions[session.opened.id] = session
         self._keep_alives.opened(session.opened.id)
         self._metrics.opened(session.opened.console_type)
+        reason = 'error'
         try:
             if self._recorder is not None:
                 session.recording = await self._recorder.start(
                     session.opened, session.end
                 )
             yield session
+            reason = end_reasons.of_relay(session.ended)
+        except BaseException as error:
+            reason = end_reasons.of_error(error)
+            raise
         finally:
+            close = self._end_of(session, reason)
             del self._sessions[session.opened.id]
             self._keep_alives.closed(session.opened.id)
             self._close_recording(session)
             self._joined.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
-            closing = asyncio.create_task(self._close(session.opened.id))
+            closing = asyncio.create_task(self._close(close))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
@@ -115,6 +130,9 @@ class Sessions:
         finally:
             self._joined.remove(session)
             self._count(session, time.monotonic())
+            if first := self._sessions.get(session.opened.id):
+                first.further_received += session.received
+                first.further_sent += session.sent
 
     async def _open(
         self, opening: Callable[[], Awaitable[OpenedSession]]
@@ -133,13 +151,26 @@ class Sessions:
             session.end(GoingDown())
         return session
 
-    async def _close(self, session_id: str) -> None:
+    def _end_of(self, session: Session, reason: str) -> Close:
+        """What the API gets of a session that has ended.
+
+        The bytes are those of all its connections in this process.
+        """
+        connections = self._joined.of(session.opened.id)
+        return Close(
+            session.opened.id,
+            reason,
+            session.further_received + sum(it.received for it in connections),
+            session.further_sent + sum(it.sent for it in connections),
+        )
+
+    async def _close(self, close: Close) -> None:
         try:
-            await self._api.close(session_id)
+            await self._api.close(close)
         except Exception:
             LOG.exception(
                 'Session %s cannot be closed at the API, and will lapse',
-                session_id,
+                close.id,
             )
             self._metrics.unexpected('close')
 
@@ -158,13 +189,29 @@ class Sessions:
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""
         now = time.monotonic()
-        for session_id in self._joined:
-            connections = self._joined.of(session_id)
-            for session in connections:
-                self._count(session, now)
-            self._joined.share_activity(session_id)
-            for session in connections:
-                self._check(session, now)
+        connections = [
+            session
+            for session_id in self._joined
+            for session in self._joined.of(session_id)
+        ]
+        for session in connections:
+            self._count(session, now)
+        if self._options.idle_timeout:
+            self._share_activity(connections)
+        for session in connections:
+            self._check(session, now)
+
+    def _share_activity(self, connections: Sequence[Session]) -> None:
+        """A connection that is idle stays while another one is not."""
+        latest: dict[str, float] = {}
+        for it in connections:
+            known = latest.get(it.activity_id, it.active_at)
+            latest[it.activity_id] = max(known, it.active_at)
+        if self._activity is not None:
+            for id_, at in latest.items():
+                latest[id_] = self._activity.latest(id_, at)
+        for it in connections:
+            it.active_at = latest[it.activity_id]
 
     async def keep(self) -> None:
         """Keep sessions alive at the API, and end those that it does not know.
@@ -174,8 +221,9 @@ class Sessions:
         self._metrics.tasks(len(asyncio.all_tasks()))
         try:
             await self._keep_alives.send()
+            await self._api.repeat_closes()
             for session_id in await self._joined.check_others():
-                self._end(session_id)
+                self._end(session_id, None)
         except ApiUnavailable as error:
             LOG.warning(
                 'The keep-alive request to the API failed; the sessions '
@@ -194,11 +242,11 @@ class Sessions:
         for session_id in self._joined:
             self._joined.end(session_id, GoingDown())
 
-    def _end(self, session_id: str) -> None:
+    def _end(self, session_id: str, reason: str | None) -> None:
         for session in self._joined.of(session_id):
             # The API drops expired sessions, too: name the reason.
             self._check(session, time.monotonic())
-            session.end(Refused('The session was ended.'))
+            session.end(Refused(reason or 'The session was ended.'))
 
     def _count(self, session: Session, now: float) -> None:
         self._metrics.moved(*session.newly_moved(now))
@@ -207,6 +255,6 @@ class Sessions:
         """End a session that has expired, or was idle for too long."""
         idle = self._options.idle_timeout
         if session.deadline is not None and now >= session.deadline:
-            session.end(Refused('The session has expired.'))
-        elif idle and now - session.moved_at >= idle:
-            session.end(Refused('The session was idle for too long.'))
+            session.end(Expired())
+        elif idle and now - session.active_at >= idle:
+            session.end(Idle())

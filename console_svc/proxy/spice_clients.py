@@ -31,6 +31,7 @@ from console_svc.proxy.errors import (
 )
 from console_svc.proxy.handshakes import perform
 from console_svc.proxy.hypervisors import Hypervisors
+from console_svc.proxy.inputs import channel_input
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.session import Session
 from console_svc.proxy.sessions import Sessions
@@ -59,6 +60,7 @@ class SpiceClients:
         metrics: Metrics,
         key: spice.Key,
     ) -> None:
+        self._conf = conf
         self._timeout: int = conf.proxy.handshake_timeout
         self._api = api
         self._sessions = sessions
@@ -70,7 +72,7 @@ class SpiceClients:
             'spice_client', self._serve, metrics
         )
 
-    def protocol(self, port: int) -> asyncio.StreamReaderProtocol:
+    def protocol(self, port: int) -> TCPStream:
         """The protocol of a new connection.
 
         :param port: to which the client has connected
@@ -124,6 +126,7 @@ class SpiceClients:
                 session = await stack.enter_async_context(
                     self._session(stream, login, address)
                 )
+                session.input = channel_input(self._conf, session, login.link)
                 server = await stack.enter_async_context(
                     self._servers.linked(session.opened, login.link)
                 )

@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The connections of a session as streams of bytes: TCP and websocket.
-
-Writing waits while the peer is slow, so data does not pile up in memory.
-"""
+"""The TCP connections of a session as streams of bytes."""
 
 import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final, Protocol
 
-from websockets.asyncio.connection import Connection
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import CloseCode
-
-from console_svc.proxy.errors import Ended, PeerClosed
-
-# Most bytes of one read.
-_READ_SIZE: Final = 65536
+from console_svc.proxy.base_stream import READ_AHEAD, BaseStream
+from console_svc.proxy.errors import PeerClosed
 
 # Seconds to send what was written, when a connection is closed.
 _CLOSE_TIMEOUT: Final = 5
@@ -43,7 +35,7 @@ ACCEPTED: Final = (
 
 
 class Stream(Protocol):
-    """A connection as bytes in both directions."""
+    """A connection as bytes in both directions, during a handshake."""
 
     async def read(self) -> bytes:
         """Read what has been received; b'' at the end."""
@@ -61,52 +53,45 @@ class Stream(Protocol):
         """
 
 
-class Server(Protocol):
-    """A connection to a console, as a relay uses it."""
+class TCPStream(BaseStream):
+    """A connection to a hypervisor, or from a native client.
 
-    async def read(self) -> bytes:
-        """As of a :class:`Stream`."""
+    :param accepted: is called once the peer has connected; None: the proxy
+        has connected
+    """
 
-    async def write(self, data: bytes) -> None:
-        """As of a :class:`Stream`."""
-
-    async def finish(self) -> None:
-        """Send what was written, and wait for the peer to close."""
-
-
-class TCPStream:
-    """A connection to a hypervisor, or from a native client."""
+    __slots__ = ('_accepted', '_is_server')
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, accepted: Callable[['TCPStream'], None] | None = None
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        # What peer_closed() has received, and no read has returned.
-        self._ahead = b''
-        for option in _KEEP_ALIVE:
-            writer.get_extra_info('socket').setsockopt(*option)
+        super().__init__()
+        self._accepted = accepted
+        self._is_server = accepted is not None
 
-    async def read(self) -> bytes:
-        if self._ahead:
-            data, self._ahead = self._ahead, b''
-            return data
-        return await self._reader.read(_READ_SIZE)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        for option in _KEEP_ALIVE:
+            transport.get_extra_info('socket').setsockopt(*option)
+        accepted, self._accepted = self._accepted, None
+        if accepted is not None:
+            accepted(self)
+
+    @property
+    def peer(self) -> str:
+        """The address of the peer; '': it has closed the connection."""
+        peer = self._transport.get_extra_info('peername')
+        return peer[0] if peer else ''
 
     async def write(self, data: bytes) -> None:
-        try:
-            self._writer.write(data)
-        except RuntimeError:
-            # uvloop's exception for a closed transport.
-            raise ConnectionResetError('the connection is closed') from None
-        await self._writer.drain()
+        self.send(data)
+        await self._drained()
 
-    async def read_exactly(self, number: int) -> bytes:
-        data, self._ahead = self._ahead[:number], self._ahead[number:]
-        try:
-            return data + await self._reader.readexactly(number - len(data))
-        except asyncio.IncompleteReadError:
-            raise PeerClosed from None
+    def send(self, data: bytes) -> None:
+        # RuntimeError: uvloop's exception for a closed transport.
+        with contextlib.suppress(RuntimeError):
+            if not self._is_lost:
+                self._transport.write(data)
 
     async def peer_closed(self) -> None:
         """Wait until the peer closes the connection.
@@ -114,12 +99,8 @@ class TCPStream:
         It can be cancelled: what the peer sends meanwhile is kept for the next
         read. A peer that sends 64 KiB without an answer counts as closed.
         """
-        with contextlib.suppress(OSError):
-            while len(self._ahead) < _READ_SIZE:
-                data = await self._reader.read(_READ_SIZE)
-                if not data:
-                    return
-                self._ahead += data
+        while not self._at_end and len(self._rest) <= READ_AHEAD:
+            await self._more()
 
     async def start_tls(
         self, context: ssl.SSLContext, host: str | None = None
@@ -132,38 +113,37 @@ class TCPStream:
         :raises console_svc.proxy.errors.PeerClosed: the connection is closed,
             or the peer has sent plain text ahead of the handshake
         """
-        # Now, so that start_tls() has nothing to wait for: between the check
-        # and TLS the event loop must not run.
-        await self._writer.drain()
-        if self._has_unread():
-            # It would be taken for a part of what TLS protects.
+        await self._drained()
+        # From here to start_tls(), which reads no more at once, the event loop
+        # does not run: plain text would be taken for a part of what TLS
+        # protects.
+        if self._rest or self._at_end:
             raise PeerClosed
         try:
-            await self._writer.start_tls(context, server_hostname=host)
+            transport = await asyncio.get_running_loop().start_tls(
+                self._transport,
+                self,
+                context,
+                server_side=self._is_server,
+                server_hostname=host,
+            )
         except RuntimeError:
             raise PeerClosed from None
+        if transport is None:
+            # asyncio's answer for a connection that is closed meanwhile.
+            raise PeerClosed
+        self._transport = transport
+        self._is_held = False
 
     def peer_certificates(self) -> list[bytes]:
         """The certificates of the peer in DER, its own first; after TLS began.
 
         Before Python 3.13, it is its own alone.
         """
-        connection = self._writer.get_extra_info('ssl_object')
+        connection = self._transport.get_extra_info('ssl_object')
         if hasattr(connection, 'get_unverified_chain'):
             return list(connection.get_unverified_chain())
         return [connection.getpeercert(binary_form=True)]
-
-    def _has_unread(self) -> bool:
-        """Whether bytes or the end were received, but not read."""
-        # Run the read up to its first wait; with data or the end, there is
-        # none.
-        reading = self._reader.read(1)
-        try:
-            reading.send(None)
-        except StopIteration:
-            return True
-        reading.close()
-        return False
 
     async def finish(self) -> None:
         """Send what was written, and wait for the peer to close.
@@ -171,83 +151,31 @@ class TCPStream:
         What it sends is discarded: with unread data, the kernel would reset
         the connection, and what was written could be lost.
         """
-        if not self._writer.can_write_eof():
+        self.discard()
+        if not self._transport.can_write_eof():
             # TLS cannot close one direction alone.
             await self.close()
             return
         # RuntimeError: uvloop's exception for a closed transport.
         with contextlib.suppress(OSError, TimeoutError, RuntimeError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
-                self._writer.write_eof()
-                while await self.read():
-                    pass
+                self._transport.write_eof()
+                while not self._at_end:
+                    await self._more()
 
     async def close(self) -> None:
         """Close after sending what was written, or after a time-out."""
-        self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
+        self._transport.close()
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._writer.wait_closed()
+                while not self._is_lost:
+                    await self._more()
         self.abort()
 
-    def abort(self) -> None:
-        """Close at once, and discard what was not sent."""
-        self._writer.transport.abort()
 
-
-class WebSocketStream:
-    """The bytes in the binary frames of a websocket."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        # The rest of a message of which read_exactly() returned a part.
-        self._rest = b''
-
-    async def read(self) -> bytes:
-        if self._rest:
-            data, self._rest = self._rest, b''
-            return data
-        while True:
-            try:
-                message = await self._connection.recv(decode=None)
-            except ConnectionClosed as closed:
-                _raise_if_failed(closed)
-                return b''
-            if isinstance(message, str):
-                raise Ended(
-                    CloseCode.UNSUPPORTED_DATA,
-                    'Consoles use binary frames, not text.',
-                )
-            if message:
-                return message
-
-    async def write(self, data: bytes) -> None:
-        try:
-            await self._connection.send(data)
-        except ConnectionClosed as closed:
-            _raise_if_failed(closed)
-            raise ConnectionResetError('the connection is closed') from None
-
-    async def read_exactly(self, number: int) -> bytes:
-        data = b''
-        while len(data) < number:
-            more = await self.read()
-            if not more:
-                raise PeerClosed
-            data += more
-        self._rest = data[number:]
-        return data[:number]
-
-
-def _raise_if_failed(closed: ConnectionClosed) -> None:
-    """Raise Ended if the library closed the websocket, and the peer did not.
-
-    It does that for violations of the protocol.
-    """
-    if closed.sent is None or closed.rcvd_then_sent:
-        return
-    raise Ended(
-        CloseCode(closed.sent.code),
-        'The browser violated the websocket protocol: '
-        f'{closed.sent.reason or closed.sent.code}.',
-    ) from None
+async def connected(connection: socket.socket) -> TCPStream:
+    """The stream of a connection to a hypervisor."""
+    _, stream = await asyncio.get_running_loop().create_connection(
+        TCPStream, sock=connection
+    )
+    return stream

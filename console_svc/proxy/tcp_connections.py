@@ -33,14 +33,12 @@ class TCPConnections:
         self._metrics = metrics
         self._connections: set[asyncio.Task[None]] = set()
 
-    def protocol(self, port: int) -> asyncio.StreamReaderProtocol:
+    def protocol(self, port: int) -> TCPStream:
         """The protocol of a new connection.
 
         :param port: to which the client has connected
         """
-        return asyncio.StreamReaderProtocol(
-            asyncio.StreamReader(), functools.partial(self._connected, port)
-        )
+        return TCPStream(functools.partial(self._connected, port))
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -48,17 +46,11 @@ class TCPConnections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def _connected(
-        self,
-        port: int,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
+    def _connected(self, port: int, stream: TCPStream) -> None:
         """Start a connection's task."""
-        peer = writer.get_extra_info('peername')
-        address = addresses.canonical(peer[0]) if peer else ''
+        address = stream.peer and addresses.canonical(stream.peer)
         connection = asyncio.create_task(
-            self._serve_one(TCPStream(reader, writer), address, port)
+            self._serve_one(stream, address, port)
         )
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)

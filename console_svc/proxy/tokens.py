@@ -30,6 +30,14 @@ def token_of(target: str, cookies: Iterable[str]) -> str | None:
     return None
 
 
+def takes_over(target: str) -> bool:
+    """Whether a request ends the session that has the console.
+
+    :param target: path and query
+    """
+    return parse.parse_qs(target.partition('?')[2]).get('takeover') == ['1']
+
+
 def _in_query(target: str) -> Iterator[str]:
     query = parse.parse_qs(target.partition('?')[2])
     yield from query.get('token', [])

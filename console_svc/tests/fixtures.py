@@ -5,6 +5,7 @@
 import json
 import pathlib
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import fixtures
@@ -93,6 +94,15 @@ def authentication(password: str, **values: Any) -> dict[str, Any]:
     }
 
 
+def _sections(options: Mapping[str, Mapping[str, Any]]) -> str:
+    """The text of a configuration file."""
+    return '\n'.join(
+        f'[{group}]\n'
+        + ''.join(f'{name} = {value}\n' for name, value in it.items())
+        for group, it in options.items()
+    )
+
+
 class Configuration(fixtures.Fixture):
     """A configuration with its own files, and a database with the schema.
 
@@ -119,13 +129,7 @@ class Configuration(fixtures.Fixture):
         for group, values in self._options.items():
             options.setdefault(group, {}).update(values)
         self.file = self.folder / 'console-svc.conf'
-        self.file.write_text(
-            '\n'.join(
-                f'[{group}]\n'
-                + ''.join(f'{name} = {value}\n' for name, value in it.items())
-                for group, it in options.items()
-            )
-        )
+        self.file.write_text(_sections(options))
         self.conf = configuration.load(files=[str(self.file)])
         self.database = Database(self.conf)
         self.addCleanup(self.database.dispose)
@@ -152,6 +156,11 @@ class Configuration(fixtures.Fixture):
                         f'BEFORE {event} ON {table.name} WHEN {too_long} '
                         "BEGIN SELECT RAISE(ABORT, 'Data too long'); END"
                     )
+
+    def add(self, **options: dict[str, Any]) -> None:
+        """Add options to the file, for programs that start later."""
+        with self.file.open('a') as lines:
+            lines.write(_sections(options))
 
     def write_inventory(self, document: dict[str, Any]) -> None:
         """Replace the inventory file atomically."""

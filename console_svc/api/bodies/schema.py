@@ -48,6 +48,8 @@ PORT_OR_NULL: Final = {**PORT, 'type': ['integer', 'null']}
 #: Seconds of the UTC epoch.
 TIME: Final = {'type': 'integer', 'minimum': 0}
 TIME_OR_NULL: Final = {**TIME, 'type': ['integer', 'null']}
+#: The link to the next page.
+NEXT: Final = list_of(record(rel=one_of('next'), href=URI))
 ADDRESS: Final = {
     'type': 'string',
     'anyOf': [{'format': 'ipv4'}, {'format': 'ipv6'}],

@@ -24,16 +24,19 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_FORMATS: Final = FormatChecker(())
-_FORMATS.checks('regex', ValueError)(lambda it: Pattern(it) is not None)
-_FORMATS.checks('date-time', ValueError)(
+#: Checks the formats of parameters.
+FORMATS: Final = FormatChecker(())
+FORMATS.checks('regex', ValueError)(lambda it: Pattern(it) is not None)
+FORMATS.checks('date-time', ValueError)(
     lambda it: timeutils.parse_isotime(it) is not None
 )
 
 _TEXT: Final = list_of(TEXT)
 _PATTERN: Final = list_of({'type': 'string', 'format': 'regex'})
-_TIME: Final = list_of({'type': 'string', 'format': 'date-time'})
-_NUMBER: Final = list_of(
+#: A time in the format of ISO 8601.
+TIME: Final = list_of({'type': 'string', 'format': 'date-time'})
+#: The size of a page.
+NUMBER: Final = list_of(
     {
         'type': ['integer', 'string'],
         'pattern': '^[0-9]*$',
@@ -88,13 +91,13 @@ _CHANGES: Final[tuple[tuple[Version, Mapping[str, Schema]], ...]] = (
             **dict.fromkeys((*_TEXTS, *REFUSED), _TEXT),
             **dict.fromkeys(_PATTERNS, _PATTERN),
             'sort_key': list_of(one_of(*_SORT_KEYS, *_IGNORED_SORT_KEYS)),
-            'changes-since': _TIME,
-            'limit': _NUMBER,
+            'changes-since': TIME,
+            'limit': NUMBER,
             'marker': _TEXT,
         },
     ),
     (Version(2, 26), dict.fromkeys(_TAGS, _PATTERN)),
-    (Version(2, 66), {'changes-before': _TIME}),
+    (Version(2, 66), {'changes-before': TIME}),
     (Version(2, 73), {'locked': _TEXT}),
     (
         Version(2, 75),
@@ -134,7 +137,7 @@ def _validator(version: Version) -> Validator:
         'additionalProperties': version < _STRICT,
         'patternProperties': {'^_': _TEXT},
     }
-    return Validator(schema, format_checker=_FORMATS)
+    return Validator(schema, format_checker=FORMATS)
 
 
 _VALIDATORS: Final = tuple(

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib import parse
 
 from console_svc.api.bodies.schema import (
+    NEXT,
     TEXT,
     TEXT_OR_NULL,
     URI,
@@ -35,7 +36,6 @@ _TRUTH: Final = {'type': 'boolean'}
 _EMPTY_LIST: Final = {'type': 'array', 'maxItems': 0}
 _EMPTY_OBJECT: Final = record()
 _LINKS: Final = list_of(record(rel=one_of('self', 'bookmark'), href=URI))
-_NEXT: Final = list_of(record(rel=one_of('next'), href=URI))
 
 # Nova embeds the flavor from 2.47 on, and refers to it before.
 _EMBEDDED: Final = {
@@ -176,7 +176,7 @@ def _schema(version: Version, in_list: bool) -> Schema:
 
 
 def _list_schema(server: Schema) -> Schema:
-    schema = record(servers=list_of(server), servers_links=_NEXT)
+    schema = record(servers=list_of(server), servers_links=NEXT)
     schema['required'].remove('servers_links')
     return schema
 

@@ -2,9 +2,13 @@
 
 """Bodies of all resources that are about console sessions."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from console_svc.api.bodies.keep_alives import (
+    MODE,
+    SECONDS_OR_NULL,
+    seconds_left,
+)
 from console_svc.api.bodies.schema import (
     ADDRESS,
     NEW_UUID,
@@ -15,7 +19,6 @@ from console_svc.api.bodies.schema import (
     TIME,
     TIME_OR_NULL,
     UUID,
-    list_of,
     one_of,
     record,
     validator,
@@ -26,11 +29,7 @@ from console_svc.objects import (
     ConnectInfo,
     ConsoleSession,
     ConsoleType,
-    KeptProxy,
 )
-
-# Sessions that one request keeps alive, and those that it closes.
-_MAX_IDS: Final = 1000
 
 # 256 random bits in URL-safe Base64.
 _SECRET: Final = {
@@ -51,30 +50,18 @@ OPEN: Final = validator(
                 'secret': _SECRET,
                 'previous_secret': _SECRET,
                 'join': {'type': 'boolean'},
+                'takeover': {'type': 'boolean'},
             },
             'additionalProperties': False,
         }
     )
 )
-#: PUT /console-sessions
-KEEP: Final = validator(
-    record(
-        console_sessions={
-            'type': 'object',
-            'properties': {
-                'ids': {**list_of(UUID), 'maxItems': _MAX_IDS},
-                'proxy_id': NEW_UUID,
-                'closed_ids': {**list_of(NEW_UUID), 'maxItems': _MAX_IDS},
-            },
-            'required': ['ids'],
-            'additionalProperties': False,
-        }
-    )
-)
+#: PUT /servers/{server_id}/console-sessions/{session_id}
+SET_MODE: Final = validator(record(console_session=record(mode=MODE)))
 
 _UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
-_SECONDS_OR_NULL: Final = {'type': ['integer', 'null'], 'minimum': 0}
-_SESSION: Final[dict[str, Any]] = {
+#: The members that sessions have everywhere.
+SESSION: Final[dict[str, Any]] = {
     'id': UUID,
     'instance_uuid': TEXT,
     'project_id': TEXT,
@@ -83,34 +70,26 @@ _SESSION: Final[dict[str, Any]] = {
     'client_address': TEXT_OR_NULL,
     'created_at': TIME,
     'expires': TIME_OR_NULL,
+    'mode': MODE,
 }
 OPENED: Final = (
     Form(
         record(
             session=record(
-                **_SESSION,
+                **SESSION,
                 host=TEXT,
                 port=PORT,
                 tls_port=PORT_OR_NULL,
                 internal_access_path=TEXT_OR_NULL,
-                expires_in=_SECONDS_OR_NULL,
+                expires_in=SECONDS_OR_NULL,
                 previous_id=_UUID_OR_NULL,
             )
         )
     ),
 )
-_KEPT: Final = record(
-    console_sessions=list_of(
-        record(id=UUID, expires=TIME_OR_NULL, expires_in=_SECONDS_OR_NULL)
-    ),
-    console_proxy=record(
-        session_count={'type': 'integer', 'minimum': 0},
-        ended_session_ids=list_of(UUID),
-    ),
-)
-# The process is in the answer if it is in the request.
-KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
-LISTED: Final = (Form(record(console_sessions=list_of(record(**_SESSION)))),)
+#: The members of current sessions in lists.
+LIVE: Final[dict[str, Any]] = {**SESSION, 'enforced_mode': MODE}
+SHOWN: Final = (Form(record(console_session=record(**LIVE))),)
 
 
 def has_secret(document: Any) -> bool:
@@ -134,60 +113,29 @@ def opened(
     """
     return {
         'session': {
-            **_session(session),
+            **members(session),
             'host': info.host,
             'port': info.port,
             'tls_port': info.tls_port,
             'internal_access_path': info.internal_access_path,
-            'expires_in': _seconds_left(session.expires, now),
+            'expires_in': seconds_left(session.expires, now),
             'previous_id': previous_id,
         }
     }
 
 
-def kept(sessions: Mapping[str, int | None], now: float) -> dict[str, Any]:
-    """The sessions of a console proxy that are still open.
-
-    :param sessions: session id -> when it expires
-    :param now: seconds of the UTC epoch
-    """
-    return {
-        'console_sessions': [
-            {
-                'id': session_id,
-                'expires': expires,
-                'expires_in': _seconds_left(expires, now),
-            }
-            for session_id, expires in sessions.items()
-        ]
-    }
+def shown(session: ConsoleSession) -> dict[str, Any]:
+    """A current session."""
+    return {'console_session': live(session)}
 
 
-def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
-    """A process of a console proxy, and those sessions that it has listed.
-
-    :param now: seconds of the UTC epoch
-    """
-    return {
-        **kept(proxy.kept, now),
-        'console_proxy': {
-            'session_count': proxy.count,
-            'ended_session_ids': [*proxy.ended],
-        },
-    }
+def live(session: ConsoleSession) -> dict[str, Any]:
+    """A member of a list of current sessions."""
+    return {**members(session), 'enforced_mode': session.enforced_mode}
 
 
-def listed(sessions: Iterable[ConsoleSession]) -> dict[str, Any]:
-    """A server's sessions."""
-    return {'console_sessions': [_session(session) for session in sessions]}
-
-
-def _seconds_left(expires: int | None, now: float) -> int | None:
-    """Whole seconds until a session expires, for proxies with other clocks."""
-    return None if expires is None else max(0, int(expires - now))
-
-
-def _session(session: ConsoleSession) -> dict[str, Any]:
+def members(session: ConsoleSession) -> dict[str, Any]:
+    """The members that a session has everywhere."""
     return {
         'id': session.id,
         'instance_uuid': session.server_id,
@@ -197,4 +145,5 @@ def _session(session: ConsoleSession) -> dict[str, Any]:
         'client_address': session.client_address,
         'created_at': session.created_at,
         'expires': session.expires,
+        'mode': session.mode,
     }

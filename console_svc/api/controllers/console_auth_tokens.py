@@ -41,7 +41,7 @@ class ConsoleAuthTokenController(Resource):
         if version >= microversion.SPICE_DIRECT:
             schema.validate(bodies.NO_QUERY, req.query())
         self.services.policy.authorize(req.caller, policies.SHOW)
-        token = self.services.tokens.validate(req.caller, self.console_token)
+        token = self.services.tokens.look_up(req.caller, self.console_token)
         if (
             version < microversion.ALL_TOKEN_TYPES
             and token.console_type != ConsoleType.RDP_HTML5

@@ -7,7 +7,7 @@ from typing import Any
 
 import webob
 
-from console_svc import addresses, exception
+from console_svc import addresses, exception, over_limit
 from console_svc.api.bodies import gateway as bodies
 from console_svc.api.bodies import schema, sessions
 from console_svc.api.controllers.base import Resource
@@ -33,6 +33,8 @@ class AuthenticationsController(Resource):
             exception.PasswordUnreadable,
             exception.SessionIdUsed,
             exception.TooManySessions,
+            over_limit.UserOverLimit,
+            over_limit.ProjectOverLimit,
         ),
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 """/servers/{server_id}/remote-consoles: issue a token, and its URL."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import webob
 
-from console_svc import exception
+from console_svc import exception, over_limit
 from console_svc.api import microversion
 from console_svc.api.bodies import remote_consoles as bodies
 from console_svc.api.bodies import schema
@@ -14,23 +15,16 @@ from console_svc.api.controllers.base import ServerResource
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.consoles import access_url
+from console_svc.consoles.console_types import PROTOCOLS
 from console_svc.objects import ConsoleType
 from console_svc.policies import remote_consoles as policies
-
-#: The console types of each protocol.
-PROTOCOLS = {
-    'vnc': (ConsoleType.NOVNC, ConsoleType.XVPVNC),
-    'spice': (ConsoleType.SPICE_HTML5, ConsoleType.SPICE_DIRECT),
-    'serial': (ConsoleType.SERIAL,),
-    'rdp': (ConsoleType.RDP_HTML5,),
-    'mks': (ConsoleType.WEBMKS,),
-}
 
 #: Errors of :func:`issue`, besides those of the server.
 REFUSALS = (
     exception.InvalidConsoleType,
     exception.ConsoleTypeUnavailable,
     exception.ServerNotReady,
+    over_limit.ProjectOverLimit,
 )
 
 
@@ -59,7 +53,7 @@ def issue(
     resource: ServerResource,
     req: Request,
     console_type: str,
-    possible: tuple[str, ...],
+    possible: Sequence[str],
 ) -> str:
     """Issue a token.
 

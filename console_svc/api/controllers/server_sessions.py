@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""/servers/{server_id}: its console sessions, and all of its tokens."""
+"""/servers/{server_id}/console-sessions: its console sessions."""
 
 import dataclasses
 import http
@@ -8,10 +8,16 @@ from typing import Any
 
 import webob
 
+from console_svc import exception
+from console_svc.api.bodies import schema, session_query
 from console_svc.api.bodies import sessions as bodies
+from console_svc.api.bodies.session_lists import LISTED
+from console_svc.api.controllers import session_lists
 from console_svc.api.controllers.base import ServerResource
-from console_svc.api.operation import Operation
+from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
+from console_svc.consoles.terms import NotViewable
+from console_svc.objects import SessionMode
 from console_svc.policies import sessions as policies
 
 
@@ -20,6 +26,23 @@ class ServerSessionController(ServerResource):
     """/servers/{server_id}/console-sessions/{session_id}"""
 
     session_id: str
+
+    @Operation(
+        'PUT',
+        'Hand over a session',
+        body=(Form(bodies.SET_MODE.schema),),
+        answer=bodies.SHOWN,
+        raises=(NotViewable,),
+    )
+    def update(self, req: Request, resp: webob.Response) -> dict[str, Any]:
+        document = req.document()
+        schema.validate(bodies.SET_MODE, document)
+        server = self.authorized_server(req, policies.SET_MODE)
+        mode = SessionMode(document['console_session']['mode'])
+        session = self.services.session_modes.change(
+            req.caller, server, self.session_id, mode
+        )
+        return bodies.shown(session)
 
     @Operation('DELETE', 'End a session', status=http.HTTPStatus.NO_CONTENT)
     def delete(self, req: Request, resp: webob.Response) -> None:
@@ -35,7 +58,9 @@ class ServerSessionsController(ServerResource):
     @Operation(
         'GET',
         "List a server's sessions",
-        answer=bodies.LISTED,
+        query=session_query.OF_SERVER,
+        answer=LISTED,
+        raises=(exception.BadRequest,),
         links={
             'server_session_delete': {
                 'session_id': '$response.body#/console_sessions/0/id'
@@ -43,16 +68,10 @@ class ServerSessionsController(ServerResource):
         },
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:
-        server = self.authorized_server(req, policies.INDEX)
-        return bodies.listed(self.services.sessions.list(server))
-
-
-class ServerTokensController(ServerResource):
-    """/servers/{server_id}/console-auth-tokens"""
-
-    @Operation(
-        'DELETE', "Revoke a server's tokens", status=http.HTTPStatus.NO_CONTENT
-    )
-    def delete(self, req: Request, resp: webob.Response) -> None:
-        server = self.authorized_server(req, policies.REVOKE)
-        self.services.tokens.revoke_server(req.caller, server.id)
+        status, query = session_query.of_server(
+            req.query(), self.server_id, self.services.conf.api.max_limit
+        )
+        self.authorized_server(req, policies.INDEX)
+        return session_lists.page(
+            req, self.services.session_lists, status, query
+        )

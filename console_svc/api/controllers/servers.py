@@ -21,8 +21,8 @@ from console_svc.api.controllers.remote_consoles import (
 )
 from console_svc.api.controllers.server_sessions import (
     ServerSessionsController,
-    ServerTokensController,
 )
+from console_svc.api.controllers.server_tokens import ServerTokensController
 from console_svc.api.microversion import Version
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request

@@ -8,13 +8,14 @@ from typing import Any
 
 import webob
 
-from console_svc import addresses, exception
+from console_svc import addresses, exception, over_limit
 from console_svc.api.bodies import schema
 from console_svc.api.bodies import sessions as bodies
 from console_svc.api.controllers.base import Resource
 from console_svc.api.operation import Form, Operation
 from console_svc.api.request import Request
 from console_svc.consoles.joining import NothingToJoin
+from console_svc.consoles.new_sessions import TakeoverRefused
 from console_svc.policies import sessions as policies
 
 
@@ -36,7 +37,10 @@ class TokenSessionsController(Resource):
             exception.SessionIdUsed,
             exception.TokenUsedUp,
             exception.TooManySessions,
+            over_limit.UserOverLimit,
+            over_limit.ProjectOverLimit,
             NothingToJoin,
+            TakeoverRefused,
         ),
         links={
             'proxy_session_delete': {
@@ -65,5 +69,6 @@ class TokenSessionsController(Resource):
                 wanted.get('id'),
                 wanted.get('secret'),
                 wanted.get('previous_secret'),
+                wanted.get('takeover', False),
             )
         return bodies.opened(session, info, self.services.clock(), previous_id)

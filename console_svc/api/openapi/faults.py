@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from console_svc import exception
+from console_svc import exception, over_limit
 from console_svc.api.bodies.schema import record
 from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.api.middleware.context import Unscoped
@@ -81,7 +81,13 @@ def schema(status: int, keystone: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {'code': {'const': status}, 'message': text}
     if status == exception.UnsupportedVersion.status:
         fields |= {'min_version': text, 'max_version': text}
-    fault = record(**{name_of(status): record(**fields)})
+    described = record(**fields)
+    if status == over_limit.OverLimit.status:
+        limit_of = {'type': 'string', 'enum': ['project', 'user']}
+        described['properties'] = {**fields, 'limit_of': limit_of}
+    if status == exception.TooManySessions.status:
+        described['properties'] = {**fields, 'takeover': {'const': 'allowed'}}
+    fault = record(**{name_of(status): described})
     if keystone and status == exception.NotAuthenticated.status:
         theirs = record(
             error=record(code=fields['code'], title=text, message=text)

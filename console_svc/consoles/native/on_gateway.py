@@ -7,6 +7,7 @@ counted, listed and ended by it as by any other token, and the console is
 deleted when its token is revoked or purged.
 """
 
+import dataclasses
 import random
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from oslo_db import exception as db_exception
 
 from console_svc import exception
 from console_svc.conf.consoles import own_ports
+from console_svc.consoles.terms import Terms
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
@@ -78,12 +80,14 @@ class OnGateway:
                 context,
                 server,
                 ConsoleType.NOVNC,
-                self._conf.consoles.native_ttl or NEVER,
+                Terms(ttl=self._conf.consoles.native_ttl or NEVER),
             )
         except exception.ConsoleTypeUnavailable:
             raise exception.NativeConsoleUnavailable(
                 server_id=server.id
             ) from None
+        # Not one of the user's tokens: limits of these do not count it.
+        token = dataclasses.replace(token, console_type=NATIVE_TYPE)
         console = self._store(server, host, encrypted, token)
         if console is not None:
             self._tokens.record_issue(context, token)

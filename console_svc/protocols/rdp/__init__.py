@@ -7,10 +7,12 @@ with its X.224 connection request. The proxy connects to the RDP server, starts
 TLS, and answers with the server's X.224 confirm and certificates. The rest of
 the connection is inside TLS, and is relayed.
 
-As those of RFB, the handshakes are generators without I/O.
+As those of RFB, the handshakes are generators without I/O. :class:`Filter` is
+for what the client sends afterwards.
 """
 
 from console_svc.protocols.rdp.cutting import Cutter
+from console_svc.protocols.rdp.input_filter import Filter
 from console_svc.protocols.rdp.rdcleanpath import (
     receive_request,
     refusal,
@@ -21,10 +23,12 @@ from console_svc.protocols.rdp.wire import (
     NegotiationError,
     RDPError,
     is_identifier,
+    selects_credssp,
 )
 
 __all__ = [
     'Cutter',
+    'Filter',
     'NegotiationError',
     'RDPError',
     'connect',
@@ -32,4 +36,5 @@ __all__ = [
     'receive_request',
     'refusal',
     'response',
+    'selects_credssp',
 ]

@@ -29,6 +29,9 @@ _SELECTED: Final = 2
 _FAILED: Final = 3
 _NEGOTIATION: Final = 8
 
+# Selected protocols with CredSSP ([MS-RDPBCGR] 2.2.1.2.1): HYBRID, HYBRID_EX.
+_CREDSSP: Final = 0x2 | 0x8
+
 # Failure codes ([MS-RDPBCGR] 2.2.1.2.2).
 _FAILURES: Final = {
     1: 'it requires TLS',
@@ -99,6 +102,17 @@ def check_confirm(pdu: bytes) -> None:
         raise NegotiationError(reason, pdu)
     if value == 0:
         raise NegotiationError('it selects RDP security without TLS', pdu)
+
+
+def selects_credssp(confirm: bytes | None) -> bool:
+    """Whether CredSSP follows TLS.
+
+    :param confirm: an X.224 confirm; None: there is none, as with Hyper-V,
+        which requires CredSSP
+    """
+    if confirm is None:
+        return True
+    return bool(int.from_bytes(confirm[-4:], 'little') & _CREDSSP)
 
 
 def preconnection(identifier: str) -> bytes:

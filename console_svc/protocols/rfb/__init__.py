@@ -4,11 +4,10 @@
 
 Peers that announce RFB 4 or 5 are taken for 3.8.
 
-Beside them, the filter of what a client sends afterwards (:class:`Filter`).
-
 They do no I/O. A handshake is a generator that yields its next step
 (:class:`Read`, :class:`Write`, :class:`StartTLS`, :class:`Respond`) and is
 sent the result, so the same code serves blocking sockets and asyncio.
+:class:`Filter` is for what a client sends afterwards.
 """
 
 from console_svc.protocols.rfb.client import (
@@ -28,6 +27,7 @@ from console_svc.protocols.rfb.server import (
     receive,
     refuse,
     reject,
+    shared_flag,
     welcome,
 )
 from console_svc.protocols.rfb.wire import (
@@ -75,6 +75,7 @@ __all__ = [
     'response',
     'result',
     'security_types',
+    'shared_flag',
     'vencrypt_subtypes',
     'welcome',
 ]

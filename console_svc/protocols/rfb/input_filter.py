@@ -9,6 +9,7 @@ import struct
 from typing import Final
 
 from console_svc.protocols.input_filter import ProtocolError
+from console_svc.protocols.message_filter import MessageFilter
 from console_svc.protocols.rfb.pressed import Pressed
 
 _SET_ENCODINGS: Final = 2
@@ -45,11 +46,10 @@ _LENGTHS: Final = {
 # not: it starts and stops the capture of the guest's sound.
 _VIEW: Final = frozenset([0, _SET_ENCODINGS, 3, 150, _FENCE])
 
-# These are looked at: SetEncodings, and those that are input. Cut text is not
-# among them: clients send it also on their own, when the guest has new text.
-_CHECKED: Final = frozenset(
-    [_SET_ENCODINGS, _KEY, _POINTER, _XVP, _GII, _QEMU]
-)
+# Cut text is not input: clients send it also on their own, when the guest has
+# new text. QEMU's message is input if it is a key event.
+_INPUT: Final = frozenset([_KEY, _POINTER, _XVP, _GII])
+_QEMU_KEY: Final = b'\xff\x00'
 
 # The length of these depends on their start.
 _VARIABLE: Final = frozenset(
@@ -58,7 +58,6 @@ _VARIABLE: Final = frozenset(
 
 # The type of QEMU's message: a key event, or audio with its operation -> bytes
 # of the message.
-_QEMU_KEY: Final = 0
 _QEMU_LENGTHS: Final = {
     b'\x00': 12,
     # Start, stop, set the format.
@@ -75,112 +74,46 @@ _MOST_ENCODINGS: Final = 1024
 _EXTENDED_MOUSE: Final = struct.pack('>i', -316)
 
 
-class Filter:
-    """The :class:`~console_svc.protocols.input_filter.InputFilter` of RFB.
+class Filter(MessageFilter):
+    """The filter of RFB, which starts after ClientInit.
 
-    It starts after ClientInit. The message types that it knows are those of
-    RFC 6143, QEMU, TigerVNC and noVNC; servers close the connection at a
-    type that they do not know, so they agree with it about where messages
-    end. What passes is unchanged, except that servers get no offer of
-    ExtendedMouseButtons.
+    The message types that it knows are those of RFC 6143, QEMU, TigerVNC and
+    noVNC; servers close the connection at a type that they do not know, so
+    they agree with it about where messages end. What passes is unchanged,
+    except that servers get no offer of ExtendedMouseButtons.
     """
 
-    __slots__ = (
-        '_body',
-        '_body_passes',
-        '_head',
-        '_pressed',
-        'input_seen',
-        'is_view',
-    )
+    __slots__ = ('_pressed',)
 
     def __init__(self, is_view: bool) -> None:
-        self.is_view = is_view
-        self.input_seen = False
-        # The start of a message, of which nothing has passed.
-        self._head = b''
-        # Bytes of the current message's body that are not received yet.
-        self._body = 0
-        self._body_passes = False
+        super().__init__(is_view)
         self._pressed = Pressed()
 
-    def feed(self, data: bytes) -> bytes:
-        passed: list[bytes] = []
-        if self._body:
-            taken = min(self._body, len(data))
-            self._body -= taken
-            if self._body_passes:
-                passed.append(data[:taken])
-            if self._body:
-                return passed[0] if passed else b''
-            data = data[taken:]
-        if self.is_view and self._pressed:
-            # Control was withdrawn.
-            passed.append(self._pressed.release())
-        if self._head:
-            data, self._head = self._head + data, b''
-        self._messages(data, passed)
-        return passed[0] if len(passed) == 1 else b''.join(passed)
+    def _measure(self, data: bytes, at: int) -> tuple[int, int]:
+        kind = data[at]
+        length = _LENGTHS.get(kind)
+        if length is None:
+            raise ProtocolError(
+                f'The client sent an RFB message of the type {kind}.'
+            )
+        if kind in _VARIABLE and at + length <= len(data):
+            return _lengths(kind, data[at : at + length])
+        return length, 0
 
-    def _messages(self, data: bytes, passed: list[bytes]) -> None:
-        """Filter from the start of a message on."""
-        size = len(data)
-        # What passes unchanged starts at begin, and ends at position.
-        begin = position = 0
-        while position < size:
-            kind = data[position]
-            length = _LENGTHS.get(kind)
-            if length is None:
-                raise ProtocolError(
-                    f'The client sent an RFB message of the type {kind}.'
-                )
-            end = position + length
-            body = 0
-            if kind in _VARIABLE and end <= size:
-                length, body = _lengths(kind, data[position:end])
-                end = position + length
-            if end > size:
-                break
-            passes = not self.is_view or kind in _VIEW
-            if kind in _CHECKED:
-                message = data[position:end]
-                before, after = self._check(kind, message, passes)
-                if before or after is not message:
-                    passed += [data[begin:position], before, after]
-                    begin = end
-            if not passes:
-                passed.append(data[begin:position])
-            position = end
-            if body:
-                position = min(end + body, size)
-                self._body = end + body - position
-                self._body_passes = passes
-            if not passes:
-                begin = position
-        self._head = data[position:]
-        passed.append(data[begin:position])
-
-    def _check(
-        self, kind: int, message: bytes, passes: bool
-    ) -> tuple[bytes, bytes]:
-        """Note a message, if it is input, and change it, if it must be.
-
-        :returns: what to send before it, and the message to send
-        """
+    def _filter(self, message: bytes) -> bytes:
+        kind = message[0]
         if kind == _SET_ENCODINGS:
-            return b'', _without_extended_mouse(message)
-        if kind == _QEMU and message[1] != _QEMU_KEY:
-            return b'', message
-        self.input_seen = True
-        if not passes:
-            return b'', message
-        if kind == _POINTER:
-            self._pressed.pointer(message)
-        elif kind == _KEY:
-            return self._pressed.key(message), message
-        elif kind == _QEMU:
-            return self._pressed.qemu_key(message), message
-        return b'', message
+            return _without_extended_mouse(message)
+        is_input = kind in _INPUT or message[:2] == _QEMU_KEY
+        if is_input:
+            self.input_seen = True
+        if self.is_view:
+            return message if kind in _VIEW else b''
+        return self._pressed.note(message) if is_input else message
+
+    def _between(self) -> bytes:
+        # Keys are down in view mode if control was withdrawn.
+        return self._pressed.release() if self.is_view else b''
 
 
 def _lengths(kind: int, head: bytes) -> tuple[int, int]:

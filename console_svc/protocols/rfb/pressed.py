@@ -4,13 +4,17 @@
 
 from typing import Final
 
-# A key that is down stays so until it is released. Some clients release
-# another keysym than they have pressed, so keys pile up.
+# Some clients release another keysym than they have pressed, so keys pile up.
 _MOST_KEYS: Final = 256
 
+# Message types (RFC 6143, sections 7.5.4 and 7.5.5).
+_KEY: Final = 4
+_POINTER: Final = 5
+
+# The starts of messages that release keys and buttons.
 _KEY_UP: Final = b'\x04\x00\x00\x00'
 _QEMU_KEY_UP: Final = b'\xff\x00\x00\x00'
-_POINTER_UP: Final = b'\x05\x00'
+_BUTTONS_UP: Final = b'\x05\x00'
 
 
 class Pressed:
@@ -24,45 +28,41 @@ class Pressed:
         # The position of the pointer, while a button is down.
         self._pointer = b''
 
-    def __bool__(self) -> bool:
-        return bool(self._keys or self._pointer)
+    def note(self, message: bytes) -> bytes:
+        """Note a message that is input.
 
-    def key(self, message: bytes) -> bytes:
-        """Note a KeyEvent (RFC 6143, section 7.5.4).
-
-        :returns: what to send before it: with too many keys down, the release
-            of the first one
+        :returns: the same; if too many keys are down, the release of the first
+            one precedes it
         """
-        return self._note(bool(message[1]), _KEY_UP + message[4:])
-
-    def qemu_key(self, message: bytes) -> bytes:
-        """Note a QEMU Extended Key Event, as :meth:`key`."""
-        return self._note(
-            bool(message[2] or message[3]), _QEMU_KEY_UP + message[4:]
-        )
-
-    def pointer(self, message: bytes) -> None:
-        """Note a PointerEvent (RFC 6143, section 7.5.5)."""
-        self._pointer = message[2:] if message[1] else b''
+        if message[0] == _POINTER:
+            self._pointer = message[2:] if message[1] else b''
+            return message
+        if message[0] == _KEY:
+            is_down, release = message[1], _KEY_UP + message[4:]
+        elif message.startswith(_QEMU_KEY_UP[:2]):
+            is_down = message[2] or message[3]
+            release = _QEMU_KEY_UP + message[4:]
+        else:
+            return message
+        if not is_down:
+            self._keys.pop(release, None)
+            return message
+        self._keys[release] = None
+        if len(self._keys) <= _MOST_KEYS:
+            return message
+        first = next(iter(self._keys))
+        del self._keys[first]
+        return first + message
 
     def release(self) -> bytes:
         """The messages that release everything, which then is not down."""
+        if not self._keys and not self._pointer:
+            return b''
         messages = b''.join(self._keys)
         if self._pointer:
             # Of a pointer that moves by deltas (QEMU Pointer Motion Change)
             # this repeats the last movement.
-            messages += _POINTER_UP + self._pointer
+            messages += _BUTTONS_UP + self._pointer
         self._keys.clear()
         self._pointer = b''
         return messages
-
-    def _note(self, is_down: bool, release: bytes) -> bytes:
-        if not is_down:
-            self._keys.pop(release, None)
-        elif release not in self._keys:
-            self._keys[release] = None
-            if len(self._keys) > _MOST_KEYS:
-                first = next(iter(self._keys))
-                del self._keys[first]
-                return first
-        return b''

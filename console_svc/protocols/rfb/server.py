@@ -75,6 +75,11 @@ def welcome(minor: int, security_type: int) -> Handshake[None]:
         yield Write(struct.pack('>I', 0))
 
 
+def shared_flag() -> Handshake[bytes]:
+    """Read ClientInit, which is the shared-flag (RFC 6143, section 7.3.1)."""
+    return (yield Read(1))
+
+
 def reject(minor: int, reason: str) -> Handshake[None]:
     """Send the SecurityResult: failed; since RFB 3.8 with the reason."""
     yield Write(struct.pack('>I', 1))

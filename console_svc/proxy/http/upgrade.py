@@ -9,23 +9,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from websockets import http11
-from websockets.asyncio.connection import Connection as WebSocket
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from console_svc.proxy.http.messages import Request, Response
+from console_svc.proxy.websocket import WebSocketStream
 
 # websockets logs malformed frames as errors; this silences it.
 _LIBRARY: Final = logging.getLogger(f'{__name__}.library')
 _LIBRARY.setLevel(logging.CRITICAL)
 
-# Most bytes of a message from a browser, and most messages that wait.
+# Most bytes of a message from a browser.
 _MAX_SIZE: Final = 256 * 1024
-_MAX_QUEUE: Final = 4
-
-# Seconds for a browser to answer the close frame.
-_CLOSE_TIMEOUT: Final = 5
 
 # Selected if it is offered. A client that offers none gets no subprotocol.
 _BINARY: Final = Subprotocol('binary')
@@ -39,7 +35,7 @@ class Upgrade:
 
     def __init__(
         self,
-        websocket: WebSocket,
+        websocket: WebSocketStream,
         transport: asyncio.Transport,
         answer: http11.Response,
     ) -> None:
@@ -54,7 +50,7 @@ class Upgrade:
         """
         answer, self._answer = self._answer, None
         # A browser that has sent frames too early may have closed with them.
-        if answer is None or self.websocket.state is not State.OPEN:
+        if answer is None or not self.websocket.is_open:
             return
         for cookie in cookies:
             answer.headers['Set-Cookie'] = cookie
@@ -89,13 +85,7 @@ def upgrade(
             },
             bytes(answer.body or b''),
         )
-    websocket = WebSocket(
-        protocol,
-        # Its time-out ends slow browsers, and not those that vanished.
-        ping_interval=None,
-        close_timeout=_CLOSE_TIMEOUT,
-        max_queue=_MAX_QUEUE,
-    )
+    websocket = WebSocketStream(protocol)
     # In this order: connection_made() makes the write buffer smaller, so that
     # the transport may call pause_writing().
     transport.set_protocol(websocket)

@@ -34,6 +34,7 @@ _WRONG: list[dict[str, Any]] = [
         'session_id': 'unknown',
     },
     {'query': '?x=1'},
+    {'query': '?limit=x'},
     {},
 ]
 _WRONG_BODY: list[dict[str, Any]] = [

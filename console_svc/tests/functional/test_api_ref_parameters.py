@@ -252,7 +252,7 @@ def _properties(
     """
     for name, rules in schema.get('properties', {}).items():
         yield name, (name in schema.get('required', ()), rules)
-        if name not in ('links', 'media-types', 'servers_links'):
+        if not name.endswith('links') and name != 'media-types':
             yield from _properties(rules)
             yield from _properties(rules.get('items', {}))
 

@@ -147,6 +147,41 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
+        'console-auth-tokens/token-create-resp.json',
+        api.request(
+            'POST',
+            f'{SERVER}/console-auth-tokens',
+            body=api_ref.sample('console-auth-tokens/token-create-req.json'),
+        ),
+    )
+    yield (
+        'console-sessions/session-update-resp.json',
+        api.request(
+            'PUT',
+            f'{SERVER}/console-sessions/{api.ids["session_id"]}',
+            body=api_ref.sample('console-sessions/session-update-req.json'),
+        ),
+    )
+    yield (
+        'console-sessions/sessions-all-resp.json',
+        api.request(
+            'GET', '/v2.1/console-sessions?limit=1', token=fixtures.ADMIN
+        ),
+    )
+    (closed, _) = api_ref.document('console-sessions/sessions-close-req.json')[
+        'console_sessions'
+    ]['closed']
+    api.request(
+        'PUT',
+        '/v2.1/console-sessions',
+        token=fixtures.SERVICE,
+        body=json.dumps({'console_sessions': {'ids': [], 'closed': [closed]}}),
+    )
+    yield (
+        'console-sessions/sessions-history-resp.json',
+        api.request('GET', f'{SERVER}/console-sessions?status=ended'),
+    )
+    yield (
         'console-gateway/authentication-create-resp.json',
         api.request(
             'POST',
@@ -162,6 +197,8 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
 #: Fixed values for fields that differ from one response to the next.
 _RANDOM = {
     'created_at': 1795521600,
+    'expires_at': 1795521900,
+    'ended_at': 1795525200,
 }
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 _KNOWN_IDS = {
@@ -171,6 +208,7 @@ _KNOWN_IDS = {
     ]['id'],
 }
 _TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
+_TOKEN_WITH_TERMS = 'kT4xNf0qRb7LzYw2HsVe9mCj5uPa8iDgOq3tXvB6nZcE'
 
 
 def _settled(document: Any) -> Any:
@@ -184,8 +222,11 @@ def _settled(document: Any) -> Any:
         return [_settled(item) for item in document]
     if isinstance(document, str):
         text = re.sub(
-            r'(token(?:=|%3D))[\w-]{43}', rf'\g<1>{_TOKEN}', document
+            r'(token(?:=|%3D)|^)[\w-]{44}$',
+            rf'\g<1>{_TOKEN_WITH_TERMS}',
+            document,
         )
+        text = re.sub(r'(token(?:=|%3D))[\w-]{43}$', rf'\g<1>{_TOKEN}', text)
         if re.fullmatch(r'[0-9a-f-]{36}', text) and text not in _KNOWN_IDS:
             return _SESSION_ID
         return text

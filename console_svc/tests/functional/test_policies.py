@@ -8,6 +8,7 @@ from typing import Any
 import testtools
 
 from console_svc import policies
+from console_svc.api import app
 from console_svc.tests import fixtures
 
 PERSONAS = {
@@ -111,11 +112,21 @@ EXPECTED = {
     'console_svc:sessions:index': _everybody(
         success=200, member=200, reader=200
     ),
+    'console_svc:sessions:index:all': _admins(),
     'console_svc:sessions:delete': _everybody(
         success=204, member=204, reader=403
     ),
+    'console_svc:sessions:set-mode': _everybody(
+        success=200, member=200, reader=403
+    ),
     'console_svc:console-auth-tokens:delete': _everybody(
         success=204, member=204, reader=403
+    ),
+    'console_svc:console-auth-tokens:create-view': _everybody(
+        success=201, member=201, reader=201
+    ),
+    'console_svc:console-auth-tokens:create-control': _everybody(
+        success=201, member=201, reader=403
     ),
     'console_svc:console-gateway:authenticate': _services(201),
 }
@@ -157,6 +168,15 @@ class PolicyTest(testtools.TestCase):
         )
         session_id: str = answer.json['session']['id']
         return session_id
+
+    def _issue(self, **terms: str) -> dict[str, Any]:
+        """A request for a token with terms."""
+        wanted = {'type': 'novnc', **terms}
+        return {
+            'method': 'POST',
+            'path': f'{SERVER}/console-auth-tokens',
+            'body': json.dumps({'console_auth_token': wanted}),
+        }
 
     def _requests(self, rule: str) -> list[dict[str, Any]]:
         """The requests that the rule guards, as arguments of Api.request."""
@@ -234,12 +254,30 @@ class PolicyTest(testtools.TestCase):
                 }
             ],
             'console_svc:sessions:index': lambda: [
-                {'method': 'GET', 'path': f'{SERVER}/console-sessions'}
+                {'method': 'GET', 'path': f'{SERVER}/console-sessions'},
+                {
+                    'method': 'GET',
+                    'path': f'{SERVER}/console-sessions?status=ended',
+                },
+            ],
+            'console_svc:sessions:index:all': lambda: [
+                {'method': 'GET', 'path': '/v2.1/console-sessions'},
+                {
+                    'method': 'GET',
+                    'path': '/v2.1/console-sessions?status=ended',
+                },
             ],
             'console_svc:sessions:delete': lambda: [
                 {
                     'method': 'DELETE',
                     'path': f'{SERVER}/console-sessions/{self._session()}',
+                }
+            ],
+            'console_svc:sessions:set-mode': lambda: [
+                {
+                    'method': 'PUT',
+                    'path': f'{SERVER}/console-sessions/{self._session()}',
+                    'body': json.dumps({'console_session': {'mode': 'view'}}),
                 }
             ],
             'console_svc:console-auth-tokens:delete': lambda: [
@@ -251,6 +289,13 @@ class PolicyTest(testtools.TestCase):
                     'method': 'DELETE',
                     'path': f'{SERVER}/console-auth-tokens',
                 },
+            ],
+            'console_svc:console-auth-tokens:create-view': lambda: [
+                self._issue(mode='view')
+            ],
+            'console_svc:console-auth-tokens:create-control': lambda: [
+                self._issue(mode='control'),
+                self._issue(),
             ],
             'console_svc:console-gateway:authenticate': lambda: [
                 {
@@ -281,6 +326,18 @@ class PolicyTest(testtools.TestCase):
                 got,
                 rule,
             )
+
+    def test_who_gets_no_url_gets_no_control(self) -> None:
+        # An operator who restricts the compute API's rule restricts both.
+        self.api.policy.write_text(
+            'os_compute_api:os-remote-consoles: role:admin\n'
+        )
+        self.api.app = app.build(self.api.conf)
+        for mode, status in (('control', 403), ('view', 201)):
+            answer = self.api.request(
+                **self._issue(mode=mode), token=PERSONAS['member']
+            )
+            self.assertEqual(status, answer.status_int)
 
     def test_a_403_names_the_rule(self) -> None:
         answer = self.api.request(

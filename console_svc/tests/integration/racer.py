@@ -23,12 +23,13 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from console_svc import conf as configuration
-from console_svc import exception
+from console_svc import exception, over_limit
 from console_svc.compute.static import StaticDriver
 from console_svc.consoles.tokens import hash_of
 from console_svc.context import RequestContext, admin_context
 from console_svc.db import migration
-from console_svc.objects import Endpoint, Server
+from console_svc.db.tables import console_sessions
+from console_svc.objects import Endpoint, Server, SessionMode
 from console_svc.protocols import rfb
 from console_svc.services import Services
 from console_svc.tests import fixtures
@@ -44,6 +45,16 @@ class SlowDriver(StaticDriver):
         password_file(self.conf.state_path).write_text(password)
         time.sleep(0.01)
         return super().open_native_console(context, server, password)
+
+
+class ProjectLimits:
+    """The same limit for each project and resource."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    def get(self, project_id: str, resource: str) -> int:
+        return self._limit
 
 
 def password_file(folder: str) -> pathlib.Path:
@@ -95,9 +106,29 @@ class Racer:
             None,
         )
 
-    def session(self, token: str) -> None:
-        """Open a session."""
+    def session(self, token: str, limit: int | None = None) -> None:
+        """Open a session.
+
+        :param limit: of its project
+        """
+        self._limit_projects(limit)
         self._services.sessions.open_by_token(self._context, token, None)
+
+    def take_over(self, token: str) -> None:
+        """Open a session that takes the console over."""
+        self._services.sessions.open_by_token(
+            self._context, token, None, takes_over=True
+        )
+
+    def watch(self, session_id: str) -> None:
+        """Let the client of a session only watch."""
+        self._services.session_modes.change(
+            self._context, self._server, session_id, SessionMode.VIEW
+        )
+
+    def channel(self, token: str, address: str) -> None:
+        """Open a channel of a SPICE page."""
+        self._services.sessions.open_by_token(self._context, token, address)
 
     def resume(self, token: str, secret: str, address: str) -> None:
         """Open a session that resumes another one."""
@@ -134,8 +165,8 @@ class Racer:
                     self._context, token, None
                 )
                 names.add(session.id)
-            kept = self._services.sessions.keep_proxy(proxy_id, [*names])
-            last = self._services.sessions.keep_proxy(proxy_id, [])
+            kept = self._services.keep_alives.keep_proxy(proxy_id, [*names])
+            last = self._services.keep_alives.keep_proxy(proxy_id, [])
             # Those that have ended before were not kept.
             named = kept.kept.keys() | {*last.ended}
             if len(named) != last.count + len(last.ended):
@@ -160,8 +191,12 @@ class Racer:
             if found.token_hash != hash_of(token):
                 raise ValueError(found)
 
-    def flood(self, number: int) -> None:
-        """Issue tokens in the name of a user."""
+    def flood(self, number: int, limit: int | None = None) -> None:
+        """Issue tokens in the name of a user.
+
+        :param limit: unused tokens of the project
+        """
+        self._limit_projects(limit)
         context = RequestContext(user_id='joe')
         for _ in range(number):
             self._services.tokens.issue(context, self._server, 'novnc')
@@ -170,6 +205,35 @@ class Racer:
         """Purge repeatedly, in small batches."""
         for _ in range(number):
             self._services.purge.run(batch=3)
+
+    def churn(self, tokens: list[str], limit: int, number: int) -> None:
+        """Open sessions and close them, and see the limits hold each time.
+
+        :param limit: of the project
+        :raises ValueError: there were more sessions than the limit
+        """
+        self._limit_projects(limit)
+        columns = console_sessions.c
+        wanted = sa.select(columns.id).where(columns.project_id == 'demo')
+        sessions = self._services.sessions
+        for at in range(number):
+            token = tokens[at % len(tokens)]
+            try:
+                session, *_ = sessions.open_by_token(
+                    self._context, token, None
+                )
+            except (exception.TooManySessions, over_limit.OverLimit):
+                continue
+            found = len(self.database.read(wanted))
+            if found > limit:
+                raise ValueError(found)
+            with contextlib.suppress(exception.SessionNotFound):
+                sessions.close(self._context, session.id)
+
+    def _limit_projects(self, limit: int | None) -> None:
+        """Set the limits before the first use of the services."""
+        if limit is not None:
+            self._services.project_limits = ProjectLimits(limit)
 
     def _issue(self, ttl: int) -> str:
         return self._services.tokens.issue(

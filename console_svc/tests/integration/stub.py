@@ -53,6 +53,8 @@ class Stub(fixtures.Fixture):
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         #: Their bodies.
         self.bodies: list[bytes] = []
+        #: ``body``: that of the request which this thread answers.
+        self.current = threading.local()
         self.lock = threading.Lock()
         #: The number of connections.
         self.connections = 0
@@ -76,6 +78,7 @@ class Stub(fixtures.Fixture):
                     stub.requests.append(
                         (self.command, self.path, dict(self.headers))
                     )
+                stub.current.body = received
                 answer = stub.answer(self.command, self.path)
                 time.sleep(answer.delay)
                 if answer.is_lost:

@@ -20,6 +20,8 @@ from console_svc.db import migration
 from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.tests.functional.db import (
     test_database,
+    test_history,
+    test_large_history,
     test_log_ins,
     test_migrations,
     test_native_consoles,
@@ -130,7 +132,11 @@ class MariaDBLogIns(OnMariaDB, test_log_ins.LogIns, testtools.TestCase):
     pass
 
 
-class MariaDBPlans(OnMariaDB, test_plans.Plans, testtools.TestCase):
+class MariaDBHistory(OnMariaDB, test_history.History, testtools.TestCase):
+    pass
+
+
+class OnMariaDBExplained(OnMariaDB):
     ANALYZE = 'ANALYZE TABLE'
 
     def uses(self, plan: str, index: str) -> bool:
@@ -138,6 +144,16 @@ class MariaDBPlans(OnMariaDB, test_plans.Plans, testtools.TestCase):
             index = 'PRIMARY'
         # type, possible_keys, key
         return f"'{index}'" in plan.partition(', ')[2].split("'ALL'")[0]
+
+
+class MariaDBPlans(OnMariaDBExplained, test_plans.Plans, testtools.TestCase):
+    pass
+
+
+class MariaDBLargeHistory(
+    OnMariaDBExplained, test_large_history.LargeHistory, testtools.TestCase
+):
+    SECTION = 'MariaDB'
 
 
 class PostgreSQLMigrations(
@@ -190,6 +206,24 @@ class PostgreSQLLogIns(OnPostgreSQL, test_log_ins.LogIns, testtools.TestCase):
     pass
 
 
-class PostgreSQLPlans(OnPostgreSQL, test_plans.Plans, testtools.TestCase):
+class PostgreSQLHistory(
+    OnPostgreSQL, test_history.History, testtools.TestCase
+):
+    pass
+
+
+class OnPostgreSQLExplained(OnPostgreSQL):
     def uses(self, plan: str, index: str) -> bool:
         return f' {index} ' in plan and 'Seq Scan' not in plan
+
+
+class PostgreSQLPlans(
+    OnPostgreSQLExplained, test_plans.Plans, testtools.TestCase
+):
+    pass
+
+
+class PostgreSQLLargeHistory(
+    OnPostgreSQLExplained, test_large_history.LargeHistory, testtools.TestCase
+):
+    SECTION = 'PostgreSQL'

@@ -3,6 +3,7 @@
 """Several API hosts with a Galera cluster of three nodes."""
 
 import dataclasses
+import pathlib
 import threading
 import time
 import uuid
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterable
 from concurrent import futures
 from typing import Any, ClassVar
 
+import fixtures as fixtures_
 import requests
 import testtools
 
+from console_svc.consoles import vault
 from console_svc.consoles.tokens import hash_of
 from console_svc.tests import fixtures
 from console_svc.tests.integration.galera import DATABASE, Galera
@@ -61,6 +64,13 @@ class GaleraTest(testtools.TestCase):
         cls.cluster.setUp()
         cls.addClassCleanup(cls.cluster.cleanUp)
 
+    def setUp(self) -> None:
+        super().setUp()
+        # All API hosts have the same keys.
+        folder = self.useFixture(fixtures_.TempDir()).path
+        self.key_file = pathlib.Path(folder) / 'console-keys'
+        vault.create_key_file(self.key_file)
+
     def service(self, url: str, **consoleauth: object) -> Service:
         """Start an API host.
 
@@ -69,6 +79,7 @@ class GaleraTest(testtools.TestCase):
         service = self.useFixture(
             Service(
                 consoleauth=consoleauth,
+                consoles={'key_file': self.key_file},
                 # SELECT, UPDATE and DELETE wait for the commits of all nodes.
                 database={'connection': url, 'mysql_wsrep_sync_wait': 3},
             )
@@ -182,6 +193,41 @@ class GaleraTest(testtools.TestCase):
             statuses = Counter(it.status_code for it in answers)
             self.assertEqual({201: 1, 409: 5}, statuses)
         # Without conflicts, the test would show nothing.
+        self.assertGreater(self.conflicts(), before)
+
+    def test_limits_of_sessions_hold_on_all_nodes(self) -> None:
+        for limit, status in (
+            ('max_sessions_per_server', 409),
+            ('max_sessions_per_user', 403),
+        ):
+            self.check_limit(limit, status)
+
+    def check_limit(self, limit: str, status: int) -> None:
+        """Check that three hosts race for two places, and get them.
+
+        :param status: of a refusal
+        """
+        hosts = [
+            self.service(self.cluster.url(node.port), **{limit: 2})
+            for node in self.cluster.nodes
+        ]
+        before = self.conflicts()
+        for _ in range(10):
+            tokens = [token_in(self.issue(hosts[0])) for _ in range(6)]
+            answers = self.concurrently(
+                lambda host=host, token=token: self.open(host, token)
+                for host, token in zip(hosts * 2, tokens, strict=True)
+            )
+            statuses = Counter(it.status_code for it in answers)
+            self.assertEqual({201: 2, status: 4}, statuses)
+            for answer in answers:
+                if answer.status_code == 201:
+                    session_id = answer.json()['session']['id']
+                    hosts[0].request(
+                        'DELETE',
+                        f'/v2.1/console-sessions/{session_id}',
+                        fixtures.SERVICE,
+                    )
         self.assertGreater(self.conflicts(), before)
 
     def test_no_write_is_lost_when_a_node_fails_and_rejoins(self) -> None:

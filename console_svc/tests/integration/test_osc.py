@@ -18,10 +18,12 @@ from console_svc.tests.integration.service import Service, authtoken
 from console_svc.tests.programs import process
 
 COMMANDS = (
+    'console auth token create',
     'console auth token revoke',
     'console auth token show',
     'console session end',
     'console session list',
+    'console session set',
     'server console attach',
     'server console create',
     'server console delete',
@@ -337,6 +339,42 @@ class ConsoleAuthTokenTest(OscTestCase):
             self.assertIn('/os-console-auth-tokens/***', done.stderr)
             self.assertNotIn(token, done.stderr + done.stdout)
 
+    def test_create(self) -> None:
+        create = (*self.command, 'create', '--type', 'novnc')
+        token = self.document(
+            *(*create, '--mode', 'view', '--ttl', '60', '--max-uses', '2'),
+            *('--client-address', '2001:DB8::7', 'web-1'),
+            user='reader',
+        )
+        expires_at = token.pop('expires_at')
+        self.assertIsInstance(expires_at, int)
+        self.assertIn(token['token'], token.pop('url'))
+        self.assertEqual(44, len(token.pop('token')))
+        self.assertEqual(
+            {
+                'type': 'novnc',
+                'mode': 'view',
+                'max_uses': 2,
+                'client_address': '2001:db8::7',
+            },
+            token,
+        )
+        self.assertRegex(
+            self.output(*create, fixtures.SERVER),
+            r'\| expires_at +\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ +\|',
+        )
+        self.assertRefused(
+            "Policy doesn't allow "
+            'console_svc:console-auth-tokens:create-control to be performed. '
+            '(HTTP 403)',
+            *(*create, 'web-1'),
+            user='reader',
+        )
+        self.assertRefused(
+            'ttl must be at most 600 seconds. (HTTP 400)',
+            *(*create, '--ttl', '601', 'web-1'),
+        )
+
     def test_revoke(self) -> None:
         tokens = [self.service.issue(), self.service.issue()]
         session = self.open_session(tokens[0])
@@ -391,6 +429,7 @@ class ConsoleSessionTest(OscTestCase):
             {
                 'ID': session,
                 'Console Type': 'novnc',
+                'Mode': 'control',
                 'User ID': None,
                 'Client Address': '198.51.100.7',
                 'Expires': None,
@@ -399,12 +438,63 @@ class ConsoleSessionTest(OscTestCase):
         )
         self.assertRegex(
             self.output(*self.list).splitlines()[3],
-            rf'\| {session} \| novnc +\| None +\| 198\.51\.100\.7 +'
-            r'\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \| None +\|',
+            rf'\| {session} \| novnc +\| control +\| None +\| '
+            r'198\.51\.100\.7 +\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \| None +\|',
         )
         (more,) = self.document(*self.list, '--long')
         self.assertEqual(fixtures.SERVER, more['Server ID'])
         self.assertEqual(self.keystone.projects['demo'], more['Project ID'])
+
+    def test_hand_over(self) -> None:
+        token = self.service.issue()
+        sessions = [self.open_session(token), self.open_session(token)]
+        change = ('console', 'session', 'set', '--mode')
+        self.assertEqual('', self.output(*change, 'view', 'web-1', *sessions))
+        shown = self.document(*self.list)
+        self.assertEqual(['view', 'view'], [it['Mode'] for it in shown])
+        self.output(*change, 'control', 'web-1', sessions[1])
+        shown = self.document(*self.list)
+        self.assertEqual(['view', 'control'], [it['Mode'] for it in shown])
+        self.output(*self.end, sessions[0])
+        failed, last = self.refused(
+            *change, 'view', 'web-1', *sessions
+        ).stderr.splitlines()
+        self.assertIn(f'Failed to change session {sessions[0]}: ', failed)
+        self.assertEqual('1 of 2 sessions failed to change.', last)
+
+    def test_history(self) -> None:
+        token = self.service.issue()
+        sessions = [self.open_session(token) for _ in range(3)]
+        for session in sessions:
+            self.output(*self.end, session)
+        history = (*self.list, '--ended')
+        last, *_ = found = self.document(*history, user='reader')
+        self.assertEqual(sessions[::-1], [it['ID'] for it in found])
+        self.assertIsInstance(last['Ended At'], int)
+        self.assertEqual('ended', last['End Reason'])
+        self.assertEqual(
+            (0, 0, 'control'), (last['Received'], last['Sent'], last['Mode'])
+        )
+        (page,) = self.document(
+            *(*history, '--limit', '1', '--marker', last['ID'])
+        )
+        self.assertEqual(sessions[1], page['ID'])
+        for filter_ in ('--user', 'nobody'), ('--console-type', 'serial'):
+            self.assertEqual([], self.document(*history, *filter_))
+        self.assertEqual(
+            [], self.document(*history, '--changes-since', '2100-01-01')
+        )
+
+    def test_sessions_of_all_servers_are_for_administrators(self) -> None:
+        session = self.open_session(self.service.issue())
+        everywhere = ('console', 'session', 'list', '--all')
+        admin = {'user': 'admin', 'project': 'admin'}
+        (found,) = self.document(*everywhere, **admin)
+        self.assertEqual(
+            (session, fixtures.SERVER), (found['ID'], found['Server ID'])
+        )
+        self.assertEqual([], self.document(*everywhere, '--ended', **admin))
+        self.assertRefused('(HTTP 403)', *everywhere)
 
     def test_end_sessions(self) -> None:
         token = self.service.issue()

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc import conf as configuration
-from console_svc.context import admin_context
+from console_svc.context import RequestContext, admin_context
 from console_svc.db import migration, tables
 from console_svc.db.database import Database
-from console_svc.objects import Server
+from console_svc.endings import SessionQuery
+from console_svc.objects import Server, SessionMode
 from console_svc.services import Services
 from console_svc.tests import fixtures
 from console_svc.tests.functional.db.base import OnDatabase, OnSQLite
@@ -53,6 +54,10 @@ def end(started: list[subprocess.Popen[str]]) -> None:
         racer.communicate()
 
 
+def _of(server: Server) -> SessionQuery:
+    return SessionQuery(server_id=server.id, limit=1000)
+
+
 class Races(OnDatabase):
     #: How often a race is repeated, because its outcome depends on timing.
     ROUNDS = 5
@@ -81,12 +86,15 @@ class Races(OnDatabase):
         racer.stdin.flush()
 
     def issue(
-        self, configured: fixtures.Configuration, number: int
+        self,
+        configured: fixtures.Configuration,
+        number: int,
+        console_type: str = 'novnc',
     ) -> list[str]:
         """Issue tokens of one server."""
         services, server = self.services(configured)
         return [
-            services.tokens.issue(admin_context(), server, 'novnc')
+            services.tokens.issue(admin_context(), server, console_type)
             for _ in range(number)
         ]
 
@@ -283,8 +291,66 @@ class Races(OnDatabase):
             self.assertLessEqual(
                 outcomes.keys(), {'done', 'TokenUsedUp', 'SessionNotFound'}
             )
-            (session,) = services.sessions.list(server)
+            (session,) = services.session_lists.live(_of(server))
             self.assertNotEqual(session_id, session.id)
+
+    def test_one_of_several_take_overs_has_the_console(self) -> None:
+        configured = self.configuration(allow_takeover=True)
+        services, server = self.services(configured)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            tokens = self.issue(configured, RACERS)
+            services.sessions.open_by_token(admin_context(), tokens[0], None)
+            outcomes = self.race(
+                configured, *[['take_over', token] for token in tokens]
+            )
+            self.assertEqual({'done': RACERS}, outcomes)
+            self.assertEqual(1, len(services.session_lists.live(_of(server))))
+
+    def test_a_session_is_resumed_while_it_is_handed_over(self) -> None:
+        configured = self.configuration(max_uses=1, session_lapse=600)
+        services, server = self.services(configured)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            session_id, *resumed = self.resumable(configured)
+            outcomes = self.race(
+                configured, ['resume', *resumed], ['watch', session_id]
+            )
+            (session,) = services.session_lists.live(_of(server))
+            # The change is lost only if its caller learns that.
+            self.assertEqual(
+                {'done': 2}
+                if session.mode == SessionMode.VIEW
+                else {'done': 1, 'SessionNotFound': 1},
+                outcomes,
+            )
+
+    def test_a_channel_is_opened_while_its_page_is_handed_over(self) -> None:
+        # It takes time to start the processes.
+        configured = self.configuration(session_lapse=600)
+        document = fixtures.inventory()
+        document['servers'][0]['consoles'].append(
+            {'type': 'spice-html5', 'host': '192.0.2.10', 'port': 5904}
+        )
+        configured.write_inventory(document)
+        services, _ = self.services(configured)
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            (token,) = self.issue(configured, 1, 'spice-html5')
+            session, *_ = services.sessions.open_by_token(
+                admin_context(), token, '192.0.2.7'
+            )
+            outcomes = self.race(
+                configured,
+                *[['channel', token, '192.0.2.7']] * 3,
+                ['watch', session.id],
+            )
+            self.assertEqual({'done': 4}, outcomes)
+            with configured.database.reading() as connection:
+                modes = connection.scalars(
+                    sa.select(tables.console_sessions.c.mode)
+                ).all()
+            self.assertEqual(['view'] * 4, modes)
 
     def test_no_session_is_resumed_after_a_revocation(self) -> None:
         configured = self.configuration(max_uses=1)
@@ -300,7 +366,7 @@ class Races(OnDatabase):
             self.assertLessEqual(
                 outcomes.keys(), {'done', 'TokenNotFound', 'TokenUsedUp'}
             )
-            self.assertEqual([], services.sessions.list(server))
+            self.assertEqual([], services.session_lists.live(_of(server)))
 
     def test_the_limit_of_sessions_is_not_exceeded(self) -> None:
         configured = self.configuration(max_sessions_per_server=2)
@@ -331,6 +397,85 @@ class Races(OnDatabase):
             self.assertEqual(
                 2, self.count(configured, tables.console_sessions)
             )
+
+    def tokens_of_servers(
+        self, configured: fixtures.Configuration, user: str | None = None
+    ) -> list[str]:
+        """Issue two tokens of each server, all in the same project."""
+        services, _ = self.services(configured)
+        context = RequestContext(user_id=user, overwrite=False)
+        return [
+            services.tokens.issue(
+                context,
+                services.driver.get_server(admin_context(), server),
+                'novnc',
+            )
+            for server in SERVERS * 2
+        ]
+
+    def test_the_limit_of_a_user_is_not_exceeded(self) -> None:
+        configured = self.gateway()
+        configured.add(consoleauth={'max_sessions_per_user': 2})
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            tokens = self.tokens_of_servers(configured, 'joe')
+            outcomes = self.race(
+                configured, *[['session', token] for token in tokens]
+            )
+            self.assertEqual(
+                {'done': 2, 'UserOverLimit': RACERS - 2}, outcomes
+            )
+            self.assertEqual(
+                2, self.count(configured, tables.console_sessions)
+            )
+
+    def test_the_limit_of_a_project_is_not_exceeded(self) -> None:
+        configured = self.gateway()
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            tokens = self.tokens_of_servers(configured)
+            outcomes = self.race(
+                configured, *[['session', token, 3] for token in tokens]
+            )
+            self.assertEqual(
+                {'done': 3, 'ProjectOverLimit': RACERS - 3}, outcomes
+            )
+            self.assertEqual(
+                3, self.count(configured, tables.console_sessions)
+            )
+
+    def test_the_limit_of_unused_tokens_is_not_exceeded(self) -> None:
+        configured = self.configuration()
+        for _ in range(self.ROUNDS):
+            self.clear(configured)
+            outcomes = self.race(configured, *[['flood', 1, 3]] * RACERS)
+            self.assertEqual(
+                {'done': 3, 'ProjectOverLimit': RACERS - 3}, outcomes
+            )
+            self.assertEqual(
+                3, self.count(configured, tables.console_auth_tokens)
+            )
+
+    def test_limits_hold_while_sessions_are_replaced_and_closed(self) -> None:
+        configured = self.gateway()
+        configured.add(
+            consoleauth={
+                'max_sessions_per_server': 1,
+                'when_sessions_are_full': 'replace',
+                'max_sessions_per_user': 3,
+                'recheck_target': False,
+            }
+        )
+        tokens = self.tokens_of_servers(configured, 'joe')
+        # Each process has its own order, in which it locks servers.
+        outcomes = self.race(
+            configured,
+            *[
+                ['churn', tokens[at:] + tokens[:at], 3, 20]
+                for at in range(RACERS)
+            ],
+        )
+        self.assertEqual({'done': RACERS}, outcomes)
 
     def test_no_session_outlives_a_revoked_token(self) -> None:
         for limit in (0, RACERS):

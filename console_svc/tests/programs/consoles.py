@@ -75,11 +75,19 @@ def echo(connection: socket.socket) -> None:
 
 def vnc(connection: socket.socket) -> None:
     """A VNC server without authentication; after ServerInit an echo."""
-    line = Connection(connection)
     with contextlib.suppress(rfb.RFBError):
-        minor = line.perform(rfb.offer(rfb.NONE))
-        line.perform(rfb.welcome(minor, rfb.NONE))
+        accept(connection)
         screen(connection)
+
+
+def accept(connection: socket.socket) -> None:
+    """The handshake of a VNC server without authentication.
+
+    :raises console_svc.protocols.rfb.RFBError: the client fails
+    """
+    line = Connection(connection)
+    minor = line.perform(rfb.offer(rfb.NONE))
+    line.perform(rfb.welcome(minor, rfb.NONE))
 
 
 def screen(connection: socket.socket) -> None:

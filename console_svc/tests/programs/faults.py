@@ -14,6 +14,10 @@ import asyncio
 import pathlib
 import time
 
+from websockets import protocol
+
+from console_svc.proxy import streams
+
 _FOLDER = pathlib.Path(__file__).parent
 
 
@@ -29,8 +33,8 @@ def _can_fail(owner, name):
 
 
 _can_fail(asyncio, 'all_tasks')
-_can_fail(asyncio, 'open_connection')
-_can_fail(asyncio.StreamReader, 'read')
+_can_fail(streams, 'connected')
+_can_fail(protocol.Protocol, 'send_binary')
 
 _time = time.time
 _ahead = _FOLDER / 'clock-is-ahead'
@@ -41,12 +45,12 @@ if _ahead.exists():
 
 #: Names for :meth:`Faults.inject`, and what fails then.
 KEEP = 'all_tasks'
-CONNECT = 'open_connection'
-RELAY = 'read'
+CONNECT = 'connected'
+RELAY = 'send_binary'
 
 
 class Faults(fixtures.Fixture):
-    """Functions of asyncio that fail on demand, and a wrong clock.
+    """Functions that fail on demand, and a wrong clock.
 
     :param ahead: seconds by which the program's clock is ahead
     """

@@ -91,9 +91,19 @@ class Proxy(fixtures_.Fixture):
                 self._environment,
             )
         )
-        self.process.wait_for(
-            lambda: process.listens(self.local_port), 'the proxy'
-        )
+        self.process.wait_for(self._answers, 'the proxy')
+
+    def _answers(self) -> bool:
+        """Whether a worker is up.
+
+        That the port is open does not suffice: at first, the program opens it
+        for a moment to check the configuration.
+        """
+        try:
+            self.local('/healthcheck')
+        except requests.ConnectionError:
+            return False
+        return True
 
     @property
     def url(self) -> str:

@@ -2,11 +2,12 @@
 
 """The API over HTTP."""
 
+import io
 import re
 import threading
 from typing import Any
 from wsgiref import simple_server
-from wsgiref.types import WSGIApplication
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import requests
 
@@ -17,6 +18,16 @@ from console_svc.tests.programs import process
 
 # Tokens and passwords in answers.
 _SECRETS = re.compile(r'(?:token%3D|token=|"password": ")([A-Za-z0-9_-]{8,})')
+
+
+def is_close(environ: WSGIEnvironment) -> bool:
+    """Whether a request closes sessions."""
+    body = environ['wsgi.input'].read(int(environ.get('CONTENT_LENGTH') or 0))
+    environ['wsgi.input'] = io.BytesIO(body)
+    return b'"closed"' in body or (
+        environ['REQUEST_METHOD'] == 'DELETE'
+        and '/v2.1/console-sessions/' in environ['PATH_INFO']
+    )
 
 
 class BaseService(fixtures.Configuration):

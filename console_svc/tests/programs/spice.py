@@ -19,6 +19,10 @@ DISPLAY: Final = 2
 INPUTS: Final = 3
 USBREDIR: Final = 9
 
+#: Types of messages: an acknowledgement on any channel, and a key.
+ACK: Final = 1
+KEY_DOWN: Final = 101
+
 OK: Final = 0
 PERMISSION_DENIED: Final = 7
 
@@ -109,10 +113,16 @@ class Channel:
         assert (kind, size) == (103, 4)
         return int(connection_id)
 
-    def echo(self, data: bytes) -> bytes:
-        """What comes back of data."""
-        self.stream.sendall(data)
-        return receive(self.stream, len(data))
+    def echo(self, data: bytes, kind: int = ACK) -> bytes:
+        """What comes back of the data of a message.
+
+        :param kind: its type
+        """
+        header = struct.pack('<HI', kind, len(data))
+        self.stream.sendall(header + data)
+        received = receive(self.stream, len(header + data))
+        assert received.startswith(header), received[:6]
+        return received[6:]
 
     def is_closed(self) -> bool:
         """Wait until the peer closes the connection."""

@@ -47,7 +47,10 @@ class BackgroundTest(testtools.TestCase):
     def test_the_purge_is_repeated(self) -> None:
         conf: Any = SimpleNamespace(
             consoleauth=SimpleNamespace(
-                purge_interval=0, session_lapse=0, resume_time=0
+                purge_interval=0,
+                session_lapse=0,
+                resume_time=0,
+                history_days=0,
             )
         )
         database: Any = SimpleNamespace(take_lease=self.act)

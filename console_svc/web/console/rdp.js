@@ -30,7 +30,7 @@ let account = null;
 let socket = null;
 
 /** IronRDP neither tells the close code nor the reason. */
-class WatchedSocket extends WebSocket {
+const watched = Socket => class extends Socket {
     isClosedHere = false;
 
     constructor(...parameters) {
@@ -44,11 +44,10 @@ class WatchedSocket extends WebSocket {
         if (this.readyState <= WebSocket.OPEN) this.isClosedHere = true;
         super.close(...parameters);
     }
-}
+};
 
 async function load() {
     allowInlineStyles();
-    globalThis.WebSocket = WatchedSocket;
     const [rdp] = await Promise.all([
         import("./vendor/iron-remote-desktop/iron-remote-desktop-rdp.js"),
         import("./vendor/iron-remote-desktop/iron-remote-desktop.js"),
@@ -61,6 +60,8 @@ async function load() {
 class Attempt {
     constructor(rdp, connection) {
         Object.assign(this, { rdp, connection });
+        this.isViewOnly = connection.viewOnly;
+        globalThis.WebSocket = watched(connection.Socket);
         this.start();
     }
 
@@ -109,8 +110,8 @@ class Attempt {
 
     /** Shows IronRDP's element; returns its interface. */
     show() {
-        const { connection: { screen, viewOnly } } = this;
-        this.desktop = element("iron-remote-desktop", { inert: viewOnly });
+        const { connection: { screen }, isViewOnly } = this;
+        this.desktop = element("iron-remote-desktop", { inert: isViewOnly });
         this.desktop.setAttribute("scale", "fit");
         this.desktop.setAttribute("flexcenter", "true");
         this.desktop.module = this.backend();
@@ -176,6 +177,11 @@ class Attempt {
 
     focus() {
         this.desktop?.focus();
+    }
+
+    setViewOnly(isSet) {
+        this.isViewOnly = isSet;
+        if (this.desktop) this.desktop.inert = isSet;
     }
 
     paste(pasted) {

@@ -21,14 +21,14 @@ const DARK = { background: "#0d1117", foreground: "#e6edf3" };
 /** It stays when the page reconnects, and so does its scrollback. */
 let terminal = null;
 
-async function createTerminal({ screen, options, viewOnly }) {
+async function createTerminal({ screen, options }) {
     allowInlineStyles();
     const [{ Terminal }, { FitAddon }] = await Promise.all([
         import("./vendor/xterm/xterm.mjs"),
         import("./vendor/xterm/addon-fit.mjs"),
     ]);
     const created = new Terminal({
-        disableStdin: viewOnly, scrollback: 10_000,
+        scrollback: 10_000,
         fontFamily: "ui-monospace, 'DejaVu Sans Mono', Menlo, monospace",
     });
     const fit = new FitAddon();
@@ -60,11 +60,11 @@ function block(screen, name) {
 run("serial", async connection => {
     terminal ??= await createTerminal(connection);
     const encoder = new TextEncoder();
-    const socket = new WebSocket(connection.url, ["binary"]);
+    const socket = connection.openSocket();
     socket.binaryType = "arraybuffer";
     const send = bytes => {
-        if (socket.readyState === WebSocket.OPEN && !connection.viewOnly)
-            socket.send(bytes);
+        if (socket.readyState === WebSocket.OPEN
+            && !terminal.options.disableStdin) socket.send(bytes);
     };
     const type = typed => send(encoder.encode(typed));
     const listeners = [
@@ -84,6 +84,7 @@ run("serial", async connection => {
             socket.close();
         },
         focus: () => terminal.focus(),
+        setViewOnly(isSet) { terminal.options.disableStdin = isSet; },
         press: keys => type(Array.isArray(keys)
             ? keys.map(key => OTHER_KEYS[key] ?? "").join("") : keys),
         type: typed => type(typed.replaceAll(/\r?\n/g, "\r")),

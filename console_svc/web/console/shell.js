@@ -10,6 +10,11 @@
  *
  * connection.url        of the websocket, with the console token
  * connection.screen     the element for the console; empty at the first time
+ * connection.openSocket()
+ *                       opens the websocket; the messages of the proxy to the
+ *                       page are left out of what it receives
+ * connection.Socket     the class of such websockets, for libraries that open
+ *                       them: it replaces WebSocket
  * connection.viewOnly   whether to send nothing to the guest
  * connection.resize     "scale", "remote" or "off"
  * connection.options    of the operator: clipboard_to_guest and
@@ -28,6 +33,8 @@
  *
  * client.close()        ends the connection and removes what is in the
  *                       screen. It is called once, also after closed()
+ * client.setViewOnly(viewOnly)
+ *                       the user has got control, or has lost it
  * client.focus()        moves the keyboard's focus to the console
  * client.press(keys)    presses keys together: codes, as in keys.js
  * client.type(text)     optional: types a text; otherwise the shell presses
@@ -40,6 +47,7 @@ import { readAddress } from "./address.js";
 import { askLogin, askText, showClipboard } from "./dialogs.js";
 import { button, element } from "./elements.js";
 import { CHORDS, strokesOf } from "./keys.js";
+import { openSocket, socketClass } from "./messages.js";
 import { Retry, reasonName } from "./retry.js";
 import { language, text } from "./strings.js";
 import { TouchKeyboard } from "./touch_keyboard.js";
@@ -61,6 +69,7 @@ class Shell {
         this.retry = new Retry();
         this.client = null;
         this.attempt = 0;
+        this.mode = null;
         this.copied = "";
         this.build(title);
     }
@@ -116,12 +125,20 @@ class Shell {
         this.show("connecting");
     }
 
+    /** Whether the page sends nothing to the guest. */
+    get viewOnly() {
+        return this.address.viewOnly || this.mode === "view";
+    }
+
     /** Shows a state in the status line; only "connected" has all buttons. */
     show(state) {
         document.body.dataset.state = state;
         this.status.textContent = text(state);
+        const isConnected = state === "connected";
+        if (isConnected && this.mode !== null)
+            this.status.textContent = text(this.viewOnly ? "view" : "control");
         const { client, tools } = this;
-        const isUsable = state === "connected" && !this.address.viewOnly;
+        const isUsable = isConnected && !this.viewOnly;
         const has = method => isUsable && Boolean(client?.[method]);
         const chords = client?.chords ?? CHORDS;
         tools.cad.hidden = !isUsable || !("Ctrl+Alt+Del" in chords);
@@ -137,18 +154,28 @@ class Shell {
         );
     }
 
-    async connect() {
+    /**
+     * @param {boolean} takesOver whether to end the session of another user
+     *     who has the console; only if the user asks for it
+     */
+    async connect(takesOver = false) {
         this.disconnect();
         this.notice.hidden = true;
-        if (this.address.url === null)
-            return this.fail(text("noToken"));
+        const { url } = this.address;
+        if (url === null) return this.fail(text("noToken"));
         const attempt = this.attempt;
         const isCurrent = () => attempt === this.attempt;
+        const websocket = takesOver ? `${url}&takeover=1` : url;
+        const received = message => isCurrent() && this.received(message);
         const closed = (code, reason = "") =>
             isCurrent() && this.closed(code, reason);
         try {
             const client = await this.open({
                 ...this.address,
+                url: websocket,
+                viewOnly: this.viewOnly,
+                openSocket: () => openSocket(websocket, received),
+                Socket: socketClass(received),
                 screen: this.screen,
                 options: this.options,
                 ask: askLogin,
@@ -158,6 +185,7 @@ class Shell {
             });
             if (!isCurrent()) return client.close();
             this.client = client;
+            client.setViewOnly(this.viewOnly);
             if (document.body.dataset.state === "connected") this.opened();
         } catch (error) {
             console.error(error);
@@ -172,6 +200,16 @@ class Shell {
         this.timer = null;
         this.client?.close();
         this.client = null;
+        this.canTakeOver = false;
+    }
+
+    /** Takes a message of the proxy. */
+    received({ mode = this.mode, takeover = false }) {
+        this.canTakeOver = takeover;
+        if (mode === this.mode) return;
+        this.mode = mode;
+        this.client?.setViewOnly(this.viewOnly);
+        if (document.body.dataset.state === "connected") this.show("connected");
     }
 
     opened() {
@@ -181,10 +219,13 @@ class Shell {
     }
 
     closed(code, reason) {
+        const { canTakeOver } = this;
         this.disconnect();
-        const delay = this.retry.delay(code);
-        if (delay === null)
-            return this.fail(reason || text(reasonName(code), { code }));
+        const delay = canTakeOver ? null : this.retry.delay(code);
+        if (delay === null) {
+            return this.fail(
+                reason || text(reasonName(code), { code }), canTakeOver);
+        }
         this.show("reconnecting");
         if (reason) this.status.textContent += ` ${reason}`;
         this.timer = setTimeout(() => this.connect(), delay);
@@ -195,17 +236,22 @@ class Shell {
         if (this.timer) this.connect();
     }
 
-    fail(reason) {
+    fail(reason, canTakeOver = false) {
         this.show("disconnected");
-        const again = button(text("reconnect"), () => {
+        const connect = takesOver => {
             this.retry.restart();
             this.show("connecting");
-            this.connect();
+            this.connect(takesOver);
+        };
+        const again = button(text("reconnect"), () => connect(false));
+        const takeOver = button(text("takeOver"), () => connect(true), {
+            title: text("takeOverHint"),
+            hidden: !canTakeOver,
         });
         this.notice.replaceChildren(
             element("p", { role: "alert", id: "reason" }, reason),
             ...this.address.url === null
-                ? [] : [element("p", {}, text("newUrl")), again],
+                ? [] : [element("p", {}, text("newUrl")), again, takeOver],
         );
         this.notice.hidden = false;
         again.focus();

@@ -72,12 +72,14 @@ class Attempt {
 
     constructor(spice, connection) {
         Object.assign(this, { spice, connection });
+        this.isViewOnly = connection.viewOnly;
         this.observer.observe(connection.screen);
         this.connect();
     }
 
     connect() {
-        const { screen, url } = this.connection;
+        const { screen, url, Socket } = this.connection;
+        globalThis.WebSocket = Socket;
         screen.replaceChildren(element("div", { id: SCREEN }));
         const main = new this.spice.SpiceMainConn({
             uri: url, screen_id: SCREEN, password, scale_view: false,
@@ -125,7 +127,7 @@ class Attempt {
     shown(canvas) {
         this.canvas = canvas;
         this.fit();
-        if (this.connection.viewOnly) canvas.inert = true;
+        canvas.inert = this.isViewOnly;
         // spice-client has no map for them, and shows an alert.
         canvas.addEventListener("keydown", event => {
             if (!event.code) event.stopImmediatePropagation();
@@ -156,6 +158,11 @@ class Attempt {
 
     focus() {
         this.canvas?.focus();
+    }
+
+    setViewOnly(isSet) {
+        this.isViewOnly = isSet;
+        if (this.canvas) this.canvas.inert = isSet;
     }
 
     /** spice-client takes keys from events, by their codes. */

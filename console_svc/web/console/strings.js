@@ -15,6 +15,8 @@ const english = {
 
     connecting: "Connecting…",
     connected: "Connected",
+    control: "Connected. You have control.",
+    view: "Connected. View only: your input is not sent.",
     reconnecting: "The connection was lost. Reconnecting…",
     disconnected: "Disconnected",
 
@@ -41,6 +43,8 @@ const english = {
     clipboard: "Clipboard",
     fullScreen: "Full screen",
     reconnect: "Reconnect",
+    takeOver: "Take over",
+    takeOverHint: "Ends the session of the user who has the console",
     close: "Close",
 
     pasteText: "Text to type",

@@ -12,16 +12,15 @@ const UNREACHABLE = 1014;
 
 run("vnc", async connection => {
     const { default: RFB } = await import("./vendor/novnc/core/rfb.js");
-    const { options, screen, viewOnly, resize } = connection;
+    const { options, screen, resize } = connection;
     let ending = null;
     let isAsked = false;
     let isOpen = true;
-    const socket = new WebSocket(connection.url, ["binary"]);
+    const socket = connection.openSocket();
     // Before noVNC's, which does not tell the code.
     socket.addEventListener("close", event => { ending ??= event; });
     const rfb = new RFB(screen, socket);
     rfb.background = "transparent";
-    rfb.viewOnly = viewOnly;
     rfb.scaleViewport = resize !== "off";
     rfb.resizeSession = resize === "remote";
     rfb.addEventListener("connect", connection.opened);
@@ -46,6 +45,7 @@ run("vnc", async connection => {
         // noVNC complains about a second time.
         close: () => isOpen && rfb.disconnect(),
         focus: () => rfb.focus(),
+        setViewOnly(isSet) { rfb.viewOnly = isSet; },
         paste: pasted => rfb.clipboardPasteFrom(pasted),
         press(codes) {
             const isShifted = codes.includes("ShiftLeft");

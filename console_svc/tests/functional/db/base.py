@@ -13,6 +13,11 @@ import fixtures as fixtures_
 import sqlalchemy as sa
 
 from console_svc.db import tables
+from console_svc.endings import (
+    Ending,
+    EndReason,
+    SessionQuery,
+)
 from console_svc.objects import (
     ConnectInfo,
     ConsoleAuthToken,
@@ -22,6 +27,7 @@ from console_svc.objects import (
 from console_svc.tests import fixtures
 
 NOW = 1_000_000
+ENDING = Ending(EndReason.ENDED, NOW, 'root')
 
 
 class OnDatabase:
@@ -80,6 +86,7 @@ class Queries(OnDatabase):
         max_sessions: int = 0,
         replace: bool = False,
         in_channels: bool = False,
+        takes_over: Sequence[str] = (),
         **values: Any,
     ) -> Sequence[str]:
         """Open a session; return the ids of those that this has ended."""
@@ -90,14 +97,16 @@ class Queries(OnDatabase):
             max_sessions=max_sessions,
             replace=replace,
             in_channels=in_channels,
+            takes_over=takes_over,
         )
-        return ids(ended)
+        return [it.id for sessions in ended.values() for it in sessions]
 
     def list_sessions(
         self, server_id: str = 'server', now: int = NOW
     ) -> Sequence[str]:
         """Return the ids of a server's sessions."""
-        return ids(self.database.sessions.list(server_id, now))
+        query = SessionQuery(server_id=server_id, limit=1000)
+        return ids(self.database.session_lists.live(query, now))
 
     def hashes(self) -> Sequence[str]:
         """Return the hashes of all tokens, sorted."""

@@ -63,7 +63,7 @@ class Migrations(OnDatabase):
         self.database.check()
         self.database.tokens.create(token('hash'), NOW, 1)
         self.open_once('a', 'hash', max_sessions=1)
-        self.assertEqual(1, self.database.server_locks.purge(NOW + 3600, 10))
+        self.assertEqual(1, self.database.locks.purge(NOW + 3600, 10))
         self.services.purge.run()
 
     def test_upgrade_keeps_consoles(self) -> None:
@@ -122,6 +122,43 @@ class Migrations(OnDatabase):
         self.assertRaises(
             exception.TokenUsedUp, self.open_once, 'b', found.token_hash
         )
+
+    def test_upgrade_tells_native_consoles_from_tokens_of_users(self) -> None:
+        migration.sync(self.database, '010')
+        for token_hash, port in ('token', None), ('native', 5901):
+            self.insert(
+                'console_auth_tokens',
+                token_hash=token_hash,
+                server_id='server',
+                project_id='demo',
+                console_type='novnc',
+                host='192.0.2.10',
+                port=5901,
+                created_at=NOW,
+                expires=NOW + 600,
+            )
+            self.insert(
+                'consoles',
+                server_id='server',
+                server_host=token_hash,
+                console_type='vnc',
+                instance_name='instance-00000001',
+                host='192.0.2.1',
+                port=5900,
+                encrypted_password='',
+                created_at=NOW,
+                gateway_port=port,
+                token_hash=token_hash if port else None,
+            )
+        migration.sync(self.database)
+        columns = tables.console_auth_tokens.c
+        types = {
+            row['token_hash']: row['console_type']
+            for row in self.database.read(
+                sa.select(columns.token_hash, columns.console_type)
+            )
+        }
+        self.assertEqual({'token': 'novnc', 'native': 'vnc'}, types)
 
     def open_once(
         self, session_id: str, token_hash: str, max_sessions: int = 0

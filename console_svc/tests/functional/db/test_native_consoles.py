@@ -11,6 +11,7 @@ from oslo_db import exception as db_exception
 from console_svc.db import tables
 from console_svc.objects import GatewayConsole, GatewayPort
 from console_svc.tests.functional.db.base import (
+    ENDING,
     NOW,
     OnSQLite,
     Queries,
@@ -156,9 +157,9 @@ class NativeConsoles(Queries):
                 if len(self.queries.list(name)) == 2
             ]
 
-        self.database.tokens.delete('a')
+        self.database.tokens.delete('a', ENDING)
         self.assertEqual(['b', 'c'], left())
-        self.database.tokens.delete_of_server('b')
+        self.database.tokens.delete_of_server('b', ENDING)
         self.assertEqual(['c'], left())
         self.assertEqual(1, self.database.tokens.purge(NOW + 600, 10))
         self.assertEqual([], left())

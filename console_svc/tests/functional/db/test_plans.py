@@ -3,6 +3,7 @@
 """The query plan of each query uses the intended index."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,8 +11,14 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc.db import tables
-from console_svc.objects import LogInAttempt
+from console_svc.endings import (
+    EndReason,
+    SessionQuery,
+    SessionReport,
+)
+from console_svc.objects import LogInAttempt, SessionLimits, SessionMode
 from console_svc.tests.functional.db.base import (
+    ENDING,
     NOW,
     OnSQLite,
     Queries,
@@ -23,11 +30,83 @@ from console_svc.tests.functional.db.base import (
 SERVERS = 1000
 
 
-class Plans(Queries):
+class Explained(Queries):
+    """Queries whose plans are checked."""
+
     #: The engine's statements for query plans and statistics.
     EXPLAIN = 'EXPLAIN '
     ANALYZE = 'ANALYZE'
 
+    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert the members of dictionaries that are columns."""
+        names = {
+            column.name
+            for column in table.c
+            if column is not table.autoincrement_column
+        }
+        created = {'created_at': NOW} if 'created_at' in names else {}
+        with self.database.engine.begin() as connection:
+            connection.execute(
+                table.insert(),
+                [
+                    {
+                        **created,
+                        **{name: row[name] for name in names & row.keys()},
+                    }
+                    for row in rows
+                ],
+            )
+
+    def analyze(self) -> None:
+        """Let the engine count the rows of all tables."""
+        with self.database.engine.begin() as connection:
+            for table in tables.metadata.tables:
+                connection.execute(sa.text(f'{self.ANALYZE} {table}'))
+
+    def check(
+        self, what: str, action: Callable[[], Any], indexes: Sequence[str]
+    ) -> None:
+        """Check that each statement of an action uses its index."""
+        plans = self.plans(action)
+        self.assertEqual(len(indexes), len(plans), (what, plans))
+        for plan, index in zip(plans, indexes, strict=True):
+            self.assertTrue(self.uses(plan, index), (what, index, plan))
+
+    def plans(self, action: Callable[[], Any]) -> list[str]:
+        """Return the query plan of each statement of an action."""
+        plans = []
+
+        def explain(
+            connection: Any,
+            cursor: Any,
+            statement: str,
+            parameters: Any,
+            *more: Any,
+        ) -> None:
+            if statement.startswith(('SELECT', 'UPDATE', 'DELETE')):
+                explaining = connection.connection.cursor()
+                explaining.execute(self.EXPLAIN + statement, parameters)
+                plans.append(
+                    '\n'.join(str(row) for row in explaining.fetchall())
+                )
+                explaining.close()
+
+        engines = self.database.engine, self.database.reader
+        for engine in engines:
+            sa.event.listen(engine, 'before_cursor_execute', explain)
+        try:
+            action()
+        finally:
+            for engine in engines:
+                sa.event.remove(engine, 'before_cursor_execute', explain)
+        return plans
+
+    def uses(self, plan: str, index: str) -> bool:
+        """Return whether a query plan uses an index."""
+        raise NotImplementedError
+
+
+class Plans(Explained):
     def setUp(self) -> None:
         super().setUp()
         names = [
@@ -54,7 +133,12 @@ class Plans(Queries):
             [
                 {
                     **dataclasses.asdict(
-                        token(name, server_id=server, expires=time)
+                        token(
+                            name,
+                            server_id=server,
+                            project_id=server,
+                            expires=time,
+                        )
                     ),
                     'host': '192.0.2.1',
                     'port': 5900,
@@ -73,12 +157,36 @@ class Plans(Queries):
                             # token is a bad choice to find one session.
                             token_hash=f'{server}-1',
                             server_id=server,
+                            user_id=server,
+                            project_id=server,
                         )
                     ),
                     'session_id': name,
                     'alive_until': time,
                     # The later ones live with a process.
                     'proxy_id': name if time >= NOW + 2500 else None,
+                }
+                for server, name, time in names
+            ],
+        )
+        self.insert(
+            tables.ended_sessions,
+            [
+                {
+                    'session_id': name,
+                    'main_id': name,
+                    'is_main': True,
+                    'server_id': server,
+                    'project_id': server.replace('server', 'project'),
+                    'user_id': server.replace('server', 'user'),
+                    'console_type': 'spice-html5'
+                    if server == 'server-500'
+                    else 'novnc',
+                    'mode': 'control',
+                    'ended_at': time,
+                    'end_reason': 'closed',
+                    'received': 1,
+                    'sent': 2,
                 }
                 for server, name, time in names
             ],
@@ -118,29 +226,7 @@ class Plans(Queries):
                 for _, name, time in names
             ],
         )
-        with self.database.engine.begin() as connection:
-            for table in tables.metadata.tables:
-                connection.execute(sa.text(f'{self.ANALYZE} {table}'))
-
-    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert the members of dictionaries that are columns."""
-        names = {
-            column.name
-            for column in table.c
-            if column is not table.autoincrement_column
-        }
-        created = {'created_at': NOW} if 'created_at' in names else {}
-        with self.database.engine.begin() as connection:
-            connection.execute(
-                table.insert(),
-                [
-                    {
-                        **created,
-                        **{name: row[name] for name in names & row.keys()},
-                    }
-                    for row in rows
-                ],
-            )
+        self.analyze()
 
     def test_token_queries_use_the_intended_indexes(self) -> None:
         queries = self.database.tokens
@@ -165,7 +251,7 @@ class Plans(Queries):
         )
         self.check(
             'revoking a token',
-            lambda: queries.delete('server-90-1'),
+            lambda: queries.delete('server-90-1', ENDING),
             [
                 'uq_console_auth_tokens_token_hash',
                 'ix_consoles_token_hash',
@@ -175,7 +261,7 @@ class Plans(Queries):
         )
         self.check(
             "revoking a server's tokens",
-            lambda: queries.delete_of_server('server-91'),
+            lambda: queries.delete_of_server('server-91', ENDING),
             [
                 'ix_console_auth_tokens_server_id_user_id_id',
                 'uq_consoles_server_id_server_host',
@@ -195,11 +281,20 @@ class Plans(Queries):
             ],
         )
 
+        self.check(
+            'issuing a token of a project with a limit',
+            lambda: queries.create(
+                token('limited', project_id='server-95'), NOW, 0, 9
+            ),
+            ['ix_console_auth_tokens_project_id_expires'],
+        )
+
     def test_session_queries_use_the_intended_indexes(self) -> None:
         queries = self.database.sessions
+        of_server = SessionQuery(server_id='server-7', limit=9)
         self.check(
             'sessions of a server',
-            lambda: queries.list('server-7', NOW),
+            lambda: self.database.session_lists.live(of_server, NOW),
             ['ix_console_sessions_server_id'],
         )
         self.check(
@@ -242,13 +337,34 @@ class Plans(Queries):
             ],
         )
         self.check(
+            'opening a session of a user and a project with limits',
+            lambda: self.database.sessions.open(
+                session(
+                    'newest',
+                    token_hash='server-96-3',
+                    user_id='server-96',
+                    project_id='server-96',
+                ),
+                NOW + 30,
+                max_uses=0,
+                max_sessions=0,
+                replace=False,
+                limits=SessionLimits(9, 9),
+            ),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_console_sessions_user_id',
+                'ix_console_sessions_project_id',
+            ],
+        )
+        self.check(
             'the purge of locks',
-            lambda: self.database.server_locks.purge(NOW + 5, 1000),
+            lambda: self.database.locks.purge(NOW + 5, 1000),
             ['ix_leases_expires', 'pk_leases'],
         )
         self.check(
             'ending a session',
-            lambda: queries.end('server-92-3', 'server-92'),
+            lambda: queries.end('server-92-3', ENDING, 'server-92'),
             ['uq_console_sessions_session_id', 'pk_console_sessions'],
         )
         self.check(
@@ -287,8 +403,117 @@ class Plans(Queries):
         )
         self.check(
             'the purge',
-            lambda: queries.purge(NOW + 50, 1000),
+            lambda: queries.purge(NOW + 50, 1000, 30),
             ['ix_console_sessions_alive_until', 'pk_console_sessions'],
+        )
+
+    def test_queries_of_the_history_use_the_intended_indexes(self) -> None:
+        lists = self.database.session_lists
+        index = 'ix_ended_sessions_{}ended_at_id'
+        for parameters, name in (
+            ({'server_id': 'server-7'}, 'server_id_'),
+            ({'project_id': 'project-7'}, 'project_id_'),
+            ({'user_id': 'user-7'}, 'user_id_'),
+            ({}, ''),
+            ({'since': NOW + 4000, 'before': NOW + 4500}, ''),
+            ({'server_id': 'server-500'}, 'server_id_'),
+        ):
+            query = SessionQuery(**{'limit': 100, **parameters})
+            (first, *_) = lists.ended(query)
+            totals = []
+            if parameters.get('server_id') == 'server-500':
+                totals = ['ix_ended_sessions_main_id']
+            self.check(
+                f'the history with {parameters}',
+                lambda query=query: lists.ended(query),
+                [index.format(name), *totals],
+            )
+            self.check(
+                f'a further page of the history with {parameters}',
+                lambda query=query, first=first: lists.ended(
+                    dataclasses.replace(query, marker=first.session.id)
+                ),
+                ['ix_ended_sessions_main_id', index.format(name), *totals],
+            )
+        self.database.proxies.keep(
+            'process', ['server-508-4'], NOW, NOW + 9, NOW + 9
+        )
+        self.database.sessions.end('server-508-4', ENDING)
+        report = SessionReport(EndReason.CLIENT_CLOSED, 1, 2)
+        self.check(
+            'what a proxy reports of a session that has ended',
+            lambda: self.database.closed_sessions.add_all(
+                ['server-508-4'], NOW, reports={'server-508-4': report}
+            ),
+            [
+                'uq_console_sessions_session_id',
+                'ix_ended_sessions_main_id',
+                'pk_console_sessions',
+            ],
+        )
+        self.check(
+            'the purge of the history',
+            lambda: self.database.history.purge(NOW + 50, 1000),
+            [index.format(''), 'pk_ended_sessions'],
+        )
+
+    def test_queries_of_modes_use_the_intended_indexes(self) -> None:
+        of_process = 'ix_console_sessions_proxy_id_expires'
+        of_token = 'ix_console_sessions_token_hash'
+        modes, name = self.database.modes, 'server-7-3'
+        found = self.database.sessions.get(name)
+        proxy_id = 'server-507-4'
+
+        def keep(**confirmed: SessionMode) -> None:
+            self.database.proxies.keep(
+                proxy_id, [], NOW, NOW + 9, NOW + 9, confirmed
+            )
+
+        self.database.proxies.keep(proxy_id, [name], NOW, NOW + 9, NOW + 9)
+        self.check(
+            'changing the mode of a session',
+            lambda: modes.change(found, SessionMode.VIEW, NOW),
+            [
+                'uq_console_sessions_session_id',
+                'pk_console_sessions',
+                'pk_console_proxies',
+            ],
+        )
+        self.check('a keep-alive that finds a change', keep, [of_process] * 2)
+        self.check(
+            'a keep-alive that confirms a change',
+            lambda: keep(**{name: SessionMode.VIEW}),
+            [
+                of_process,
+                'uq_console_sessions_session_id',
+                of_process,
+                'pk_console_proxies',
+            ],
+        )
+        self.check(
+            'changing the mode of the channels of a page',
+            lambda: modes.change_channels(found, SessionMode.CONTROL, NOW),
+            [
+                'uq_console_auth_tokens_token_hash',
+                of_token,
+                'pk_console_sessions',
+                'pk_console_proxies',
+            ],
+        )
+        self.check(
+            'a take-over',
+            lambda: self.open_session(
+                'taken',
+                token_hash='server-7-3',
+                server_id='server-7',
+                takes_over=('novnc',),
+            ),
+            [
+                'uq_console_auth_tokens_token_hash',
+                'ix_console_sessions_server_id',
+                # One of those has a process, and the others have not.
+                *['pk_console_sessions'] * 2,
+            ],
         )
 
     def test_queries_of_proxies_use_the_intended_indexes(self) -> None:
@@ -298,7 +523,7 @@ class Plans(Queries):
         def keep(*session_ids: str) -> None:
             queries.keep('server-507-4', session_ids, NOW, NOW + 9, NOW + 9)
 
-        self.database.sessions.end('server-507-4')
+        self.database.sessions.end('server-507-4', ENDING)
         for index in ('pk_console_proxies', of_process):
             self.check('a keep-alive', keep, [index, of_process])
         self.check(
@@ -306,7 +531,7 @@ class Plans(Queries):
             lambda: keep('server-7-3', 'server-7-4'),
             [
                 of_process,
-                *['uq_console_sessions_session_id'] * 2,
+                *['uq_console_sessions_session_id'] * 3,
                 of_process,
                 of_process,
             ],
@@ -320,7 +545,7 @@ class Plans(Queries):
         )
         self.check(
             'the purge of processes',
-            lambda: queries.purge(NOW, 1),
+            lambda: queries.purge(NOW, 1, 30),
             [
                 'ix_console_proxies_alive_until',
                 'pk_console_proxies',
@@ -410,50 +635,8 @@ class Plans(Queries):
             ],
         )
 
-    def check(
-        self, what: str, action: Callable[[], Any], indexes: Sequence[str]
-    ) -> None:
-        """Check that each statement of an action uses its index."""
-        plans = self.plans(action)
-        self.assertEqual(len(indexes), len(plans), (what, plans))
-        for plan, index in zip(plans, indexes, strict=True):
-            self.assertTrue(self.uses(plan, index), (what, index, plan))
 
-    def plans(self, action: Callable[[], Any]) -> list[str]:
-        """Return the query plan of each statement of an action."""
-        plans = []
-
-        def explain(
-            connection: Any,
-            cursor: Any,
-            statement: str,
-            parameters: Any,
-            *more: Any,
-        ) -> None:
-            if statement.startswith(('SELECT', 'UPDATE', 'DELETE')):
-                explaining = connection.connection.cursor()
-                explaining.execute(self.EXPLAIN + statement, parameters)
-                plans.append(
-                    '\n'.join(str(row) for row in explaining.fetchall())
-                )
-                explaining.close()
-
-        engines = self.database.engine, self.database.reader
-        for engine in engines:
-            sa.event.listen(engine, 'before_cursor_execute', explain)
-        try:
-            action()
-        finally:
-            for engine in engines:
-                sa.event.remove(engine, 'before_cursor_execute', explain)
-        return plans
-
-    def uses(self, plan: str, index: str) -> bool:
-        """Return whether a query plan uses an index."""
-        raise NotImplementedError
-
-
-class SQLitePlans(OnSQLite, Plans, testtools.TestCase):
+class OnSQLiteExplained(OnSQLite):
     EXPLAIN = 'EXPLAIN QUERY PLAN '
 
     def uses(self, plan: str, index: str) -> bool:
@@ -477,4 +660,8 @@ class SQLitePlans(OnSQLite, Plans, testtools.TestCase):
                 f'INDEX sqlite_autoindex_{table}' in plan
                 and f'({column}=?' in plan
             )
-        return f'INDEX {index} ' in plan
+        return re.search(rf'INDEX {index}\b', plan) is not None
+
+
+class SQLitePlans(OnSQLiteExplained, Plans, testtools.TestCase):
+    pass

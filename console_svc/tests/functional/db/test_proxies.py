@@ -11,8 +11,9 @@ import testtools
 
 from console_svc import exception
 from console_svc.db import proxies, tables
-from console_svc.objects import KeptProxy
+from console_svc.endings import KeptProxy
 from console_svc.tests.functional.db.base import (
+    ENDING,
     NOW,
     OnSQLite,
     Queries,
@@ -115,22 +116,24 @@ class Proxies(Queries):
         self.attach('a', 'b', 'c', 'd')
         self.attach('e', token_hash='other', server_id='other')
         self.open_session('f')
-        self.assertEqual([session('a')], self.database.sessions.end('a'))
+        self.assertEqual(
+            [session('a')], self.database.sessions.end('a', ENDING)
+        )
         self.assertEqual(['a'], self.keep().ended)
         # The oldest make room.
         ended = self.open_session('g', max_sessions=4, replace=True)
         self.assertEqual(['b'], ended)
         self.assertEqual(['a', 'b'], sorted(self.keep().ended))
-        ended = ids(self.database.tokens.delete('hash'))
+        ended = ids(self.database.tokens.delete('hash', ENDING))
         self.assertEqual(['c', 'd', 'f', 'g'], sorted(ended))
         self.assertEqual(KeptProxy({}, [*'abcd'], 1), self.sorted_keep())
-        self.database.tokens.delete_of_server('other')
+        self.database.tokens.delete_of_server('other', ENDING)
         self.assertEqual(KeptProxy({}, [*'abcde'], 0), self.sorted_keep())
         self.assertEqual([], self.keep(proxy_id='another').ended)
         # The others have no process.
         self.assertEqual([*'abcde'], sorted(self.stored()))
         for name in 'abcde':
-            self.assertEqual([], self.database.sessions.end(name))
+            self.assertEqual([], self.database.sessions.end(name, ENDING))
             self.assertIsNone(self.database.sessions.get(name))
             self.assertEqual({}, self.keep(name).kept)
 
@@ -141,7 +144,7 @@ class Proxies(Queries):
     def test_ended_session_is_named_until_its_process_closes_it(self) -> None:
         closed = self.database.closed_sessions
         self.attach('a', 'b')
-        self.database.sessions.end('a')
+        self.database.sessions.end('a', ENDING)
         for _ in range(2):
             self.assertEqual(['a'], self.keep().ended)
         # It was not open any more.
@@ -157,14 +160,14 @@ class Proxies(Queries):
         for name in 'abc':
             self.open_session(name)
         self.keep('a', 'b', 'c')
-        self.database.sessions.end('b')
+        self.database.sessions.end('b', ENDING)
         self.assertEqual([session('a')], closed.add_all(['a', 'b'], NOW))
         # It does not need to know any more that they have ended.
         self.assertEqual(KeptProxy({}, [], 1), self.keep())
 
     def test_ended_session_that_is_not_closed_is_purged(self) -> None:
         self.attach('a')
-        self.database.sessions.end('a')
+        self.database.sessions.end('a', ENDING)
         closed = self.database.closed_sessions
         self.assertEqual(0, closed.purge(NOW + 599, 9))
         self.assertEqual(['a'], self.keep().ended)
@@ -183,7 +186,7 @@ class Proxies(Queries):
         def find_and_end(*arguments: Any) -> Any:
             found = find(*arguments)
             if not calls:
-                self.database.sessions.end('a')
+                self.database.sessions.end('a', ENDING)
             calls.append(arguments)
             return found
 
@@ -247,7 +250,7 @@ class Proxies(Queries):
         channel = {'max_uses': 1, 'in_channels': True}
         self.attach('a', **channel)
         self.open_session('b', created_at=NOW + 29, **channel)
-        self.database.sessions.end('b')
+        self.database.sessions.end('b', ENDING)
         self.assertRaises(
             exception.TokenUsedUp,
             self.open_session,
@@ -257,7 +260,7 @@ class Proxies(Queries):
         )
 
     def purge(self, lapsed: int, batch: int = 9) -> Sequence[str]:
-        return ids(self.queries.purge(lapsed, batch))
+        return ids(self.queries.purge(lapsed, batch, LAPSE))
 
     def test_purge_deletes_lapsed_processes_with_their_sessions(
         self,
@@ -303,16 +306,16 @@ class Proxies(Queries):
         self.attach('a', expires=None)
         self.attach('b', expires=NOW + 60)
         purge = self.database.sessions.purge
-        self.assertEqual([], purge(NOW + 59, 9))
+        self.assertEqual([], purge(NOW + 59, 9, LAPSE))
         # Expired ones are deleted; a process notices this.
-        self.assertEqual(['b'], ids(purge(NOW + 60, 9)))
+        self.assertEqual(['b'], ids(purge(NOW + 60, 9, LAPSE)))
         # So are those that have not been named for long: of a process that
         # is lost, for example.
         with self.database.engine.begin() as connection:
             connection.execute(tables.console_proxies.delete())
         self.assertEqual([], self.list_sessions())
-        self.assertEqual([], purge(NOW + 599, 9))
-        self.assertEqual(['a'], ids(purge(NOW + 600, 9)))
+        self.assertEqual([], purge(NOW + 599, 9, LAPSE))
+        self.assertEqual(['a'], ids(purge(NOW + 600, 9, LAPSE)))
 
     def test_process_that_is_lost_comes_back(self) -> None:
         """The database may have lost its last transactions."""

@@ -13,6 +13,7 @@ from console_svc import exception
 from console_svc.db import tables
 from console_svc.tests import fixtures
 from console_svc.tests.functional.db.base import (
+    ENDING,
     NOW,
     OnSQLite,
     Queries,
@@ -125,7 +126,7 @@ class Sessions(Queries):
 
     def test_purge_deletes_old_locks_of_servers(self) -> None:
         self.open_session('a', max_sessions=1)
-        purge = self.database.server_locks.purge
+        purge = self.database.locks.purge
         self.assertEqual(0, purge(NOW + 3599, 10))
         self.assertEqual(1, purge(NOW + 3600, 10))
         self.assertEqual(0, purge(NOW + 3600, 10))
@@ -148,7 +149,7 @@ class Sessions(Queries):
             client_address='2001:db8::2',
         )
         for name in ('a', 'b', 'c'):
-            self.queries.end(name)
+            self.queries.end(name, ENDING)
         self.refuse(exception.TokenUsedUp, 'd', max_uses=1, in_channels=True)
 
     def test_keep_extends_a_session(self) -> None:
@@ -194,23 +195,25 @@ class Sessions(Queries):
     def test_sessions_are_listed_and_ended(self) -> None:
         self.open_session('b')
         self.open_session('a')
-        (first, _) = self.queries.list('server', NOW)
-        self.assertEqual(session('b'), first)
+        self.assertEqual(['b', 'a'], self.list_sessions())
+        self.assertEqual(session('b'), self.queries.get('b'))
         self.assertEqual({'b': NOW + 30, 'a': NOW + 30}, self.alive_until())
         self.assertEqual(['b', 'a'], self.list_sessions())
         self.assertEqual([], self.list_sessions(now=NOW + 30))
-        self.assertEqual([], self.queries.end('a', 'another'))
-        self.assertEqual([session('a')], self.queries.end('a', 'server'))
-        self.assertEqual([session('b')], self.queries.end('b'))
-        self.assertEqual([], self.queries.end('b'))
+        self.assertEqual([], self.queries.end('a', ENDING, 'another'))
+        self.assertEqual(
+            [session('a')], self.queries.end('a', ENDING, 'server')
+        )
+        self.assertEqual([session('b')], self.queries.end('b', ENDING))
+        self.assertEqual([], self.queries.end('b', ENDING))
         self.assertEqual([], self.list_sessions())
 
     def test_purge_deletes_lapsed_sessions_in_batches(self) -> None:
         for number in range(4):
             self.open_session(str(number), NOW + number, created_at=NOW - 1)
-        self.assertEqual(['0', '1'], ids(self.queries.purge(NOW + 2, 2)))
-        self.assertEqual(['2'], ids(self.queries.purge(NOW + 2, 2)))
-        self.assertEqual([], self.queries.purge(NOW + 2, 2))
+        self.assertEqual(['0', '1'], ids(self.queries.purge(NOW + 2, 2, 30)))
+        self.assertEqual(['2'], ids(self.queries.purge(NOW + 2, 2, 30)))
+        self.assertEqual([], self.queries.purge(NOW + 2, 2, 30))
         self.assertEqual(['3'], self.list_sessions())
 
     def test_id_is_used_once(self) -> None:
@@ -238,13 +241,13 @@ class Sessions(Queries):
         for name in 'ab':
             self.refuse(exception.SessionIdUsed, name)
             self.assertEqual([], closed.add(name, NOW))
-            self.assertEqual([], self.queries.end(name))
+            self.assertEqual([], self.queries.end(name, ENDING))
             self.assertIsNone(self.queries.get(name))
             kept = self.queries.keep([name], 0, NOW + 60, NOW + 60)
             self.assertEqual({}, kept)
         self.assertEqual(1, self.uses())
         self.assertEqual([], self.list_sessions(now=0))
-        self.assertEqual([], self.queries.purge(NOW + 600, 9))
+        self.assertEqual([], self.queries.purge(NOW + 600, 9, 30))
 
     def close_channel(self, session_id: str) -> Sequence[str]:
         """Close a session that can be opened again for ten seconds."""
@@ -263,7 +266,7 @@ class Sessions(Queries):
         # The id is not used again.
         self.refuse(exception.SessionIdUsed, 'a', **channel)
         self.open_session('b', created_at=NOW + 9, **channel)
-        self.queries.end('b')
+        self.queries.end('b', ENDING)
         # Not later, and not from another address.
         self.refuse(exception.TokenUsedUp, 'c', created_at=NOW + 10, **channel)
         self.refuse(
@@ -281,18 +284,20 @@ class Sessions(Queries):
         self.assertEqual([], self.list_sessions())
         self.assertIsNone(self.queries.get('a'))
         self.assertEqual({}, self.keep(NOW, NOW + 50, 'a'))
-        self.assertEqual([], self.queries.end('a'))
+        self.assertEqual([], self.queries.end('a', ENDING))
         self.assertEqual([], self.close_channel('a'))
         # It takes no place of its server, and revoking does not end it.
         self.open_session('c', max_sessions=1)
-        self.assertEqual(['c'], ids(self.database.tokens.delete('hash')))
+        self.assertEqual(
+            ['c'], ids(self.database.tokens.delete('hash', ENDING))
+        )
         self.assertEqual({'a': NOW + 10, 'b': NOW + 10}, self.alive_until())
 
     def test_purge_deletes_closed_channels(self) -> None:
         closed = self.database.closed_sessions
         self.open_session('a', console_type='spice-html5')
         self.close_channel('a')
-        self.assertEqual([], self.queries.purge(NOW + 10, 2))
+        self.assertEqual([], self.queries.purge(NOW + 10, 2, 30))
         self.assertEqual(0, closed.purge(NOW + 9, 2))
         self.assertEqual(1, closed.purge(NOW + 10, 2))
         self.assertEqual({}, self.alive_until())
@@ -313,11 +318,13 @@ class Sessions(Queries):
         closed = self.database.closed_sessions
         insert = closed._insert
 
-        def open_and_insert(session_ids: Sequence[str], now: int) -> None:
+        def open_and_insert(
+            session_ids: Sequence[str], now: int, reports: Any
+        ) -> None:
             for session_id in session_ids:
                 if session_id not in self.list_sessions():
                     self.open_session(session_id)
-            insert(session_ids, now)
+            insert(session_ids, now, reports)
 
         self.useFixture(
             fixtures_.MockPatchObject(closed, '_insert', open_and_insert)
@@ -382,11 +389,11 @@ class Sessions(Queries):
         self.open_session('abc')
         for name in ('Abc', '\u00e4bc'):
             self.assertEqual({}, self.queries.keep([name], NOW, NOW, NOW))
-            self.assertEqual([], self.queries.end(name))
-            self.assertEqual([], self.queries.end(name, 'server'))
+            self.assertEqual([], self.queries.end(name, ENDING))
+            self.assertEqual([], self.queries.end(name, ENDING, 'server'))
         for name in ('Server', 's\u00e9rver'):
-            self.assertEqual([], self.queries.list(name, NOW))
-            self.assertEqual([], self.queries.end('abc', name))
+            self.assertEqual([], self.list_sessions(name))
+            self.assertEqual([], self.queries.end('abc', ENDING, name))
         self.assertEqual(['abc'], self.list_sessions())
 
     def test_unusual_session_ids_are_not_found(self) -> None:

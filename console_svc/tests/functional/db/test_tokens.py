@@ -8,6 +8,7 @@ from oslo_db import exception as db_exception
 from console_svc.db import tables
 from console_svc.objects import NATIVE_TYPE, ConnectInfo
 from console_svc.tests.functional.db.base import (
+    ENDING,
     NOW,
     OnSQLite,
     Queries,
@@ -123,10 +124,12 @@ class Tokens(Queries):
         for name, server in (('a', 's'), ('b', 's'), ('c', 't')):
             self.create_token(name, server_id=server)
             self.open_session(name, token_hash=name, server_id=server)
-        self.assertEqual(['a'], ids(self.queries.delete('a')))
+        self.assertEqual(['a'], ids(self.queries.delete('a', ENDING)))
         self.assertEqual(['b', 'c'], self.hashes())
-        self.assertEqual([], self.queries.delete('a'))
-        self.assertEqual(['b'], ids(self.queries.delete_of_server('s')))
+        self.assertEqual([], self.queries.delete('a', ENDING))
+        self.assertEqual(
+            ['b'], ids(self.queries.delete_of_server('s', ENDING))
+        )
         self.assertEqual(['c'], self.hashes())
         self.assertEqual([], self.list_sessions('s'))
         self.assertEqual(['c'], self.list_sessions('t'))
@@ -138,9 +141,9 @@ class Tokens(Queries):
         for name in ('Abc', '\u00e4bc'):
             self.assertIsNone(self.queries.get(name, NOW))
             self.assertIsNone(self.queries.get_project(name))
-            self.assertEqual([], self.queries.delete(name))
+            self.assertEqual([], self.queries.delete(name, ENDING))
         for name in ('Server', 's\u00e9rver'):
-            self.assertEqual([], self.queries.delete_of_server(name))
+            self.assertEqual([], self.queries.delete_of_server(name, ENDING))
         self.assertEqual(['ABC', 'abc'], self.hashes())
 
 

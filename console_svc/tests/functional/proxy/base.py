@@ -147,15 +147,15 @@ class ProxyTest(testtools.TestCase):
         """A websocket.
 
         :param target: path and query; None: the query has a new token
+        :param more: arguments of websockets
         """
         if target is None:
             target = f'?token={self.token()}'
         connection = client.connect(
             f'{self.proxy.url}{target}',
-            subprotocols=['binary'],
             open_timeout=process.PATIENCE,
             close_timeout=1,
-            **more,
+            **{'subprotocols': ['binary'], **more},
         )
         self.addCleanup(connection.close)
         return connection

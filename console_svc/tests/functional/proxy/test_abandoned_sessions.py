@@ -11,7 +11,7 @@ from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.base import ProxyTest
 from console_svc.tests.programs import process
 from console_svc.tests.programs.proxy import Proxy
-from console_svc.tests.programs.service import Service
+from console_svc.tests.programs.service import Service, is_close
 
 UNAVAILABLE = (1013, 'The console service is unavailable. Try again later.')
 
@@ -45,8 +45,8 @@ class LateService(Service):
                 self.opened.append(status)
                 return start_response(status, *more)
 
-            method, path = environ['REQUEST_METHOD'], environ['PATH_INFO']
-            if method == 'DELETE' and '/console-sessions/' in path:
+            path = environ['PATH_INFO']
+            if is_close(environ):
                 try:
                     return application(environ, start_response)
                 finally:

@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from console_svc.tests.functional.proxy.native import NativeClientsTest
 from console_svc.tests.programs import consoles, process
 from console_svc.tests.programs.gateway import desktop
-from console_svc.tests.programs.service import Service
+from console_svc.tests.programs.service import Service, is_close
 
 CLIENTS = 16
 LOG_INS = 6
@@ -26,11 +26,7 @@ class SlowService(Service):
         def slow(
             environ: WSGIEnvironment, start_response: StartResponse
         ) -> Iterable[bytes]:
-            path = environ['PATH_INFO']
-            if (
-                environ['REQUEST_METHOD'] == 'DELETE'
-                and '/console-sessions/' in path
-            ):
+            if is_close(environ):
                 self.closes.wait(process.PATIENCE)
             return application(environ, start_response)
 

@@ -23,7 +23,7 @@ from console_svc.tests.functional.proxy.base import (
 )
 from console_svc.tests.programs import process
 from console_svc.tests.programs.proxy import Proxy
-from console_svc.tests.programs.service import Service
+from console_svc.tests.programs.service import Service, is_close
 
 ENDED = (1008, 'The session was ended.')
 
@@ -79,8 +79,9 @@ class SessionTest(ProxyTest):
         self.console(kind='spice-html5')
         target = f'?token={self.token("spice", "spice-html5")}'
         channels = [self.connect(target) for _ in range(4)]
+        # As many bytes as the header of a link has.
         for channel in channels:
-            self.check_echo(channel)
+            self.check_echo(channel, bytes(16))
         self.assertEqual(
             [('spice-html5', '127.0.0.1')] * 4,
             [
@@ -258,15 +259,8 @@ class HoldingService(Service):
         def holding(
             environ: WSGIEnvironment, start_response: StartResponse
         ) -> Iterable[bytes]:
-            method, path = environ['REQUEST_METHOD'], environ['PATH_INFO']
-            body = environ['wsgi.input'].read(
-                int(environ.get('CONTENT_LENGTH') or 0)
-            )
-            environ['wsgi.input'] = io.BytesIO(body)
-            if b'closed_ids' in body:
-                self.closes.append(method)
-            elif method == 'DELETE' and '/v2.1/console-sessions/' in path:
-                self.closes.append(method)
+            if is_close(environ):
+                self.closes.append(environ['REQUEST_METHOD'])
                 self.passes.wait(process.PATIENCE)
             return application(environ, start_response)
 
@@ -275,7 +269,7 @@ class HoldingService(Service):
 
 class CloseTest(ProxyTest):
     SERVICE = HoldingService
-    REQUESTS: ClassVar[list[str]] = ['DELETE', 'PUT']
+    REQUESTS: ClassVar[list[str]] = ['PUT', 'PUT']
 
     def setUp(self) -> None:
         super().setUp()
@@ -299,7 +293,7 @@ class CloseTest(ProxyTest):
             'the others to end',
         )
         self.assertEqual(6, len(self.sessions()))
-        self.assertEqual(['DELETE'], HoldingService.closes)
+        self.assertEqual(['PUT'], HoldingService.closes)
         HoldingService.passes.set()
         self.wait_for_no_session()
         self.assertEqual(self.REQUESTS, HoldingService.closes)
@@ -320,7 +314,7 @@ class OlderService(Service):
             )
             # A schema that the body does not match.
             body = body.replace(b'proxy_id', b'unknown')
-            body = body.replace(b'closed_ids', b'unknown')
+            body = body.replace(b'"closed"', b'"unknown"')
             environ['wsgi.input'] = io.BytesIO(body)
             environ['CONTENT_LENGTH'] = str(len(body))
             return application(environ, start_response)
@@ -360,4 +354,4 @@ class OlderHoldingService(HoldingService, OlderService):
 
 class OlderCloseTest(CloseTest):
     SERVICE = OlderHoldingService
-    REQUESTS = ['DELETE', 'PUT', *['DELETE'] * 5]
+    REQUESTS = ['PUT', *['DELETE'] * 6]

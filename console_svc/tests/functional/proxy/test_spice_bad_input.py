@@ -138,17 +138,18 @@ class BadInputTest(SpiceTest):
     def test_silent_clients_after_their_ticket_are_relayed(self) -> None:
         """What follows a ticket belongs to the channel, even if early."""
         self.serve(Server())
+        early = struct.pack('<HI', spice.ACK, 5) + b'early'
         stream = self.dial()
         stream.sendall(LINK)
         key = spice.receive_message(stream)[20:182]
         stream.sendall(
             struct.pack('<I', 1)
             + spice.ticket(self.spice_token(), key)
-            + b'early'
+            + early
         )
         self.assertEqual(bytes(4), spice.receive(stream, 4))
         spice.receive(stream, 10)
-        self.assertEqual(b'early', spice.receive(stream, 5))
+        self.assertEqual(early, spice.receive(stream, len(early)))
 
     def test_bad_connections_leave_nothing_behind(self) -> None:
         self.check_still_serves()

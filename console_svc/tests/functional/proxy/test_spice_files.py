@@ -86,7 +86,7 @@ class ConnectionFilesTest(FilesTest):
         for query in (
             '',
             '?token=',
-            f'?token={TOKEN}x',
+            f'?token={TOKEN}xx',
             f'?token={TOKEN}&token={TOKEN}',
             f'?token={TOKEN[:-1]}%0A',
             f'?token={TOKEN[:-1]}=',

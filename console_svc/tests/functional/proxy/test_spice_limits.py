@@ -10,7 +10,14 @@ from console_svc.tests.functional.proxy import test_spice_clients
 from console_svc.tests.functional.proxy.base import SERVER
 from console_svc.tests.functional.proxy.spice import SpiceTest
 from console_svc.tests.programs import bad_input, process, spice
-from console_svc.tests.programs.spice import DISPLAY, OK, Channel, Server
+from console_svc.tests.programs.spice import (
+    DISPLAY,
+    INPUTS,
+    KEY_DOWN,
+    OK,
+    Channel,
+    Server,
+)
 
 
 class SeveralWorkersTest(test_spice_clients.ChannelsTest):
@@ -32,18 +39,20 @@ class IdleTest(SpiceTest):
         main = self.channel(token)
         number = main.init()
         # Not all of them are in the worker of the main channel.
-        busy = [self.channel(token, DISPLAY, number) for _ in range(12)]
+        busy = [self.channel(token, INPUTS, number) for _ in range(12)]
+        screen = self.channel(token, DISPLAY, number)
         process.wait_for(
-            lambda: self.check_echo_of(busy) or _is_closed(idle),
+            lambda: self.check_keys_of(busy) or _is_closed(idle),
             'the time-out',
         )
         self.wait_for_log('channel closed: The session was idle for too long.')
         self.assertEqual(b'main', main.echo(b'main'))
+        self.assertEqual(b'screen', screen.echo(b'screen'))
         self.assertTrue(quiet.is_closed())
 
-    def check_echo_of(self, channels: list[Channel]) -> None:
+    def check_keys_of(self, channels: list[Channel]) -> None:
         for channel in channels:
-            self.assertEqual(b'hello', channel.echo(b'hello'))
+            self.assertEqual(bytes(4), channel.echo(bytes(4), KEY_DOWN))
 
 
 class LimitsTest(SpiceTest):

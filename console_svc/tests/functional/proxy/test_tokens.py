@@ -118,6 +118,22 @@ class SingleUseTest(ProxyTest):
         self.assertEqual(self.USED_UP, self.refused(target))
 
 
+class UserLimitTest(ProxyTest):
+    CONSOLEAUTH = {'max_sessions_per_user': 1}
+
+    def test_a_session_beyond_the_limit_is_refused(self) -> None:
+        self.console()
+        self.check_echo(first := self.connect(f'?token={self.token()}'))
+        target = f'?token={self.token()}'
+        self.assertEqual(
+            (1008, 'The user has as many console sessions as a user may.'),
+            self.refused(target),
+        )
+        first.close()
+        self.wait_for_no_session()
+        self.check_echo(self.connect(target))
+
+
 class BehindLoadBalancerTest(ProxyTest):
     """With a load balancer that says where clients are."""
 

@@ -2,7 +2,7 @@
 
 import testtools
 
-from console_svc.api.bodies import sessions
+from console_svc.api.bodies import keep_alives, sessions
 from console_svc.objects import ConnectInfo, ConsoleSession, ConsoleType
 from console_svc.tests import fixtures
 
@@ -13,7 +13,9 @@ class SecondsLeftTest(testtools.TestCase):
     """By the API's clock; never too many."""
 
     def test_whole_seconds_until_the_expiry(self) -> None:
-        kept = sessions.kept({'a': 1000, 'b': 900, 'c': None, 'd': 800}, NOW)
+        kept = keep_alives.kept(
+            {'a': 1000, 'b': 900, 'c': None, 'd': 800}, NOW
+        )
         self.assertEqual(
             [('a', 1000, 99), ('b', 900, 0), ('c', None, None), ('d', 800, 0)],
             [

@@ -168,7 +168,12 @@ class ManageTest(CommandTest):
             )
         code, out, _ = self.manage('db', 'purge-tokens', '--batch', '1')
         self.assertEqual(
-            (0, '2 tokens, 0 sessions, 0 consoles purged\n'), (code, out)
+            (
+                0,
+                '2 tokens, 0 sessions, 0 consoles, 0 sessions of the history '
+                'purged\n',
+            ),
+            (code, out),
         )
 
     def test_invalid_arguments_exit(self) -> None:

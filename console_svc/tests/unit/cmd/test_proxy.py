@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import gc
 import os
 import sys
 from unittest import mock
@@ -37,3 +38,12 @@ class MallocTest(testtools.TestCase):
     def test_program_starts_where_it_may_not_execute_itself(self) -> None:
         self.execute.side_effect = PermissionError
         self.assertRaises(Started, proxy.main)
+
+
+class MemoryTest(testtools.TestCase):
+    def test_workers_leave_the_memory_that_they_share(self) -> None:
+        """The garbage collector would write to all objects."""
+        self.addCleanup(gc.unfreeze)
+        proxy._share_memory()
+        self.assertLess(0, gc.get_freeze_count())
+        self.assertNotIn(id(proxy.__dict__), map(id, gc.get_objects()))

@@ -9,7 +9,13 @@ import testtools
 from oslo_config import cfg
 
 from console_svc import conf as configuration
-from console_svc.conf import consoles, opts, proxy, reading, unknown
+from console_svc.conf import (
+    consoles,
+    opts,
+    origin_types,
+    reading,
+    unknown,
+)
 
 
 class ConfTest(testtools.TestCase):
@@ -131,7 +137,7 @@ class ConfTest(testtools.TestCase):
             self.assertIn('is not an origin such as', str(error))
 
     def test_origins_are_formatted_as_they_are_written(self) -> None:
-        origins = proxy.AllowedOrigin()
+        origins = origin_types.AllowedOrigin()
         self.assertEqual(
             ['https://[2001:db8::7]:8443'],
             origins.format_defaults(origins('https://[2001:db8::7]:8443')),

@@ -118,17 +118,17 @@ class ResumptionTest(Resumptions):
             client.open()
             client.service.now += RESUME - 1
             if purges:
-                self.assertEqual((0, 0, 0), client.service.purge.run())
+                self.assertEqual((0, 0, 0, 0), client.service.purge.run())
             client.open()
             client.service.now += RESUME
             self.check_refused(client)
-            self.assertEqual((0, 1, 0), client.service.purge.run())
+            self.assertEqual((0, 1, 0, 0), client.service.purge.run())
 
     def test_purge_waits_for_a_long_time_to_resume(self) -> None:
         client = self.client(resume_time=1000, token_ttl=5000)
         client.open()
         client.service.now += 999
-        self.assertEqual((0, 0, 0), client.service.purge.run())
+        self.assertEqual((0, 0, 0, 0), client.service.purge.run())
         client.service.close(client.open().id)
         client.service.now += 999
         client.service.purge.run()
@@ -227,16 +227,16 @@ class ResumptionTest(Resumptions):
             client.service.now += LAPSE - 1
             client.service.keep(session.id)
         # The token stays for it.
-        self.assertEqual((0, 0, 0), client.service.purge.run())
+        self.assertEqual((0, 0, 0, 0), client.service.purge.run())
         client.service.close(session.id)
         client.service.now += RESUME - 1
-        self.assertEqual((0, 0, 0), client.service.purge.run())
+        self.assertEqual((0, 0, 0, 0), client.service.purge.run())
         last = client.open()
         client.service.close(last.id)
         # It can still be revoked.
         client.service.tokens.get_project(client.token)
         client.service.now += 600
-        self.assertEqual((1, 0, 0), client.service.purge.run())
+        self.assertEqual((1, 0, 0, 0), client.service.purge.run())
         self.assertRaises(exception.TokenNotFound, client.open)
 
     def test_expiry_remains(self) -> None:

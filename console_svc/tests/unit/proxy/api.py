@@ -144,10 +144,14 @@ class ApiTest(testtools.TestCase):
         ]
         return [next(iter(body.values()))['id'] for body in bodies]
 
+    def is_close(self, method: str) -> bool:
+        """Whether the request that is answered closes sessions."""
+        return method == 'DELETE' or b'"closed"' in self.stub.current.body
+
     def closed(self) -> list[str]:
-        """The ids in the requests to close a session."""
+        """The ids in the requests to close sessions."""
         several = [
-            json.loads(body)['console_sessions'].get('closed_ids', [])
+            json.loads(body)['console_sessions'].get('closed', [])
             for (method, _, _), body in zip(
                 self.stub.requests, self.stub.bodies, strict=True
             )
@@ -155,5 +159,5 @@ class ApiTest(testtools.TestCase):
         ]
         return [
             *(path.rpartition('/')[2] for path in self.sent('DELETE')),
-            *(session_id for ids in several for session_id in ids),
+            *(close['id'] for closes in several for close in closes),
         ]

@@ -100,7 +100,7 @@ class AbandonedSessionTest(ApiTest):
         closed = []
 
         async def fail(method: str, path: str, body: Any = None) -> None:
-            if method == 'DELETE':
+            if method == 'PUT':
                 closed.append(path)
             raise ZeroDivisionError
 

@@ -6,11 +6,17 @@ import json
 import time
 from typing import Any
 
-from console_svc import exception
+from console_svc import exception, over_limit
 from console_svc.proxy import api_answers
-from console_svc.proxy.api_answers import KeptProcess, OpenedSession
+from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
-from console_svc.proxy.errors import ApiUnavailable, Refused, TryAgainLater
+from console_svc.proxy.errors import (
+    ApiUnavailable,
+    Conflict,
+    Refused,
+    TryAgainLater,
+)
+from console_svc.proxy.keep_alive_answers import KeptProcess
 from console_svc.tests.integration.stub import Answer
 from console_svc.tests.unit.proxy.api import (
     ADDRESS,
@@ -31,7 +37,7 @@ class ConsoleApiTest(ApiTest):
         super().setUp()
 
     def respond(self, method: str, path: str) -> Answer:
-        if method == 'DELETE' or path.startswith('/v3'):
+        if self.is_close(method) or path.startswith('/v3'):
             return super().respond(method, path)
         return self.answer
 
@@ -112,6 +118,11 @@ class ConsoleApiTest(ApiTest):
                     ('ended_session_ids', {}),
                     ('ended_session_ids', [17]),
                     ('ended_session_ids', [[]]),
+                    ('ended', []),
+                    ('ended', {KEPT['id']: 17}),
+                    ('modes', []),
+                    ('modes', {KEPT['id']: 'root'}),
+                    ('modes', {KEPT['id']: []}),
                 )
             ),
         ):
@@ -160,6 +171,8 @@ class ConsoleApiTest(ApiTest):
             ('console_type', []),
             ('internal_access_path', {}),
             ('expires_in', 'soon'),
+            ('mode', 'root'),
+            ('mode', None),
         ):
             self.assertRaises(TryAgainLater, self.open, **{name: value})
         self.assertNotIn(TOKEN, self.log.output)
@@ -186,6 +199,34 @@ class ConsoleApiTest(ApiTest):
         self.answer = Answer(403, {'forbidden': fault})
         error = self.assertRaises(Refused, self.open)
         self.assertEqual(f'{message}.', error.reason)
+
+    def test_refusal_because_of_a_limit_is_the_users(self) -> None:
+        for error, reason in (
+            (
+                over_limit.UserOverLimit(5),
+                'The user has as many console sessions as a user may.',
+            ),
+            (
+                over_limit.ProjectOverLimit('demo', 'console_sessions', 5, 5),
+                'The project has as many console sessions as it may.',
+            ),
+        ):
+            fault = {'code': 403, 'message': f'{error}', **error.details}
+            self.answer = Answer(403, {'forbidden': fault})
+            for request in (
+                self.open,
+                lambda: self.run_(
+                    self.api.log_in({'port': 5900}, b'', b'', ADDRESS)
+                ),
+            ):
+                refusal = self.assertRaises(Conflict, request)
+                self.assertEqual(reason, refusal.reason)
+            self.assertIn(str(error), self.log.output)
+            # A limit that this proxy does not know, and other statuses.
+            for status, limit in (403, 'domain'), (403, []), (500, 'user'):
+                fault = {'code': status, 'message': '', 'limit_of': limit}
+                self.answer = Answer(status, {'fault': fault})
+                self.assertRaises(TryAgainLater, self.open)
 
     def test_seconds_left_are_counted_from_the_request(self) -> None:
         """Whatever time it is at either end."""

@@ -93,6 +93,24 @@ class BrowserTest(testtools.TestCase):
             self.assertEqual(reason, error.reason)
             self.assertEqual(1002, error.code)
 
+    def test_shared_flag_of_the_client_or_of_the_proxy(self) -> None:
+        for is_shared, sent, passed in (
+            (False, b'\0', b'\0'),
+            (False, b'\1', b'\1'),
+            (True, b'\0', b'\1'),
+            (True, b'\1', b'\1'),
+        ):
+            server: Any = FakeStream(b'')
+            run(self.browser(sent).initialise(server, is_shared))
+            self.assertEqual(passed, server.received)
+
+    def test_client_without_client_init_fails(self) -> None:
+        for closed in True, False:
+            server: Any = FakeStream(b'')
+            initialise = self.browser(b'', closed).initialise(server, True)
+            self.assertRaises(ClientFailed, run, initialise)
+            self.assertEqual(b'', server.received)
+
     def test_refusing_after_a_failed_handshake_is_not_an_error(self) -> None:
         for sent in b'GET / HTTP/1.1\r\n\r\n', b'':
             run(self.browser(sent).refuse('No!'))

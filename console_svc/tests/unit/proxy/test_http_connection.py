@@ -148,7 +148,7 @@ class UvloopTest(testtools.TestCase):
             writer.transport.resume_reading()
             while not (await reader.read(65536)).endswith(PONG):
                 pass
-            self.assertFalse(pages.websocket.paused)
+            self.assertFalse(pages.websocket._is_full)
 
     def test_drain_lets_a_request_end(self) -> None:
         self.run_(self.check_drain)

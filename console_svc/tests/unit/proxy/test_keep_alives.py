@@ -8,8 +8,8 @@ from typing import Any
 
 import testtools
 
-from console_svc.proxy.api_answers import KeptProcess
 from console_svc.proxy.errors import ApiUnavailable
+from console_svc.proxy.keep_alive_answers import KeptProcess
 from console_svc.proxy.keep_alives import KeepAlives
 
 
@@ -24,6 +24,11 @@ class Api:
         self.requests: list[Any] = []
         #: Whether each of the next hosts knows processes; then all do.
         self.hosts: list[bool] = []
+        #: Why sessions have ended, and their new modes.
+        self.reasons: dict[str, str] = {}
+        self.modes: dict[str, str] = {}
+        #: Modes that requests have confirmed.
+        self.confirmed: list[Mapping[str, str]] = []
         #: Called while a request is on its way.
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -34,14 +39,22 @@ class Api:
             if is_named:
                 self.ended.add(session_id)
 
-    async def keep_process(self, ids: Sequence[str]) -> KeptProcess | None:
+    async def keep_process(
+        self, ids: Sequence[str], modes: Mapping[str, str]
+    ) -> KeptProcess | None:
         self.requests.append([*ids])
         if self.hosts and not self.hosts.pop(0):
             return None
+        if modes:
+            self.confirmed.append({**modes})
         kept = self.open.intersection(ids)
         self.counted |= kept
         answer = KeptProcess(
-            dict.fromkeys(kept, 17), [*self.ended], len(self.counted)
+            dict.fromkeys(kept, 17),
+            [*self.ended],
+            len(self.counted),
+            self.reasons,
+            self.modes,
         )
         self.meanwhile()
         return answer
@@ -59,13 +72,20 @@ class KeepAlivesTest(testtools.TestCase):
         self.api = Api()
         self.sessions: dict[str, float | None] = {}
         self.ended: list[str] = []
+        self.reasons: list[str | None] = []
+        self.modes: list[tuple[str, str]] = []
         self.keep_alives = KeepAlives(
             self.api,  # type: ignore[arg-type]
             self.sessions.keys(),
             self.sessions.__setitem__,
-            self.ended.append,
+            self.end,
+            lambda *change: self.modes.append(change),
             lambda: self.now,
         )
+
+    def end(self, session_id: str, reason: str | None) -> None:
+        self.ended.append(session_id)
+        self.reasons.append(reason)
 
     def open(self, *session_ids: str) -> None:
         for session_id in session_ids:
@@ -125,6 +145,41 @@ class KeepAlivesTest(testtools.TestCase):
         self.assertEqual([['b', 'c']], self.send())
         self.close('b', 'c')
         self.assertEqual([[]], self.send())
+
+    def test_reasons_come_with_the_sessions_that_have_ended(self) -> None:
+        self.open('a', 'b')
+        self.send()
+        for session_id in 'ab':
+            self.api.end(session_id)
+        self.api.reasons = {'b': 'Taken over.'}
+        self.send()
+        self.assertEqual(
+            {'a': None, 'b': 'Taken over.'},
+            dict(zip(self.ended, self.reasons, strict=True)),
+        )
+
+    def test_modes_are_obeyed_and_confirmed(self) -> None:
+        self.open('a', 'b')
+        self.api.modes = {'a': 'view', 'left': 'view'}
+        self.send()
+        self.assertEqual([('a', 'view')], self.modes)
+        self.assertEqual([], self.api.confirmed)
+        self.api.modes = {}
+        self.send()
+        self.assertEqual([{'a': 'view'}], self.api.confirmed)
+        self.send()
+        self.assertEqual([{'a': 'view'}], self.api.confirmed)
+
+    def test_modes_are_confirmed_until_the_api_knows_them(self) -> None:
+        self.open('a')
+        self.api.modes = {'a': 'view'}
+        self.send()
+        # An older host does not take it.
+        self.api.hosts = [False]
+        self.send()
+        self.assertEqual([], self.api.confirmed)
+        self.send()
+        self.assertEqual([{'a': 'view'}], self.api.confirmed)
 
     def test_sessions_that_have_left_do_not_end(self) -> None:
         self.open('a', 'b')

@@ -3,58 +3,59 @@
 """The last input of a client that has closed its connection."""
 
 import asyncio
-from typing import Any
 
 import testtools
-import uvloop
 
+from console_svc.proxy.api_answers import OpenedSession
+from console_svc.proxy.relaying import Receiver
 from console_svc.proxy.session import Session
+from console_svc.proxy.streams import TCPStream
+from console_svc.tests.unit.proxy.test_relaying import run
+from console_svc.tests.unit.proxy.test_streams import pair
 
-_PIECES = [b'1', b'2', b'3', b'4']
+_INPUT = bytes(range(250)) * 4000
 
 
 class ClosedClient:
-    """A client that sent some data, and closed before it got any."""
+    """A client that has closed behind some data, and so gets no output."""
 
-    def __init__(self) -> None:
-        self._sent = [*_PIECES, b'']
+    def relay_to(self, receiver: Receiver) -> None:
+        receiver.received(_INPUT)
+        receiver.closed(None)
 
-    async def read(self) -> bytes:
-        return self._sent.pop(0)
+    def discard(self) -> None:
+        pass
 
-    async def write(self, data: bytes) -> None:
-        raise ConnectionResetError
+    def send(self, data: bytes) -> None:
+        pass
 
+    def pause_reading(self) -> None:
+        pass
 
-class BusyServer:
-    """A server that reads no more while its output is not read."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.finished = False
-        self._free = asyncio.Semaphore(0)
-
-    async def read(self) -> bytes:
-        await asyncio.sleep(0)
-        self._free.release()
-        return b'output'
-
-    async def write(self, data: bytes) -> None:
-        await self._free.acquire()
-        self.received.append(data)
-
-    async def finish(self) -> None:
-        self.finished = True
+    def resume_reading(self) -> None:
+        pass
 
 
 class LastInputTest(testtools.TestCase):
     def test_all_input_of_a_closed_client_reaches_the_server(self) -> None:
-        uvloop.run(self.check())
+        run(self.check())
 
     async def check(self) -> None:
-        server: Any = BusyServer()
-        client: Any = ClosedClient()
-        opened: Any = type('Opened', (), {'id': 'id', 'deadline': None})
-        await Session(opened).relay(client, server)
-        self.assertEqual(_PIECES, server.received)
-        self.assertTrue(server.finished)
+        opened = OpenedSession(
+            'id', 'server', 'serial', '192.0.2.1', 1, None, None
+        )
+        async with pair() as (server, console):
+            _, received = await asyncio.gather(
+                Session(opened).relay(ClosedClient(), server),
+                self.echo(console),
+            )
+        self.assertEqual(_INPUT, received)
+
+    async def echo(self, console: TCPStream) -> bytes:
+        """A console that reads no more while its output is not read."""
+        received = b''
+        while data := await console.read():
+            received += data
+            await console.write(data)
+        await console.close()
+        return received

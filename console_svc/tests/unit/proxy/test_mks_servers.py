@@ -12,6 +12,7 @@ from websockets.server import ServerProtocol
 from console_svc.proxy import hypervisors, mks_servers
 from console_svc.proxy.api_answers import WEBMKS, OpenedSession
 from console_svc.proxy.mks_servers import MKSServer, MKSServers
+from console_svc.proxy.relaying import Receiver
 from console_svc.proxy.streams import TCPStream
 from console_svc.tests import fixtures
 
@@ -26,8 +27,12 @@ class Host:
 
     def __init__(self) -> None:
         self.protocol = ServerProtocol(logger=_SILENT)
+        self.receiver = mock.Mock(spec=Receiver)
 
-    async def write(self, data: bytes) -> None:
+    def relay_to(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+
+    def send(self, data: bytes) -> None:
         self.protocol.receive_data(data)
         for event in self.protocol.events_received():
             if isinstance(event, http11.Request):
@@ -49,15 +54,36 @@ class MKSServerTest(testtools.TestCase):
         asyncio.run(self.server.open())
 
     def test_neither_tickets_nor_keys_are_logged(self) -> None:
-        asyncio.run(self.server.write(b'a-password'))
+        self.server.send(b'a-password')
         self.assertNotIn(TICKET, self.log.output)
         self.assertNotIn('a-password', self.log.output)
 
     def test_close_frame_is_the_end(self) -> None:
+        receiver = mock.Mock(spec=Receiver)
+        self.server.relay_to(receiver)
         self.host.protocol.send_binary(b'last')
         self.host.protocol.send_close(1000)
-        self.assertEqual(b'last', asyncio.run(self.server.read()))
-        self.assertEqual(b'', asyncio.run(self.server.read()))
+        self.host.receiver.received(asyncio.run(self.host.read()))
+        self.assertEqual(
+            [mock.call.received(b'last'), mock.call.closed(None)],
+            receiver.mock_calls,
+        )
+
+    def test_frames_behind_the_handshake_are_handed_over(self) -> None:
+        host = Host()
+        server = MKSServer(host, URL)  # type: ignore[arg-type]
+        answer = host.read
+
+        async def read() -> bytes:
+            answered = await answer()
+            host.protocol.send_binary(b'first')
+            return answered + await answer()
+
+        host.read = read  # type: ignore[method-assign]
+        asyncio.run(server.open())
+        receiver = mock.Mock(spec=Receiver)
+        server.relay_to(receiver)
+        self.assertEqual([mock.call.received(b'first')], receiver.mock_calls)
 
 
 class ConnectionTest(testtools.TestCase):

@@ -13,6 +13,7 @@ import testtools
 
 from console_svc.proxy import recording
 from console_svc.proxy.recording import Recording
+from console_svc.proxy.relaying import Receiver, Server
 from console_svc.recordings import cast, check
 from console_svc.recordings.check import Bytes
 from console_svc.recordings.pieces import RecordingKey
@@ -51,23 +52,49 @@ class Memory(Sink):
 
 
 class Console:
-    """A console that sends the same data again and again."""
+    """A connection to a console."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.reads = 0
-        self.written: list[bytes] = []
+    def __init__(self) -> None:
+        self.is_paused = False
+        self.sent: list[bytes] = []
 
-    async def read(self) -> bytes:
-        await asyncio.sleep(0)
-        self.reads += 1
-        return self._data
+    def relay_to(self, receiver: Receiver) -> None:
+        self.receiver = receiver
 
-    async def write(self, data: bytes) -> None:
-        self.written.append(data)
+    def discard(self) -> None:
+        pass
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
     async def finish(self) -> None:
         pass
+
+
+class Client:
+    """Takes what a console sends."""
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.is_paused = False
+
+    def received(self, data: bytes) -> None:
+        self.data.append(data)
+
+    def closed(self, error: Exception | None) -> None:
+        pass
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
 
 
 class RecordingTest(testtools.TestCase):
@@ -111,24 +138,31 @@ class RecordingTest(testtools.TestCase):
         lines = [json.loads(it) for it in data.decode().split('\n')[1:-1]]
         return [(it[1], it[2]) for it in lines]
 
+    def connect(self, made: Recording) -> Server:
+        """The console of the recording, as the relay has it."""
+        self.console, self.client = Console(), Client()
+        server = made.of(self.console)
+        server.relay_to(self.client)
+        return server
+
     def test_both_directions_are_recorded(self) -> None:
         async def act(made: Recording) -> None:
-            console = Console(b'out')
-            server = made.of(console)
-            await server.write(b'in')
-            self.assertEqual(b'out', await server.read())
-            self.assertEqual([b'in'], console.written)
+            self.connect(made).send(b'in')
+            self.console.receiver.received(b'out')
 
         self.run_with(act, record_input=True)
+        self.assertEqual([b'in'], self.console.sent)
+        self.assertEqual([b'out'], self.client.data)
         self.assertEqual([('i', 'in'), ('o', 'out')], self.events())
         self.assertTrue(self.sink.is_finished)
         self.failed.assert_not_called()
 
     def test_input_is_not_recorded_by_default(self) -> None:
         async def act(made: Recording) -> None:
-            await made.of(Console(b'')).write(b'password')
+            self.connect(made).send(b'password')
 
         self.run_with(act)
+        self.assertEqual([b'password'], self.console.sent)
         self.assertEqual([], self.events())
 
     def test_output_is_written_while_the_session_runs(self) -> None:
@@ -141,36 +175,72 @@ class RecordingTest(testtools.TestCase):
         self.run_with(act)
         self.assertEqual([('o', 'x')], self.events())
 
-    def test_slow_storage_slows_the_console(self) -> None:
+    def fill(self) -> None:
+        """Have the console send more than there is room for."""
+        while not self.console.is_paused:
+            self.console.receiver.received(b'x' * 65536)
+
+    async def wait_for_room(self) -> None:
+        while self.console.is_paused:
+            await asyncio.sleep(0.01)
+
+    def test_slow_storage_slows_both_ends(self) -> None:
         async def act(made: Recording) -> None:
             self.sink.is_fast.clear()
-            console = Console(b'x' * 65536)
-            server = made.of(console)
-
-            async def read() -> None:
-                while console.reads < 100:
-                    await server.read()
-
-            reading = asyncio.create_task(read())
-            done, _ = await asyncio.wait([reading], timeout=0.5)
+            self.connect(made)
             # One piece is being written, and another one is full.
-            self.assertEqual(set(), done)
-            self.assertLess(console.reads, 12)
+            self.fill()
+            await self.wait_for_room()
+            self.fill()
+            self.assertLess(len(self.client.data), 12)
+            self.assertTrue(self.client.is_paused)
             self.sink.is_fast.set()
-            await reading
+            await self.wait_for_room()
+            self.assertFalse(self.client.is_paused)
 
         self.run_with(act)
         self.assertEqual(
-            100 * 65536, sum(len(text) for _, text in self.events())
+            [b'x' * 65536] * len(self.client.data), self.client.data
         )
+        self.assertEqual(
+            65536 * len(self.client.data),
+            sum(len(text) for _, text in self.events()),
+        )
+
+    def test_pauses_of_the_relay_outlast_those_of_the_storage(self) -> None:
+        async def act(made: Recording) -> None:
+            server = self.connect(made)
+            self.fill()
+            server.pause_reading()
+            self.console.receiver.pause()
+            while not made.has_room:
+                await asyncio.sleep(0.01)
+            self.assertTrue(self.console.is_paused)
+            self.assertTrue(self.client.is_paused)
+            server.resume_reading()
+            self.console.receiver.resume()
+            self.assertFalse(self.console.is_paused)
+            self.assertFalse(self.client.is_paused)
+
+        self.run_with(act)
+
+    def test_relay_does_not_resume_what_the_storage_has_paused(self) -> None:
+        async def act(made: Recording) -> None:
+            server = self.connect(made)
+            self.fill()
+            server.resume_reading()
+            self.console.receiver.resume()
+            self.assertTrue(self.console.is_paused)
+            self.assertTrue(self.client.is_paused)
+
+        self.run_with(act)
 
     def test_error_of_the_storage_ends_the_recording(self) -> None:
         async def act(made: Recording) -> None:
             self.sink.error = OSError('full')
-            server = made.of(Console(b'x' * 65536))
-            # More than there is room for.
-            for _ in range(20):
-                await server.read()
+            self.connect(made)
+            self.fill()
+            await self.wait_for_room()
 
         self.run_with(act)
         self.failed.assert_called_once_with(self.sink.error)
@@ -184,9 +254,10 @@ class RecordingTest(testtools.TestCase):
 
         async def act(made: Recording) -> None:
             self.sink.is_fast.clear()
-            server = made.of(Console(b'x' * 65536))
-            for _ in range(20):
-                await server.read()
+            self.connect(made)
+            self.fill()
+            while not self.failed.called:
+                await asyncio.sleep(0.01)
             # Its descriptor could become that of another file.
             self.assertFalse(self.sink.is_closed)
             self.sink.is_fast.set()

@@ -2,7 +2,7 @@
 
 import testtools
 
-from console_svc.conf.proxy import FrameAncestor
+from console_svc.conf.origin_types import FrameAncestor
 from console_svc.proxy.security_headers import frame_ancestors
 
 

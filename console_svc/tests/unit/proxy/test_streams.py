@@ -18,11 +18,12 @@ from console_svc.tests.programs.process import PATIENCE
 async def pair() -> AsyncIterator[tuple[TCPStream, TCPStream]]:
     """Both ends of a connection, the accepted one second."""
     accepted: asyncio.Future[TCPStream] = asyncio.Future()
-    listener = await asyncio.start_server(
-        lambda *both: accepted.set_result(TCPStream(*both)), '127.0.0.1', 0
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(
+        lambda: TCPStream(accepted.set_result), '127.0.0.1', 0
     )
     port = listener.sockets[0].getsockname()[1]
-    connected = TCPStream(*await asyncio.open_connection('127.0.0.1', port))
+    _, connected = await loop.create_connection(TCPStream, '127.0.0.1', port)
     yield connected, await accepted
     connected.abort()
     accepted.result().abort()
@@ -37,7 +38,7 @@ class KeepAliveTest(testtools.TestCase):
     async def check_options(self) -> None:
         async with pair() as streams:
             for stream in streams:
-                self.check(stream._writer.get_extra_info('socket'))
+                self.check(stream._transport.get_extra_info('socket'))
 
     def check(self, connection: socket.socket) -> None:
         tcp = socket.IPPROTO_TCP
@@ -125,13 +126,16 @@ class FinishTest(testtools.TestCase):
                         anonymous(ssl.PROTOCOL_TLS_CLIENT), 'localhost'
                     ),
                 )
-            await accepted.write(b'unread')
+            unread = asyncio.create_task(accepted.write(bytes(1_000_000)))
             # Much stays in the stream's own buffer.
-            connected._writer.write(self.DATA)
+            connected.send(self.DATA)
             _, received = await asyncio.gather(
                 connected.finish(), self.received(accepted)
             )
             self.assertEqual(len(self.DATA), len(received))
+            self.assertEqual(b'', connected._rest)
+            unread.cancel()
+            await asyncio.gather(unread, return_exceptions=True)
 
     async def received(self, stream: TCPStream) -> bytes:
         data = b''
@@ -161,7 +165,7 @@ class PeerClosedTest(testtools.TestCase):
         async with pair() as (connected, accepted):
             watch = asyncio.create_task(accepted.peer_closed())
             await connected.write(b'abcdef')
-            while not accepted._ahead:
+            while not accepted._rest:
                 await asyncio.sleep(0.01)
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
@@ -175,6 +179,23 @@ class PeerClosedTest(testtools.TestCase):
             await watch
             self.assertEqual(b'jk', await accepted.read())
             self.assertEqual(b'', await accepted.read())
+            with testtools.ExpectedException(PeerClosed):
+                await accepted.read_exactly(1)
+
+    def test_a_flood_waits_until_it_is_read(self) -> None:
+        uvloop.run(self.check_waiting())
+
+    async def check_waiting(self) -> None:
+        async with pair() as (connected, accepted):
+            async with asyncio.timeout(PATIENCE):
+                # More than the buffers of the kernel.
+                flood = asyncio.create_task(connected.write(bytes(10**7)))
+                while not accepted._is_held:
+                    await asyncio.sleep(0.01)
+                # The event loop receives 250 KiB at most at once.
+                self.assertGreaterEqual(65536 + 2**18, len(accepted._rest))
+                await accepted.read_exactly(10**7)
+                await flood
 
     def test_a_flood_counts_as_closed(self) -> None:
         uvloop.run(self.check_flood())
@@ -183,6 +204,7 @@ class PeerClosedTest(testtools.TestCase):
         async with pair() as (connected, accepted):
             flood = asyncio.create_task(connected.write(bytes(10**7)))
             await accepted.peer_closed()
-            self.assertGreaterEqual(2 * 65536, len(accepted._ahead))
+            # The event loop receives 250 KiB at most at once.
+            self.assertGreaterEqual(65536 + 2**18, len(accepted._rest))
             flood.cancel()
             await asyncio.gather(flood, return_exceptions=True)

@@ -6,7 +6,7 @@ import testtools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console_svc.proxy.tokens import token_of
+from console_svc.proxy.tokens import takes_over, token_of
 from console_svc.tests.unit.fuzz import SETTINGS, texts
 
 #: Pairs of other applications. http.cookies drops all that follow some.
@@ -33,6 +33,19 @@ OTHERS = (
 )
 
 TEXTS = texts('token=;,"\\ %?&')
+
+
+class TakeoverTest(testtools.TestCase):
+    def test_page_asks_for_a_take_over_in_the_query(self) -> None:
+        self.assertTrue(takes_over('/?token=x&takeover=1'))
+        for target in (
+            '/?token=x',
+            '/?token=x&takeover=0',
+            '/?token=x&takeover=',
+            '/takeover=1?token=x',
+            '/?token=takeover%3D1',
+        ):
+            self.assertFalse(takes_over(target), target)
 
 
 class TokenTest(testtools.TestCase):

@@ -9,7 +9,7 @@ from typing import Any
 import fixtures as fixtures_
 import sqlalchemy as sa
 
-from console_svc import exception
+from console_svc import exception, over_limit
 from console_svc.context import RequestContext
 from console_svc.db import tables
 from console_svc.protocols import rfb
@@ -17,6 +17,7 @@ from console_svc.tests import fixtures
 from console_svc.tests.unit.consoles.fakes import CONTEXT
 from console_svc.tests.unit.consoles.native.gateway import (
     ADDRESS,
+    START,
     GatewayTestCase,
 )
 
@@ -348,6 +349,17 @@ class LogInTest(GatewayTestCase):
         self.fails(exception.ConsoleLocked, password, *challenged)
         self.now += 60
         self.fails(exception.AuthenticationFailed, password, *challenged)
+        self.log_in(password)
+
+    def test_limits_of_sessions_count(self) -> None:
+        self.start(
+            consoleauth={'max_sessions_per_user': 1, 'max_session_time': 60}
+        )
+        password = self.open().password
+        session = self.log_in(password)
+        self.assertEqual(START + 60, session.expires)
+        self.assertRaises(over_limit.UserOverLimit, self.log_in, password)
+        self.services.sessions.close(CONTEXT, session.id)
         self.log_in(password)
 
     def test_purge_forgets_challenges_with_their_console(self) -> None:

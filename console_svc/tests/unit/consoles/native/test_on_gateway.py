@@ -27,6 +27,14 @@ class ConsolesTest(GatewayTestCase):
         self.assertEqual(self.open(), self.open())
         self.assertEqual(1, len(self.rows(tables.console_auth_tokens)))
 
+    def test_a_limit_of_unused_tokens_leaves_its_token_alone(self) -> None:
+        self.start(consoleauth={'max_unused_tokens': 1})
+        opened = self.open()
+        for _ in range(2):
+            self.tokens.issue(CONTEXT, self.driver.server, 'novnc')
+        self.log_in(opened.password)
+        self.assertEqual(2, len(self.rows(tables.console_auth_tokens)))
+
     def test_mode_defaults_to_the_gateway_where_the_driver_opens_none(
         self,
     ) -> None:
@@ -115,9 +123,9 @@ class ConsolesTest(GatewayTestCase):
     def test_purge_deletes_expired_consoles(self) -> None:
         self.start({'native_ttl': 60})
         self.open()
-        self.assertEqual((0, 0, 0), self.purge())
+        self.assertEqual((0, 0, 0, 0), self.purge())
         self.now += 60
-        self.assertEqual((1, 0, 0), self.purge())
+        self.assertEqual((1, 0, 0, 0), self.purge())
         self.assertEqual([], self.rows(tables.consoles))
 
     def test_is_used_up_after_native_max_uses(self) -> None:
@@ -146,9 +154,9 @@ class ConsolesTest(GatewayTestCase):
     def test_purge_deletes_used_up_consoles(self) -> None:
         self.start({'native_max_uses': 1})
         opened = self.open()
-        self.assertEqual((0, 0, 0), self.purge())
+        self.assertEqual((0, 0, 0, 0), self.purge())
         self.log_in(opened.password)
-        self.assertEqual((0, 0, 1), self.purge())
+        self.assertEqual((0, 0, 1, 0), self.purge())
         self.assertEqual([], self.rows(tables.consoles))
         self.assertEqual([], self.rows(tables.console_auth_tokens))
         self.assertEqual(1, len(self.rows(tables.console_sessions)))
@@ -157,7 +165,7 @@ class ConsolesTest(GatewayTestCase):
         self.start()
         opened = self.open()
         self.now += 10**9
-        self.assertEqual((0, 0, 0), self.purge())
+        self.assertEqual((0, 0, 0, 0), self.purge())
         self.log_in(opened.password)
 
     def test_purge_closes_consoles_of_servers_that_moved(self) -> None:
@@ -168,7 +176,7 @@ class ConsolesTest(GatewayTestCase):
             self.driver.server, host='compute-2'
         )
         self.fails(exception.ConsoleNotFound, opened.password)
-        self.assertEqual((0, 0, 1), self.purge())
+        self.assertEqual((0, 0, 1, 0), self.purge())
         for table in (
             tables.consoles,
             tables.console_auth_tokens,

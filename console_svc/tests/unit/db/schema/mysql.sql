@@ -15,17 +15,23 @@ CREATE TABLE console_auth_tokens (
     resumptions INTEGER NOT NULL DEFAULT '0',
     client_address VARCHAR(45),
     encrypted_ticket VARCHAR(255),
+    mode VARCHAR(16) NOT NULL DEFAULT 'control',
+    max_uses INTEGER,
+    bound_address VARCHAR(45),
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_console_auth_tokens_expires ON console_auth_tokens (expires);
 
+CREATE INDEX ix_console_auth_tokens_project_id_expires ON console_auth_tokens (project_id, expires);
+
 CREATE INDEX ix_console_auth_tokens_server_id_user_id_id ON console_auth_tokens (server_id, user_id, id);
 
 CREATE TABLE console_proxies (
     id VARCHAR(36) NOT NULL,
     alive_until BIGINT NOT NULL,
+    mode_changes INTEGER NOT NULL DEFAULT '0',
     CONSTRAINT pk_console_proxies PRIMARY KEY (id)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
@@ -45,17 +51,27 @@ CREATE TABLE console_sessions (
     alive_until BIGINT NOT NULL,
     proxy_id VARCHAR(36),
     secret_hash VARCHAR(64),
+    mode VARCHAR(16) NOT NULL DEFAULT 'control',
+    enforced_mode VARCHAR(16),
+    end_reason VARCHAR(32),
+    ended_by VARCHAR(255),
+    main_id VARCHAR(36),
+    deadline BIGINT,
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_console_sessions_alive_until ON console_sessions (alive_until);
 
+CREATE INDEX ix_console_sessions_project_id ON console_sessions (project_id);
+
 CREATE INDEX ix_console_sessions_proxy_id_expires ON console_sessions (proxy_id, expires);
 
 CREATE INDEX ix_console_sessions_server_id ON console_sessions (server_id);
 
 CREATE INDEX ix_console_sessions_token_hash ON console_sessions (token_hash);
+
+CREATE INDEX ix_console_sessions_user_id ON console_sessions (user_id);
 
 CREATE TABLE consoles (
     id BIGINT NOT NULL AUTO_INCREMENT,
@@ -81,6 +97,37 @@ CREATE UNIQUE INDEX ix_consoles_gateway_port ON consoles (gateway_port);
 CREATE INDEX ix_consoles_instance_name ON consoles (instance_name);
 
 CREATE INDEX ix_consoles_token_hash ON consoles (token_hash);
+
+CREATE TABLE ended_sessions (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    session_id VARCHAR(36) NOT NULL,
+    main_id VARCHAR(36) NOT NULL,
+    is_main BOOL NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255) NOT NULL,
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    mode VARCHAR(16) NOT NULL,
+    client_address VARCHAR(45),
+    created_at BIGINT NOT NULL,
+    expires BIGINT,
+    ended_at BIGINT NOT NULL,
+    end_reason VARCHAR(32) NOT NULL,
+    ended_by VARCHAR(255),
+    received BIGINT NOT NULL,
+    sent BIGINT NOT NULL,
+    CONSTRAINT pk_ended_sessions PRIMARY KEY (id)
+)CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_ended_sessions_ended_at_id ON ended_sessions (ended_at, id);
+
+CREATE INDEX ix_ended_sessions_main_id ON ended_sessions (main_id);
+
+CREATE INDEX ix_ended_sessions_project_id_ended_at_id ON ended_sessions (project_id, ended_at, id);
+
+CREATE INDEX ix_ended_sessions_server_id_ended_at_id ON ended_sessions (server_id, ended_at, id);
+
+CREATE INDEX ix_ended_sessions_user_id_ended_at_id ON ended_sessions (user_id, ended_at, id);
 
 CREATE TABLE leases (
     name VARCHAR(64) NOT NULL,

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the lists of sessions have in common."""
+
+from typing import Any
+from urllib import parse
+
+from console_svc.api.bodies import servers, session_lists
+from console_svc.api.bodies.session_query import Status
+from console_svc.api.request import Request
+from console_svc.consoles.session_lists import SessionLists
+from console_svc.endings import EndedSession, SessionQuery
+from console_svc.objects import ConsoleSession
+
+
+def page(
+    req: Request, lists: SessionLists, status: Status, query: SessionQuery
+) -> dict[str, Any]:
+    """A page of sessions, with a link to the next one.
+
+    :raises console_svc.exception.MarkerNotFound: the marker is not the id of
+        a session
+    """
+    listed: list[ConsoleSession | EndedSession] = (
+        [*lists.ended(query)]
+        if status == Status.ENDED
+        else [*lists.live(query)]
+    )
+    found = session_lists.listed(listed)
+    # As in nova, a full page has a link even if no sessions follow.
+    if listed and len(listed) == query.limit:
+        marker = found['console_sessions'][-1]['id']
+        parameters = {**req.query(), 'marker': [marker]}
+        url = f'{req.path_url}?{parse.urlencode(parameters, doseq=True)}'
+        found['console_sessions_links'] = servers.next_links(url)
+    return found

@@ -19,19 +19,13 @@ class ConsoleSvcError(Exception):
 
     status = http.HTTPStatus.INTERNAL_SERVER_ERROR
     message = 'The request could not be served.'
+    #: Headers of the response.
+    headers: Mapping[str, str] = {}
+    #: Fields of the fault besides code and message.
+    details: Mapping[str, str] = {}
 
     def __init__(self, **fields: object) -> None:
         super().__init__(self.message.format(**fields))
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers of the response."""
-        return {}
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        """Fields of the fault besides code and message."""
-        return {}
 
 
 class BadRequest(ConsoleSvcError):
@@ -79,10 +73,9 @@ class NotAuthenticated(ConsoleSvcError):
 
     status = http.HTTPStatus.UNAUTHORIZED
     message = 'The request you have made requires authentication.'
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {'WWW-Authenticate': 'noauth2 realm="console-svc"'}
+    headers: Mapping[str, str] = {
+        'WWW-Authenticate': 'noauth2 realm="console-svc"'
+    }
 
 
 class ConsoleTypeNotAccessible(ConsoleSvcError):
@@ -144,11 +137,7 @@ class MethodNotAllowed(ConsoleSvcError):
 
     def __init__(self, method: str, allowed: str) -> None:
         super().__init__(method=method)
-        self._allowed = allowed
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {'Allow': self._allowed}
+        self.headers = {'Allow': allowed}
 
 
 class TokenUsedUp(ConsoleSvcError):
@@ -173,12 +162,6 @@ class TooManySessions(ConsoleSvcError):
 
     status = http.HTTPStatus.CONFLICT
     message = 'Instance {server_id} has too many console sessions'
-    #: Whether the client may end the sessions that control the console.
-    can_take_over = False
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return {'takeover': 'allowed'} if self.can_take_over else {}
 
 
 class SessionIdUsed(ConsoleSvcError):
@@ -208,11 +191,7 @@ class AuthenticationFailed(ConsoleSvcError):
 
     def __init__(self, delay: int) -> None:
         super().__init__()
-        self._delay = delay
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {'Retry-After': str(self._delay)}
+        self.headers = {'Retry-After': str(delay)}
 
 
 class ConsoleLocked(AuthenticationFailed):
@@ -234,11 +213,7 @@ class UnsupportedVersion(ConsoleSvcError):
     def __init__(self, version: str, minimum: str, maximum: str) -> None:
         super().__init__(version=version, minimum=minimum, maximum=maximum)
         self.version = version
-        self._range = {'min_version': minimum, 'max_version': maximum}
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return self._range
+        self.details = {'min_version': minimum, 'max_version': maximum}
 
 
 class ServerNotReady(ConsoleSvcError):

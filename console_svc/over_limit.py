@@ -3,7 +3,6 @@
 """The errors of a user or a project that is at a limit."""
 
 import http
-from collections.abc import Mapping
 
 from oslo_limit import exception as limit_exception
 
@@ -18,11 +17,7 @@ class OverLimit(exception.ConsoleSvcError):
 
     def __init__(self, owner: str, reason: str) -> None:
         super().__init__(reason=reason)
-        self._owner = owner
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        return {'limit_of': self._owner}
+        self.details = {'limit_of': owner}
 
 
 class UserOverLimit(OverLimit):

@@ -180,10 +180,10 @@ class ConsoleSessions:
                     raise
                 return opened
         except exception.ConsoleSvcError as error:
-            if isinstance(error, exception.TooManySessions):
-                error.can_take_over = new_sessions.can_take_over(
-                    self._conf, grant
-                )
+            if isinstance(
+                error, exception.TooManySessions
+            ) and new_sessions.can_take_over(self._conf, grant):
+                error.details = {'takeover': 'allowed'}
             self._audit.refusal(
                 context,
                 audit.OPEN,

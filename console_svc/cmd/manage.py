@@ -15,7 +15,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from console_svc import exception
-from console_svc.cmd import start, versions
+from console_svc.cmd import recordings, start, versions
 from console_svc.consoles import vault
 from console_svc.context import admin_context
 from console_svc.db import migration
@@ -127,12 +127,17 @@ def db_purge_tokens(conf: cfg.ConfigOpts) -> None:
 
 def keys_create(conf: cfg.ConfigOpts) -> None:
     """Create the key file, which encrypts console passwords."""
-    vault.create_key_file(pathlib.Path(conf.consoles.key_file))
+    vault.create_key_file(_key_file(conf))
 
 
 def keys_rotate(conf: cfg.ConfigOpts) -> None:
     """Put a new key first in the key file; the old ones still decrypt."""
-    vault.rotate_key_file(pathlib.Path(conf.consoles.key_file))
+    vault.rotate_key_file(_key_file(conf))
+
+
+def _key_file(conf: cfg.ConfigOpts) -> pathlib.Path:
+    options = conf.recording if conf.command.of_recordings else conf.consoles
+    return pathlib.Path(options.key_file)
 
 
 def token_issue(conf: cfg.ConfigOpts) -> None:
@@ -191,14 +196,29 @@ def add_commands(groups: Any) -> None:
     )
 
     keys = add_group('keys', 'manage the keys of the console passwords')
-    add(keys, 'create', keys_create)
-    add(keys, 'rotate', keys_rotate)
+    for command in (
+        add(keys, 'create', keys_create),
+        add(keys, 'rotate', keys_rotate),
+    ):
+        command.add_argument(
+            '--recording',
+            dest='of_recordings',
+            action='store_true',
+            help='the key file of recordings instead',
+        )
 
     token = add_group('token', 'manage console tokens')
     issue = add(token, 'issue', token_issue)
     issue.add_argument('--server', required=True, metavar='ID')
     issue.add_argument('--type', required=True, choices=[*ConsoleType])
     issue.add_argument('--ttl', type=positive, metavar='SECONDS')
+
+    recording = add_group('recording', 'read recordings of sessions')
+    add(recording, 'list', recordings.recording_list)
+    check = add(recording, 'check', recordings.recording_check)
+    check.add_argument('ids', nargs='*', metavar='ID')
+    export = add(recording, 'export', recordings.recording_export)
+    export.add_argument('id', metavar='ID')
 
 
 def main() -> int:

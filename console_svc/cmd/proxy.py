@@ -19,7 +19,16 @@ from console_svc.cmd import start
 LOG = logging.getLogger(__name__)
 
 # The option groups that workers read.
-_GROUPS = ('proxy', 'rfb', 'vnc', 'spice', 'rdp', 'consoles', 'console_api')
+_GROUPS = (
+    'proxy',
+    'rfb',
+    'vnc',
+    'spice',
+    'rdp',
+    'consoles',
+    'console_api',
+    'recording',
+)
 
 
 def main() -> int:
@@ -41,6 +50,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         connection_files,
         console_api,
         listening,
+        recorder,
         tls,
         worker,
     )
@@ -59,6 +69,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         tls.spice_servers(conf)
         tls.RDPServerTLS(conf)
         connection_files.connection_files(conf)
+        recorder.check(conf)
         for address in listening.addresses(conf):
             for listener in listening.listening_sockets(*address):
                 listener.close()

@@ -32,6 +32,7 @@ from console_svc.conf import (
     proxy,
     rdp,
     reading,
+    recording,
     rfb,
     spice,
     static,
@@ -57,6 +58,7 @@ MODULES = (
     vnc,
     spice,
     rdp,
+    recording,
     console_api,
 )
 

@@ -62,6 +62,10 @@ _MAX_PORT: Final = 65535
 _LONGEST_WAIT: Final = 30
 
 
+# Members of an opened session that describe its user, for recordings.
+_OWNER: Final = ('project_id', 'user_id', 'client_address')
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Response:
     """A response of the API.
@@ -127,6 +131,9 @@ class OpenedSession:
     deadline: float | None
     previous_id: str | None = None
     tls_port: int | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+    client_address: str | None = None
     mode: str = CONTROL
 
     @property
@@ -184,6 +191,7 @@ def opened(response: Response) -> OpenedSession:
             {'previous_id': None, **session}, 'previous_id', str, NoneType
         ),
         tls_port=_port(session, 'tls_port', int, NoneType),
+        **{it: session.get(it) for it in _OWNER},
         mode=mode_of(session.get('mode', CONTROL)),
     )
 

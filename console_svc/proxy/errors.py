@@ -82,6 +82,15 @@ class TryAgainLater(Ended):
         super().__init__(CloseCode.TRY_AGAIN_LATER, reason)
 
 
+class NotRecorded(TryAgainLater):
+    """The session must be recorded, and its recording cannot be written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'Sessions must be recorded, and this one cannot be at the moment.'
+        )
+
+
 class GoingDown(Ended):
     """The proxy is stopped."""
 

@@ -61,6 +61,14 @@ class Metrics:
             ['outcome'],
             registry=registry,
         )
+        self._recordings = prometheus_client.Counter(
+            'console_svc_proxy_recordings',
+            'Recordings of sessions, by outcome: started, failed (it cannot '
+            'be written), refused (of a console type that cannot be '
+            'recorded).',
+            ['outcome'],
+            registry=registry,
+        )
         self._browsers_crowded = prometheus_client.Counter(
             'console_svc_proxy_browsers_crowded',
             'Connections of browsers that were reset when they were accepted '
@@ -84,7 +92,7 @@ class Metrics:
             'where they were caught: browser, native_client, spice_client, '
             'accept (new '
             'connections), close (requests that close sessions), check, '
-            'keep and memory (background tasks), event_loop, local '
+            'keep, memory and record (background tasks), event_loop, local '
             '(/healthcheck and /metrics).',
             ['where'],
             registry=registry,
@@ -121,6 +129,10 @@ class Metrics:
     def spice_client(self, outcome: str) -> None:
         """Count the outcome of a channel of a native SPICE client."""
         self._spice_clients.labels(outcome).inc()
+
+    def recording(self, outcome: str) -> None:
+        """Count a recording."""
+        self._recordings.labels(outcome).inc()
 
     def browser_crowded(self) -> None:
         """Count a browser's connection that got no place."""

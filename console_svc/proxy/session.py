@@ -9,6 +9,7 @@ from typing import Protocol
 
 from console_svc.proxy.api_answers import VIEW, OpenedSession
 from console_svc.proxy.errors import Ended, Refused
+from console_svc.proxy.recording import Recording
 from console_svc.proxy.relaying import End, Server
 
 
@@ -53,6 +54,7 @@ class Session:
         'mode_changed',
         'opened',
         'received',
+        'recording',
         'sent',
     )
 
@@ -80,6 +82,8 @@ class Session:
         #: Filters what the client sends; None: it is relayed unparsed.
         self.input: Input | None = None
         self._counted = (0, 0)
+        #: None: it is not recorded.
+        self.recording: Recording | None = None
         # Where the relay writes what the client sends.
         self._server: Server | None = None
 
@@ -87,6 +91,14 @@ class Session:
         """End the session, unless it is ending already."""
         if not self.ended.done():
             self._fail(ending)
+
+    @property
+    def reason(self) -> str:
+        """Why it has ended."""
+        ending = None
+        if self.ended.done() and not self.ended.cancelled():
+            ending = self.ended.exception()
+        return str(ending or 'The connection was closed.')
 
     def newly_moved(self, now: float) -> tuple[int, int]:
         """Bytes from the client and to it since the last call.
@@ -133,6 +145,8 @@ class Session:
         :raises Exception: what relaying has raised, unless an end closed the
             connection
         """
+        if self.recording is not None:
+            server = self.recording.of(server)
         self._server = server
         try:
             server.relay_to(_ToClient(self, client))

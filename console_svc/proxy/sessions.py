@@ -27,6 +27,7 @@ from console_svc.proxy.errors import (
 from console_svc.proxy.joined import Joined
 from console_svc.proxy.keep_alives import KeepAlives
 from console_svc.proxy.monitoring import Metrics
+from console_svc.proxy.recorder import Recorder
 from console_svc.proxy.session import Session
 
 LOG = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Sessions:
 
     :param activity: of those with connections in several processes; None:
         there are none
+    :param recorder: None: no session is recorded
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Sessions:
         api: ConsoleApi,
         metrics: Metrics,
         activity: Activity | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._options = conf.proxy
         self._api = api
         self._metrics = metrics
+        self._recorder = recorder
         self._sessions: dict[str, Session] = {}
         self._activity = activity
         self._joined = Joined(api, self._sessions)
@@ -61,7 +65,7 @@ class Sessions:
         )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
-        # Requests to close one.
+        # Requests to close one, and the ends of recordings.
         self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
         # Whether the time-out of the drain has passed.
@@ -89,6 +93,10 @@ class Sessions:
         self._metrics.opened(session.opened.console_type)
         reason = 'error'
         try:
+            if self._recorder is not None:
+                session.recording = await self._recorder.start(
+                    session.opened, session.end
+                )
             yield session
             reason = end_reasons.of_relay(session.ended)
         except BaseException as error:
@@ -98,6 +106,7 @@ class Sessions:
             close = self._end_of(session, reason)
             del self._sessions[session.opened.id]
             self._keep_alives.closed(session.opened.id)
+            self._close_recording(session)
             self._joined.end(session.opened.id, Disconnected())
             self._count(session, time.monotonic())
             self._metrics.closed()
@@ -166,9 +175,16 @@ class Sessions:
             self._metrics.unexpected('close')
 
     async def closed(self) -> None:
-        """Wait until the sessions that have ended are closed at the API."""
+        """Wait until ended sessions and their recordings are closed."""
         if self._closing:
             await asyncio.wait(self._closing)
+
+    def _close_recording(self, session: Session) -> None:
+        if session.recording is not None:
+            ending = session.recording.close(session.reason)
+            closing = asyncio.create_task(ending)
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def check(self) -> None:
         """Count bytes, and end the sessions that are expired or idle."""

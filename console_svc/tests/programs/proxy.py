@@ -22,6 +22,7 @@ class Proxy(fixtures_.Fixture):
     :param rdp: options of [rdp]
     :param rfb: options of [rfb]; None: no native clients
     :param spice: options of [spice]; None: no native SPICE clients
+    :param recording: options of [recording]
     :param port_range: [consoles] port_range
     :param port: where browsers connect; None: a free port
     :param environment: variables in addition to those of the tests
@@ -38,6 +39,7 @@ class Proxy(fixtures_.Fixture):
         port: int | None = None,
         rfb: dict[str, Any] | None = None,
         spice: dict[str, Any] | None = None,
+        recording: dict[str, Any] | None = None,
         port_range: str | None = None,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = ('console-svc-proxy',),
@@ -62,6 +64,7 @@ class Proxy(fixtures_.Fixture):
             },
             'vnc': vnc or {},
             'rdp': rdp or {},
+            'recording': recording or {},
         }
         if rfb is not None:
             self._groups['rfb'] = {'enabled': True, **rfb}

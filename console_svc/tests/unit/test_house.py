@@ -61,6 +61,7 @@ IMPORTS: dict[str, set[str]] = {
         'protocols',
         'watched_file',
     },
+    'recordings': {'conf', 'watched_file'},
     'services': {
         'audit',
         'audit_notifications',
@@ -95,6 +96,7 @@ IMPORTS: dict[str, set[str]] = {
         'origins',
         'prometheus',
         'protocols',
+        'recordings',
         'rest_client',
     },
     'osc': set(),
@@ -111,6 +113,7 @@ IMPORTS: dict[str, set[str]] = {
         'objects',
         'prometheus',
         'proxy',
+        'recordings',
         'services',
         'version',
     },

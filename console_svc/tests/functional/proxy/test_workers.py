@@ -7,6 +7,7 @@ import signal
 import socket
 
 import testtools
+from cryptography.fernet import Fernet
 from testtools import MultipleExceptions
 from websockets.sync import client
 
@@ -121,6 +122,8 @@ class WorkerTest(ProxyTest):
         )
 
     def test_wrong_options_prevent_the_start(self) -> None:
+        key_file = self.new_folder() / 'keys'
+        key_file.write_bytes(Fernet.generate_key())
         for options, reason in (
             ({'cert': '/nonexistent.pem'}, '/nonexistent.pem'),
             ({'ports': 'all'}, 'ports'),
@@ -139,6 +142,25 @@ class WorkerTest(ProxyTest):
             ),
             ({'rdp': {'tls_ca_certs': '/nonexistent.pem'}}, '/nonexistent'),
             ({'rdp': {'tls_verify': 'x'}}, 'tls_verify'),
+            (
+                {'recording': {'mode': 'optional', 'key_file': '/none'}},
+                '[recording] key_file: /none',
+            ),
+            (
+                {'recording': {'mode': 'required', 'storage': 'tape'}},
+                'tape is not a storage driver',
+            ),
+            (
+                {
+                    'recording': {
+                        'mode': 'optional',
+                        'key_file': key_file,
+                        'directory': '/none/x',
+                    }
+                },
+                '/none/x',
+            ),
+            ({'recording': {'types': 'serail'}}, 'serail'),
         ):
             proxy = Proxy(self.service, **options)
             error = self.assertRaises(MultipleExceptions, proxy.setUp)

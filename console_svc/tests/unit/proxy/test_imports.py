@@ -23,8 +23,10 @@ _ALLOWED = {
     'prometheus',
     'protocols',
     'proxy',
+    'recordings',
     'rest_client',
     'version',
+    'watched_file',
 }
 
 

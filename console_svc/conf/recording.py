@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""[recording] records of what was on consoles."""
+
+from typing import Final
+
+from oslo_config import cfg, types
+
+GROUP = 'recording'
+
+#: Console types.
+TYPES: Final = (
+    'novnc',
+    'rdp-html5',
+    'serial',
+    'spice-direct',
+    'spice-html5',
+    'vnc',
+    'webmks',
+)
+
+OPTIONS = [
+    cfg.StrOpt(
+        'mode',
+        default='off',
+        choices=[
+            ('off', 'No session is recorded.'),
+            (
+                'optional',
+                'Sessions are recorded. One whose recording cannot be written '
+                'continues without it.',
+            ),
+            (
+                'required',
+                'Sessions are recorded. One whose recording cannot be written '
+                'is refused, or ends.',
+            ),
+        ],
+        help='Whether the console proxy records sessions. Only those of the '
+        'console type serial can be recorded. "required" refuses the others: '
+        'see "types".',
+    ),
+    cfg.ListOpt(
+        'types',
+        item_type=types.String(choices=TYPES),
+        default=[],
+        sample_default='serial',
+        help='Console types to which "mode" applies. If empty, it applies to '
+        'all. Sessions of other types are neither recorded nor refused. The '
+        'type of native VNC clients is vnc.',
+    ),
+    cfg.BoolOpt(
+        'record_input',
+        default=False,
+        help='Also record what clients send. It includes the passwords that '
+        'users type.',
+    ),
+    cfg.FloatOpt(
+        'piece_seconds',
+        default=0.5,
+        min=0.1,
+        max=60,
+        help='Seconds of a recording that are written together. If the '
+        'console proxy is killed, so much of each recording is lost.',
+    ),
+    cfg.StrOpt(
+        'key_file',
+        default='$state_path/recording-keys',
+        help='File with the keys that protect recordings from changes, one '
+        'per line. The first key is for new recordings. "console-svc-manage '
+        'keys create --recording" creates it, with mode 0600. It is read '
+        'again when it changes. All hosts on which recordings are written or '
+        'checked need the same file.',
+    ),
+    cfg.StrOpt(
+        'storage',
+        default='file',
+        help='Where recordings are stored: an entry point in '
+        'console_svc.recordings. "file" stores them in a directory.',
+    ),
+    cfg.StrOpt(
+        'directory',
+        default='$state_path/recordings',
+        help='Directory of the storage "file". Several hosts can share it '
+        'over a file system with locks, such as NFS 4.',
+    ),
+    cfg.IntOpt(
+        'min_free',
+        default=1024,
+        min=0,
+        help='MiB that the storage "file" leaves free on the file system of '
+        'its directory. With less, nothing is recorded.',
+    ),
+    cfg.IntOpt(
+        'days',
+        default=0,
+        min=0,
+        help='Days after which a recording is deleted; 0: never.',
+    ),
+    cfg.IntOpt(
+        'size',
+        default=0,
+        min=0,
+        help='MiB of all recordings together, above which the oldest ones are '
+        'deleted; 0: no limit. With a limit, a user who writes much to a '
+        'console can displace older recordings.',
+    ),
+]

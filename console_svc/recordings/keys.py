@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The keys of recordings, in ``[recording] key_file``."""
+
+from oslo_config import cfg
+
+from console_svc.recordings.check import Source
+from console_svc.recordings.pieces import (
+    HEADER_SIZE,
+    Invalid,
+    RecordingKey,
+    parse_header,
+    parse_secrets,
+)
+from console_svc.watched_file import WatchedFile
+
+
+class Keys:
+    """The keys, read again when the file changes."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._file = WatchedFile(conf.recording.key_file, parse_secrets)
+
+    def new(self, recording_id: str) -> RecordingKey:
+        """The key of a new recording.
+
+        :raises ValueError: the file has never been valid; says why
+        """
+        return RecordingKey(self._file.get()[0], recording_id)
+
+    def of(self, recording_id: str, source: Source) -> RecordingKey:
+        """The key of a recording: that with which its first piece is right.
+
+        Without such a key, it is the one for new recordings.
+
+        :raises ValueError: the file has never been valid; says why
+        """
+        try:
+            header = parse_header(source.read(0, HEADER_SIZE))
+        except Invalid:
+            return self.new(recording_id)
+        head = source.read(0, header.total)
+        for secret in self._file.get():
+            key = RecordingKey(secret, recording_id)
+            try:
+                key.open(head)
+            except Invalid:
+                continue
+            return key
+        return self.new(recording_id)

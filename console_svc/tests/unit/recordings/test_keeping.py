@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import os
+import pathlib
+import time
+import uuid
+
+import fixtures as fixtures_
+import testtools
+from cryptography.fernet import Fernet
+
+from console_svc.recordings import cast, check, storage
+from console_svc.recordings.check import State
+from console_svc.recordings.keeping import Keeping, Kept, expired
+from console_svc.recordings.keys import Keys
+from console_svc.recordings.storage import Entry
+from console_svc.tests import fixtures
+
+ONE, TWO, THREE = (str(uuid.UUID(int=it)) for it in range(1, 4))
+DAY = 86400
+NOW = 100 * DAY
+
+
+class ExpiredTest(testtools.TestCase):
+    def expired(self, days: int = 0, size: int = 0) -> list[str]:
+        entries = [
+            Entry('new', 10, NOW, True),
+            Entry('old', 10, NOW - 2 * DAY - 1, True),
+            Entry('older', 10, NOW - 3 * DAY, True),
+            Entry('open', 10, NOW - 9 * DAY, False),
+        ]
+        return [it.id for it in expired(entries, days, size, NOW)]
+
+    def test_without_limits_all_are_kept(self) -> None:
+        self.assertEqual([], self.expired())
+
+    def test_old_recordings_are_not_kept(self) -> None:
+        self.assertEqual(['older', 'old'], self.expired(days=2))
+        self.assertEqual(['older'], self.expired(days=2, size=30)[:1])
+        self.assertEqual([], self.expired(days=3))
+
+    def test_oldest_recordings_make_room(self) -> None:
+        self.assertEqual([], self.expired(size=40))
+        self.assertEqual(['older'], self.expired(size=39))
+        self.assertEqual(['older'], self.expired(size=30))
+        self.assertEqual(['older', 'old'], self.expired(size=20))
+
+    def test_recordings_that_are_written_stay(self) -> None:
+        self.assertEqual(['older', 'old', 'new'], self.expired(size=1))
+
+
+class KeepingTest(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
+        self.key_file = self.folder / 'keys'
+        self.key_file.write_text(Fernet.generate_key().decode())
+        self.log = self.useFixture(fixtures_.FakeLogger())
+        self.load()
+
+    def load(self, **options: object) -> None:
+        conf = self.useFixture(
+            fixtures.Configuration(
+                recording={
+                    'directory': str(self.folder),
+                    'key_file': str(self.key_file),
+                    'min_free': 0,
+                    **options,
+                }
+            )
+        ).conf
+        self.storage = storage.load(conf)
+        self.keys = Keys(conf)
+        self.keeping = Keeping(conf, self.storage, self.keys)
+
+    def interrupted(self, recording_id: str) -> None:
+        """A recording whose writer has died."""
+        writer = cast.Writer(self.keys.new(recording_id), {})
+        sink = self.storage.create(recording_id, writer.start())
+        writer.output(5, b'hi')
+        sink.append(writer.cut())
+        writer.output(10, b'more')
+        sink.append(writer.cut()[:-1])
+        sink.close()
+
+    def check(self, recording_id: str) -> check.Result:
+        with self.storage.open(recording_id) as source:
+            return check.check(source, self.keys.of(recording_id, source))
+
+    def test_interrupted_recordings_are_completed(self) -> None:
+        self.interrupted(ONE)
+        self.assertEqual(State.UNFINISHED, self.check(ONE).state)
+        self.assertEqual(Kept(1, 0, 0), self.keeping.run(NOW))
+        result = self.check(ONE)
+        self.assertTrue(result.is_good)
+        self.assertEqual(State.INTERRUPTED, result.state)
+        self.assertEqual(5, result.last)
+        self.assertEqual(Kept(0, 0, 0), self.keeping.run(NOW))
+
+    def test_recordings_of_older_keys_are_completed(self) -> None:
+        self.interrupted(ONE)
+        old = self.key_file.read_text()
+        self.key_file.write_text(f'{Fernet.generate_key().decode()}\n{old}')
+        self.assertEqual(Kept(1, 0, 0), self.keeping.run(NOW))
+        self.assertTrue(self.check(ONE).is_good)
+
+    def test_recording_without_its_key_is_not_completed(self) -> None:
+        self.interrupted(ONE)
+        before = (self.folder / f'{ONE}.part').read_bytes()
+        self.key_file.write_text(Fernet.generate_key().decode())
+        for failed in 1, 0:
+            self.assertEqual(Kept(0, 0, failed), self.keeping.run(NOW))
+        self.assertIn(f'Recording {ONE} was interrupted', self.log.output)
+        self.assertEqual(before, (self.folder / f'{ONE}.part').read_bytes())
+
+    def test_recordings_that_are_written_are_left_alone(self) -> None:
+        writer = cast.Writer(self.keys.new(ONE), {})
+        sink = self.storage.create(ONE, writer.start())
+        self.addCleanup(sink.close)
+        self.assertEqual(Kept(0, 0, 0), self.keeping.run(NOW))
+
+    def test_old_recordings_are_deleted(self) -> None:
+        now = time.time()
+        for number, recording_id in enumerate((ONE, TWO, THREE)):
+            self.interrupted(recording_id)
+            self.keeping.run(now)
+            changed_at = now - number * DAY - 1
+            path = self.folder / f'{recording_id}.rec'
+            os.utime(path, (changed_at, changed_at))
+        self.load(days=2)
+        self.assertEqual(Kept(0, 1, 0), self.keeping.run(now))
+        self.assertEqual({ONE, TWO}, {it.id for it in self.storage.entries()})
+        self.assertIn(f'Recording {THREE} was deleted', self.log.output)

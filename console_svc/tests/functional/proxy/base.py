@@ -178,7 +178,9 @@ class ProxyTest(testtools.TestCase):
         return url
 
     def check_echo(
-        self, connection: ClientConnection, data: bytes = b'hi'
+        self,
+        connection: ClientConnection,
+        data: bytes = b'longer than a header',
     ) -> None:
         """Check that a console sends back what it gets."""
         for start in range(0, len(data), 65536):

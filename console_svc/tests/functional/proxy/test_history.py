@@ -60,7 +60,7 @@ class HistoryTest(History):
     def test_session_that_was_ended_gets_its_bytes(self) -> None:
         self.console()
         connection = self.connect()
-        self.check_echo(connection)
+        self.check_echo(connection, b'hi')
         self.end(*self.sessions())
         self.closed(connection)
         process.wait_for(
@@ -84,7 +84,7 @@ class DrainHistoryTest(History):
     def test_proxy_that_is_stopped(self) -> None:
         self.console()
         connection = self.connect()
-        self.check_echo(connection)
+        self.check_echo(connection, b'hi')
         self.proxy.process.signal(signal.SIGTERM)
         self.closed(connection)
         self.assertEqual((2, 2), self.bytes_of(self.ended('drained')))

@@ -77,6 +77,7 @@ class DeadlockTest(testtools.TestCase):
                 ('INSERT', 'console_sessions'),
                 ('UPDATE', 'console_sessions'),
                 ('DELETE', 'console_sessions'),
+                ('INSERT', 'ended_sessions'),
                 ('INSERT', 'console_proxies'),
                 ('INSERT', 'used_challenges'),
                 ('INSERT', 'log_in_failures'),

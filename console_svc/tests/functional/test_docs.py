@@ -98,11 +98,15 @@ class DocsTest(testtools.TestCase):
                 names = known.setdefault(line.strip('[]'), set())
             elif found := re.match(r'#([a-z_]+) = ?', line):
                 names.add(found[1])
-        # Options of a plugin are not in keystonemiddleware's sample.
-        known['keystone_authtoken'] |= {
-            option.dest
-            for option in loading.get_auth_plugin_conf_options('password')
-        }
+        # Options of a plugin are not in the samples of other libraries.
+        for group in 'keystone_authtoken', 'oslo_limit':
+            known[group] |= {
+                option.dest
+                for option in (
+                    *loading.get_auth_common_conf_options(),
+                    *loading.get_auth_plugin_conf_options('password'),
+                )
+            }
         for page in PAGES:
             for group, name in mentions(page.read_text()):
                 # Other groups belong to other programs.

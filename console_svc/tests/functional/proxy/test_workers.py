@@ -99,7 +99,7 @@ class WorkerTest(ProxyTest):
         self.start(workers=2)
         connections = [self.connect() for _ in range(6)]
         for connection in connections:
-            self.check_echo(connection)
+            self.check_echo(connection, b'hi')
         self.refused('?token=unknown')
         opened = 'console_svc_proxy_sessions_opened_total'
         expected = {

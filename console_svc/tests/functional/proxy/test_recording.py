@@ -77,7 +77,7 @@ class RecordingTest(RecordedTest):
 
     def test_drain_finishes_recordings(self) -> None:
         self.record(mode='required', proxy={'drain_timeout': 0})
-        self.check_echo(self.connect())
+        self.check_echo(self.connect(), b'hi')
         self.proxy.process.signal(signal.SIGTERM)
         self.assertEqual(0, self.proxy.process.wait())
         stored = self.stored()

@@ -4,7 +4,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 
@@ -24,7 +24,11 @@ REGION = 'RegionOne'
 NAME = 'console-svc'
 
 
-class LimitsTest(UnavailableTestCase):
+class LimitsCase(UnavailableTestCase):
+    """A service that reads the limits of projects from keystone."""
+
+    CONSOLEAUTH: ClassVar[dict[str, object]] = {}
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.keystone = keystone = process.shared(Keystone)
@@ -51,6 +55,7 @@ class LimitsTest(UnavailableTestCase):
             'consoleauth': {
                 'use_unified_limits': True,
                 'unified_limits_cache_time': 0,
+                **cls.CONSOLEAUTH,
             },
             'oslo_limit': {
                 'auth_type': 'password',
@@ -107,6 +112,8 @@ class LimitsTest(UnavailableTestCase):
             for limit in created:
                 self.keystone.api('DELETE', f'/{kind}/{limit["id"]}')
 
+
+class LimitsTest(LimitsCase):
     def issue(self) -> requests.Response:
         return self.service.request(
             'POST', REMOTE_CONSOLES, self.member, '2.6', json=WANTED

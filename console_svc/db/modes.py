@@ -151,7 +151,8 @@ def confirm(
                 console_sessions.update()
                 .where(
                     _COLUMNS.session_id.in_(ids),
-                    _COLUMNS.proxy_id == proxy_id,
+                    # Not by its index: a process has thousands of sessions.
+                    sa.func.coalesce(_COLUMNS.proxy_id, '') == proxy_id,
                     IS_OPEN,
                 )
                 .values(enforced_mode=mode.value)

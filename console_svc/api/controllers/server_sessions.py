@@ -62,9 +62,8 @@ class ServerSessionsController(ServerResource):
         answer=LISTED,
         raises=(exception.BadRequest,),
         links={
-            'server_session_delete': {
-                'session_id': '$response.body#/console_sessions/0/id'
-            }
+            operation: {'session_id': '$response.body#/console_sessions/0/id'}
+            for operation in ('server_session_update', 'server_session_delete')
         },
     )
     def list(self, req: Request, resp: webob.Response) -> dict[str, Any]:

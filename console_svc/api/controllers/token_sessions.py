@@ -45,7 +45,10 @@ class TokenSessionsController(Resource):
         links={
             'proxy_session_delete': {
                 'session_id': '$response.body#/session/id'
-            }
+            },
+            'server_sessions_list': {
+                'server_id': '$response.body#/session/instance_uuid'
+            },
         },
     )
     def create(self, req: Request, resp: webob.Response) -> dict[str, Any]:

@@ -136,6 +136,21 @@ def without_headers(document: dict[str, Any]) -> None:
         ]
 
 
+def without_filters(document: dict[str, Any]) -> None:
+    """Remove the queries of lists of sessions, which leave most out.
+
+    With ids that no operation creates, schemathesis would also start no
+    sequence with them.
+    """
+    for operation in operations(document):
+        if operation['operationId'] == 'server_sessions_list':
+            operation['parameters'] = [
+                parameter
+                for parameter in operation['parameters']
+                if parameter.get('in') != 'query'
+            ]
+
+
 def with_tokens(document: dict[str, Any]) -> None:
     """Add links from a console's URL to the operations on its token."""
     for operation in operations(document):
@@ -232,9 +247,12 @@ class OpenApiTest(testtools.TestCase):
             with_ids,
             with_consoles,
             with_tokens,
+            without_filters,
             without_headers,
         )
         schema.config.generation.update(modes=[GenerationMode.POSITIVE])
+        # The links of the document alone.
+        schema.config.phases.stateful.inference.algorithms.clear()
         answered: dict[str, set[int]] = collections.defaultdict(set)
         session, forget = self.session, self.forget
 

@@ -469,7 +469,8 @@ class ConsoleSessionTest(OscTestCase):
             self.output(*self.end, session)
         history = (*self.list, '--ended')
         last, *_ = found = self.document(*history, user='reader')
-        self.assertEqual(sessions[::-1], [it['ID'] for it in found])
+        # Those of other tests follow.
+        self.assertEqual(sessions[::-1], [it['ID'] for it in found[:3]])
         self.assertIsInstance(last['Ended At'], int)
         self.assertEqual('ended', last['End Reason'])
         self.assertEqual(
@@ -493,7 +494,10 @@ class ConsoleSessionTest(OscTestCase):
         self.assertEqual(
             (session, fixtures.SERVER), (found['ID'], found['Server ID'])
         )
-        self.assertEqual([], self.document(*everywhere, '--ended', **admin))
+        self.output(*self.end, session)
+        self.assertEqual([], self.document(*everywhere, **admin))
+        last, *_ = self.document(*everywhere, '--ended', **admin)
+        self.assertEqual(session, last['ID'])
         self.assertRefused(
             "Policy doesn't allow console_svc:sessions:index:all to be "
             'performed. (HTTP 403)',

@@ -11,6 +11,12 @@ import { text } from "./strings.js";
 const REFUSED = 1008;
 const LOST = 1006;
 
+/** The close code of a server that has closed the connection. */
+const ENDED = 1000;
+
+/** Milliseconds in which the reason of another channel may arrive. */
+const GRACE = 1000;
+
 /** Bytes of an encrypted ticket. */
 const TICKET_SIZE = 128;
 
@@ -93,8 +99,13 @@ class Attempt {
         if (this.channels.has(channel)) return;
         this.channels.add(channel);
         channel.ws.addEventListener("close", ({ code, reason }) => {
-            if (this.channels.has(channel) && !channel.isRefused)
-                this.connection.closed(code, reason);
+            const closed = () => {
+                if (this.channels.has(channel) && !channel.isRefused)
+                    this.connection.closed(code, reason);
+            };
+            // When a client's main channel ends, the server closes all others.
+            if (code === ENDED) setTimeout(closed, GRACE);
+            else closed();
         });
     }
 

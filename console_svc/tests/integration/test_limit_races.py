@@ -57,7 +57,14 @@ class LimitRacesTest(LimitsCase):
             'endpoint_override': f'{self.service.url}/v2.1',
         }
         self.proxies = [
-            self.useFixture(Proxy(self.service, credential, keep_interval=1))
+            self.useFixture(
+                Proxy(
+                    self.service,
+                    credential,
+                    keep_interval=1,
+                    max_opens_per_address=CLIENTS,
+                )
+            )
             for _ in range(2)
         ]
 

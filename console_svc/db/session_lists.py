@@ -50,7 +50,10 @@ class SessionListQueries:
         )
         if query.marker is not None:
             marker = self._marker(
-                query.marker, columns.id, columns.session_id == query.marker
+                query.marker,
+                sa.select(columns.id).where(
+                    columns.session_id == query.marker
+                ),
             )
             wanted = wanted.where(columns.id > marker['id'])
         return [to_session(row) for row in self._connections.read(wanted)]
@@ -74,10 +77,10 @@ class SessionListQueries:
         if query.marker is not None:
             marker = self._marker(
                 query.marker,
-                columns.id,
-                columns.ended_at,
-                columns.main_id == query.marker,
-                columns.session_id == query.marker,
+                sa.select(columns.id, columns.ended_at).where(
+                    columns.main_id == query.marker,
+                    columns.session_id == query.marker,
+                ),
             )
             wanted = wanted.where(
                 # The first condition is for the index.
@@ -97,16 +100,9 @@ class SessionListQueries:
         )
         return [_to_ended(row, totals) for row in rows]
 
-    def _marker(
-        self, marker: str, *parts: sa.ColumnElement[Any]
-    ) -> sa.RowMapping:
-        """The row of a marker.
-
-        :param parts: the columns, and the conditions
-        """
-        columns = [it for it in parts if isinstance(it, sa.Column)]
-        conditions = [it for it in parts if not isinstance(it, sa.Column)]
-        rows = self._connections.read(sa.select(*columns).where(*conditions))
+    def _marker(self, marker: str, wanted: sa.Select[Any]) -> sa.RowMapping:
+        """The row of a marker, which a statement finds."""
+        rows = self._connections.read(wanted)
         if not rows:
             raise exception.MarkerNotFound(marker=marker)
         return rows[0]

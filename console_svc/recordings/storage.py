@@ -12,9 +12,8 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from oslo_config import cfg
-from stevedore import driver as stevedore_driver
-from stevedore import exception as stevedore_exception
 
+from console_svc import drivers
 from console_svc.recordings.check import Source
 
 NAMESPACE: Final = 'console_svc.recordings'
@@ -128,24 +127,7 @@ def load(conf: cfg.ConfigOpts) -> Storage:
     :raises oslo_config.cfg.Error: there is no such entry point, or it is not
         a :class:`Storage`
     """
-    manager: stevedore_driver.DriverManager[Storage]
-    try:
-        manager = stevedore_driver.DriverManager(
-            NAMESPACE,
-            conf.recording.storage,
-            invoke_on_load=True,
-            invoke_args=(conf,),
-        )
-    except stevedore_exception.NoMatches as error:
-        raise _unknown(conf) from error
-    driver = manager.driver
-    if not isinstance(driver, Storage):
-        raise _unknown(conf)
-    return driver
-
-
-def _unknown(conf: cfg.ConfigOpts) -> cfg.Error:
-    return cfg.Error(
-        f'[recording] storage: {conf.recording.storage} is not a storage '
-        'driver'
+    storage: Storage = drivers.load(
+        conf, NAMESPACE, 'recording', 'storage', Storage, 'storage'
     )
+    return storage

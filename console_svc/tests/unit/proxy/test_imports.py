@@ -18,6 +18,7 @@ print(*sys.modules)
 _ALLOWED = {
     'addresses',
     'conf',
+    'drivers',
     'forwarded',
     'origins',
     'prometheus',

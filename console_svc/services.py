@@ -17,6 +17,9 @@ from console_svc.consoles.modes import SessionModes
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
 from console_svc.consoles.purge import Purge
+from console_svc.consoles.recording_access import RecordingAccesses
+from console_svc.consoles.recording_index import RecordingIndex
+from console_svc.consoles.recordings import Recordings
 from console_svc.consoles.servers import Servers
 from console_svc.consoles.session_lists import SessionLists
 from console_svc.consoles.sessions import ConsoleSessions
@@ -149,6 +152,33 @@ class Services:
     @functools.cached_property
     def session_modes(self) -> SessionModes:
         return SessionModes(self.database, self.audit, self.clock)
+
+    @functools.cached_property
+    def recording_index(self) -> RecordingIndex | None:
+        """None: ``[api] recordings`` is off."""
+        if not self.conf.api.recordings:
+            return None
+        return RecordingIndex(
+            self.conf,
+            self.database,
+            clock=self.clock,
+            failed=self._failed,
+        )
+
+    @functools.cached_property
+    def recordings(self) -> Recordings | None:
+        """None: ``[api] recordings`` is off."""
+        index = self.recording_index
+        return Recordings(index, self.audit) if index else None
+
+    @functools.cached_property
+    def recording_accesses(self) -> RecordingAccesses | None:
+        """None: ``[api] recordings`` is off."""
+        if self.recordings is None:
+            return None
+        return RecordingAccesses(
+            self.conf, self.database, self.recordings, self.audit, self.clock
+        )
 
     @functools.cached_property
     def native_consoles(self) -> NativeConsoles:

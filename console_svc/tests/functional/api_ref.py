@@ -17,7 +17,7 @@ import yaml
 from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.consoles import vault
 from console_svc.db import tables
-from console_svc.tests import fixtures
+from console_svc.tests import fixtures, recordings
 
 ROOT = pathlib.Path(__file__).parents[3]
 SAMPLES = ROOT / 'doc/api_samples'
@@ -127,6 +127,7 @@ class ReadyApi(fixtures.Api):
             'console_id': '1',
             'console_token': token,
             'session_id': opened.json.get('session', {}).get('id'),
+            'recording_id': recordings.add(self),
         }
 
     def path(self, operation: Operation, **ids: str) -> str:

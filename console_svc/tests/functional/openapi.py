@@ -94,14 +94,15 @@ class Document:
         if not answer.body:
             assert 'content' not in described, 'there is no body'
             return
-        (schema,) = [
-            media['schema'] for media in described['content'].values()
-        ]
+        ((media_type, media),) = described['content'].items()
+        assert answer.content_type == media_type
+        schema = media['schema']
+        is_json = media_type == 'application/json'
         # jsonschema.validate would check the whole schema each time.
         jsonschema.Draft202012Validator(
             {**schema, 'components': self.content['components']},
             format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
-        ).validate(answer.json)
+        ).validate(answer.json if is_json else answer.body.decode())
 
 
 def _forms(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

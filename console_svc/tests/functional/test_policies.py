@@ -9,11 +9,12 @@ import testtools
 
 from console_svc import policies
 from console_svc.api import app
-from console_svc.tests import fixtures
+from console_svc.tests import fixtures, recordings
 
 PERSONAS = {
     'admin': 'admin:admin',
     'member': 'joe:demo:member',
+    'manager': 'mia:demo:manager,member,reader',
     'reader': 'rita:demo:reader',
     'member and reader': 'joe:demo',
     'no role': 'nina:demo:',
@@ -41,6 +42,7 @@ def _everybody(**statuses: int) -> dict[str, int]:
         'admin of another project': statuses['success'],
         'member': statuses['member'],
         'member and reader': statuses['member'],
+        'manager': statuses['member'],
         'reader': statuses['reader'],
         'no role': 403,
         'service in the project': 403,
@@ -77,6 +79,13 @@ def _admins() -> dict[str, int]:
         'admin': 200,
         'admin of another project': 200,
         'no token': 401,
+    }
+
+
+def _managers(success: int) -> dict[str, int]:
+    return {
+        **_everybody(success=success, member=403, reader=403),
+        'manager': success,
     }
 
 
@@ -129,10 +138,14 @@ EXPECTED = {
         success=201, member=201, reader=403
     ),
     'console_svc:console-gateway:authenticate': _services(201),
+    'console_svc:recordings:index': _managers(200),
+    'console_svc:recordings:read': _managers(200),
+    'console_svc:recordings:delete': _managers(204),
 }
 
 TOKENS = '/v2.1/os-console-auth-tokens'
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
+RECORDINGS = f'{SERVER}/console-recordings'
 REMOTE_CONSOLE = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
 
 
@@ -168,6 +181,10 @@ class PolicyTest(testtools.TestCase):
         )
         session_id: str = answer.json['session']['id']
         return session_id
+
+    def _recording(self) -> str:
+        """The path of a new recording."""
+        return f'{RECORDINGS}/{recordings.add(self.api)}'
 
     def _issue(self, **terms: str) -> dict[str, Any]:
         """A request for a token with terms."""
@@ -296,6 +313,16 @@ class PolicyTest(testtools.TestCase):
             'console_svc:console-auth-tokens:create-control': lambda: [
                 self._issue(mode='control'),
                 self._issue(),
+            ],
+            'console_svc:recordings:index': lambda: [
+                {'method': 'GET', 'path': RECORDINGS},
+                {'method': 'GET', 'path': self._recording()},
+            ],
+            'console_svc:recordings:read': lambda: [
+                {'method': 'GET', 'path': f'{self._recording()}/content'}
+            ],
+            'console_svc:recordings:delete': lambda: [
+                {'method': 'DELETE', 'path': self._recording()}
             ],
             'console_svc:console-gateway:authenticate': lambda: [
                 {

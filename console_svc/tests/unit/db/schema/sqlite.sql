@@ -143,6 +143,25 @@ CREATE TABLE log_in_failures (
 
 CREATE INDEX ix_log_in_failures_expires ON log_in_failures (expires);
 
+CREATE TABLE recordings (
+    id VARCHAR(36) NOT NULL,
+    session_id VARCHAR(36) NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255),
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    client_address VARCHAR(45),
+    started_at BIGINT NOT NULL,
+    duration BIGINT,
+    size BIGINT NOT NULL,
+    state VARCHAR(16) NOT NULL,
+    CONSTRAINT pk_recordings PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_recordings_server_id_started_at_id ON recordings (server_id, started_at, id);
+
+CREATE INDEX ix_recordings_session_id ON recordings (session_id);
+
 CREATE TABLE used_challenges (
     digest VARCHAR(64) NOT NULL,
     token_hash VARCHAR(64),

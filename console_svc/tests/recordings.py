@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Recordings in the storage of an API."""
+
+import pathlib
+import uuid
+
+from console_svc.consoles import vault
+from console_svc.consoles.recording_index import RecordingIndex
+from console_svc.recordings import cast, storage
+from console_svc.recordings.keys import Keys
+from console_svc.tests import fixtures
+
+SESSION = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
+
+
+def add(
+    configuration: fixtures.Configuration, server_id: str = fixtures.SERVER
+) -> str:
+    """Add a recording of "one", "two" and "three", a second apart.
+
+    :returns: its id
+    """
+    conf = configuration.conf
+    key_file = pathlib.Path(conf.recording.key_file)
+    if not key_file.exists():
+        vault.create_key_file(key_file)
+    conf.set_override('min_free', 0, 'recording')
+    stored = storage.load(conf)
+    stored.check()
+    recording_id = str(uuid.uuid4())
+    writer = cast.Writer(
+        Keys(conf).new(recording_id),
+        {
+            'session_id': SESSION,
+            'server_id': server_id,
+            'project_id': 'demo',
+            'user_id': 'joe',
+            'client_address': '198.51.100.7',
+            'console_type': 'serial',
+            'started_at': 1795521600,
+        },
+    )
+    sink = stored.create(recording_id, writer.start())
+    for second, text in enumerate((b'one', b'two', b'three')):
+        writer.output(second * 10**6, text)
+        sink.append(writer.cut())
+    sink.append(writer.end(3 * 10**6, 'The console has ended.'))
+    sink.finish()
+    RecordingIndex(conf, configuration.database).update()
+    return recording_id

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from oslo_config import cfg
 
-from console_svc.recordings import cast, check, storage
+from console_svc.recordings import check, formats, storage
 from console_svc.recordings.check import Damage, Fault, Result, Source, State
 from console_svc.recordings.keys import Keys
 from console_svc.recordings.storage import Entry
@@ -69,16 +69,19 @@ def recording_check(conf: cfg.ConfigOpts) -> None:
 
 
 def recording_export(conf: cfg.ConfigOpts) -> None:
-    """Write a serial recording to standard output, as an asciicast file.
+    """Write a recording to standard output, as a file that can be played.
 
-    "asciinema play" plays it. Damaged parts are left out: check it first.
+    Of a serial console it is an asciicast, which "asciinema play" plays; of a
+    VNC console it is a framebuffer stream (FBS 001.000). Damaged parts are
+    left out, and a framebuffer stream ends with the first one: check it first.
     """
     recording_id = conf.command.id
     with storage.load(conf).open(recording_id) as source:
         key = Keys(conf).of(recording_id, source)
-        for lines in cast.lines(source, key):
-            # It is ASCII.
-            sys.stdout.write(lines.decode())
+        for part in formats.parts(source, key):
+            sys.stdout.buffer.write(part)
+    # So that an error is one of this command.
+    sys.stdout.buffer.flush()
 
 
 def _described(entry: Entry, result: Result) -> Iterator[str]:

@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 from oslo_config import cfg
 
 from console_svc.proxy.relaying import Server, Through
-from console_svc.recordings import cast
 from console_svc.recordings.storage import Sink
+from console_svc.recordings.writer import FULL, Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ class Recording:
     def __init__(
         self,
         options: cfg.ConfigOpts.GroupAttr,
-        writer: cast.Writer,
+        writer: Writer,
         sink: Sink,
         threads: futures.Executor,
     ) -> None:
         self._piece_seconds: float = options.piece_seconds
         self._records_input: bool = options.record_input
-        self._writer: cast.Writer | None = writer
+        self._writer: Writer | None = writer
         self._sink = sink
         self._threads = threads
         self._began = time.monotonic()
@@ -90,9 +90,9 @@ class Recording:
     def _now(self) -> int:
         return int((time.monotonic() - self._began) * 1_000_000)
 
-    def _added(self, writer: cast.Writer) -> None:
+    def _added(self, writer: Writer) -> None:
         self._dirty.set()
-        if writer.size >= cast.FULL:
+        if writer.size >= FULL:
             self._full.set()
             self.has_room = False
 

@@ -83,8 +83,8 @@ OPTIONS = [
         'playback_base_url',
         default='http://127.0.0.1:6080/play.html',
         schemes=['http', 'https'],
-        help='URL of the page that plays recordings, as browsers reach it. The '
-        'API adds a token to it, as its fragment.',
+        help='URL of the page that plays recordings, as browsers reach it. '
+        'The API adds a token to it, as its fragment.',
     ),
     cfg.StrOpt(
         'storage',

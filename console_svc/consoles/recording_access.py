@@ -112,4 +112,5 @@ class RecordingAccesses:
 
 def _hash(token: str) -> str:
     """A token's SHA-256 in hexadecimal, which is stored and audited."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    # Lone surrogates have no form in UTF-8.
+    return hashlib.sha256(token.encode(errors='replace')).hexdigest()

@@ -46,9 +46,7 @@ class RecordingAccessQueries:
             return None
         access = RecordingAccess(**known[0])
         found = self._connections.read(
-            sa.select(recordings).where(
-                recordings.c.id == access.recording_id
-            )
+            sa.select(recordings).where(recordings.c.id == access.recording_id)
         )
         return (access, to_recording(found[0])) if found else None
 

@@ -110,6 +110,9 @@ class Configuration(fixtures.Fixture):
         tests
     """
 
+    #: Whether an API lists recordings. It needs their key file.
+    RECORDINGS = False
+
     def __init__(self, **options: dict[str, Any]) -> None:
         self._options = options
 
@@ -122,7 +125,10 @@ class Configuration(fixtures.Fixture):
         vault.create_key_file(self.key_file)
         options = {
             'DEFAULT': {'state_path': self.folder},
-            'api': {'auth_strategy': 'noauth2'},
+            'api': {
+                'auth_strategy': 'noauth2',
+                'recordings': self.RECORDINGS,
+            },
             'static': {'inventory': self.inventory},
             'oslo_policy': {'policy_file': self.policy},
         }
@@ -172,8 +178,13 @@ class Configuration(fixtures.Fixture):
 class Api(Configuration):
     """The whole WSGI application with such a configuration."""
 
+    RECORDINGS = True
+
     def _setUp(self) -> None:
         super()._setUp()
+        recording_keys = pathlib.Path(self.conf.recording.key_file)
+        if not recording_keys.exists():
+            vault.create_key_file(recording_keys)
         self.app = app.build(self.conf)
 
     def request(

@@ -5,8 +5,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from console_svc.api.bodies import server_query
 from console_svc.api.bodies import schema as schemas
+from console_svc.api.bodies import server_query
 from console_svc.api.bodies.schema import (
     ADDRESS,
     NEW_UUID,

@@ -4,6 +4,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import pathlib
 import re
@@ -17,6 +18,8 @@ import yaml
 from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.consoles import vault
 from console_svc.db import tables
+from console_svc.objects import NEVER
+from console_svc.recorded import RecordingAccess
 from console_svc.tests import fixtures, recordings
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -129,6 +132,21 @@ class ReadyApi(fixtures.Api):
             'session_id': opened.json.get('session', {}).get('id'),
             'recording_id': recordings.add(self),
         }
+        self._give_access()
+
+    def _give_access(self) -> None:
+        """Give access to the recording, with the token of the sample."""
+        token = document('console-recordings/read-create-req.json')[
+            'console_recording_read'
+        ]['token']
+        self.database.recording_accesses.create(
+            RecordingAccess(
+                token_hash=hashlib.sha256(token.encode()).hexdigest(),
+                recording_id=self.ids['recording_id'],
+                user_id='mia',
+                expires=NEVER,
+            )
+        )
 
     def path(self, operation: Operation, **ids: str) -> str:
         """The operation's path, with ids in their places."""

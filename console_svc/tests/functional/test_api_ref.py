@@ -12,10 +12,10 @@ import testtools
 import webob
 
 from console_svc.api import app, microversion
-from console_svc.api.bodies import recordings as bodies
 from console_svc.api.controllers import base
 from console_svc.consoles import vault
 from console_svc.db import tables
+from console_svc.db.recording_tables import recording_accesses
 from console_svc.tests import fixtures
 from console_svc.tests.functional import api_ref
 from console_svc.tests.functional.api_ref import Operation, ReadyApi
@@ -140,7 +140,7 @@ class StatusesCase(testtools.TestCase):
                 self.assertEqual(
                     bool(operation.response.parameters)
                     # Only JSON has parameters.
-                    or answer.content_type == bodies.ASCIICAST,
+                    or answer.content_type != 'application/json',
                     bool(answer.body),
                     f'{operation}: whether its response has a body',
                 )
@@ -186,6 +186,9 @@ class StatusesCase(testtools.TestCase):
             api.write_inventory({'servers': []})
             yield api.send(operation, version=version)
             api.inventory.write_bytes(servers)
+            with api.database.writing() as connection:
+                connection.execute(recording_accesses.delete())
+            yield api.send(operation, version=version)
             api.key_file.unlink()
             vault.create_key_file(api.key_file)
             yield api.send(operation, version=version)

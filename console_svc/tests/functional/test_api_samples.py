@@ -195,6 +195,23 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         ),
     )
     yield (
+        'console-recordings/access-create-resp.json',
+        api.request(
+            'POST',
+            f'{recordings}/{api.ids["recording_id"]}/access',
+            token=fixtures.ADMIN,
+        ),
+    )
+    yield (
+        'console-recordings/read-create-resp.json',
+        api.request(
+            'POST',
+            '/v2.1/console-recording-reads',
+            token=fixtures.SERVICE,
+            body=api_ref.sample('console-recordings/read-create-req.json'),
+        ),
+    )
+    yield (
         'console-gateway/authentication-create-resp.json',
         api.request(
             'POST',

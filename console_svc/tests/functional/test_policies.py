@@ -138,9 +138,10 @@ EXPECTED = {
         success=201, member=201, reader=403
     ),
     'console_svc:console-gateway:authenticate': _services(201),
-    'console_svc:recordings:index': _managers(200),
-    'console_svc:recordings:read': _managers(200),
-    'console_svc:recordings:delete': _managers(204),
+    'console_svc:console-recordings:index': _managers(200),
+    'console_svc:console-recordings:read': _managers(200),
+    'console_svc:console-recordings:delete': _managers(204),
+    'console_svc:console-recording-reads:create': _services(201),
 }
 
 TOKENS = '/v2.1/os-console-auth-tokens'
@@ -185,6 +186,14 @@ class PolicyTest(testtools.TestCase):
     def _recording(self) -> str:
         """The path of a new recording."""
         return f'{RECORDINGS}/{recordings.add(self.api)}'
+
+    def _access(self) -> str:
+        """A request for the recording of a new access."""
+        answer = self.api.request(
+            'POST', f'{self._recording()}/access', token=fixtures.ADMIN
+        )
+        token = answer.json['access']['url'].partition('#token=')[2]
+        return json.dumps({'console_recording_read': {'token': token}})
 
     def _issue(self, **terms: str) -> dict[str, Any]:
         """A request for a token with terms."""
@@ -314,15 +323,22 @@ class PolicyTest(testtools.TestCase):
                 self._issue(mode='control'),
                 self._issue(),
             ],
-            'console_svc:recordings:index': lambda: [
+            'console_svc:console-recordings:index': lambda: [
                 {'method': 'GET', 'path': RECORDINGS},
                 {'method': 'GET', 'path': self._recording()},
             ],
-            'console_svc:recordings:read': lambda: [
+            'console_svc:console-recordings:read': lambda: [
                 {'method': 'GET', 'path': f'{self._recording()}/content'}
             ],
-            'console_svc:recordings:delete': lambda: [
+            'console_svc:console-recordings:delete': lambda: [
                 {'method': 'DELETE', 'path': self._recording()}
+            ],
+            'console_svc:console-recording-reads:create': lambda: [
+                {
+                    'method': 'POST',
+                    'path': '/v2.1/console-recording-reads',
+                    'body': self._access(),
+                }
             ],
             'console_svc:console-gateway:authenticate': lambda: [
                 {
@@ -352,6 +368,15 @@ class PolicyTest(testtools.TestCase):
                 {name: {status} for name, status in expected.items()},
                 got,
                 rule,
+            )
+
+    def test_who_can_read_a_recording_can_play_it(self) -> None:
+        expected = EXPECTED['console_svc:console-recordings:read']
+        path = f'{self._recording()}/access'
+        for persona, status in expected.items():
+            answer = self.api.request('POST', path, token=PERSONAS[persona])
+            self.assertEqual(
+                201 if status == 200 else status, answer.status_int, persona
             )
 
     def test_who_gets_no_url_gets_no_control(self) -> None:

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import os
 import pathlib
 import uuid
+from unittest import mock
 
+import fixtures as fixtures_
 import testtools
+from oslo_config import cfg
 
 from console_svc.consoles import vault
 from console_svc.consoles.recording_index import RecordingIndex
@@ -26,8 +30,9 @@ class RecordingIndexTest(testtools.TestCase):
         vault.create_key_file(pathlib.Path(self.conf.recording.key_file))
         self.storage = storage.load(self.conf)
         self.storage.check()
-        self.queries = configuration.database.recordings
-        self.index = RecordingIndex(self.conf, configuration.database)
+        self.database = configuration.database
+        self.queries = self.database.recordings
+        self.index = RecordingIndex(self.conf, self.database)
 
     def start(self, recording_id: str = ONE) -> storage.Sink:
         document = {
@@ -70,6 +75,7 @@ class RecordingIndexTest(testtools.TestCase):
                 user_id='joe',
                 console_type='serial',
                 client_address=None,
+                format='asciicast-2',
                 started_at=1700000000,
                 duration=None,
                 size=self.listed().size,
@@ -116,3 +122,53 @@ class RecordingIndexTest(testtools.TestCase):
         self.assertEqual(1, self.index.update())
         self.assertEqual(TWO, self.listed().id)
         self.assertEqual(0, self.index.update())
+
+    def test_recordings_are_listed_once_their_key_is_there(self) -> None:
+        key_file = pathlib.Path(self.conf.recording.key_file)
+        key = key_file.read_text()
+        log = self.useFixture(
+            fixtures_.FakeLogger('console_svc.consoles.recording_index')
+        )
+        self.finish(self.start())
+        key_file.unlink()
+        vault.create_key_file(key_file)
+        other = RecordingIndex(self.conf, self.database)
+        for _ in range(2):
+            self.assertEqual(0, other.update())
+        self.assertEqual(1, log.output.count(ONE))
+        key_file.write_text(key_file.read_text() + key)
+        # Files are read again when their size or time changes.
+        self.assertEqual(1, other.update())
+        self.assertEqual(ONE, self.listed().id)
+
+    def test_newest_recordings_are_listed_first(self) -> None:
+        self.finish(self.start())
+        self.finish(self.start(TWO))
+        os.utime(self.path(), (0, 0))
+        self.assertEqual(0, self.index.update(-1))
+        added = []
+        with mock.patch.object(
+            self.queries, 'put', lambda it: added.append(it.id)
+        ):
+            self.index.update()
+        self.assertEqual([TWO, ONE], added)
+
+    def test_one_process_a_minute_updates_it(self) -> None:
+        now = [1000.0]
+        first, second = (
+            RecordingIndex(self.conf, self.database, clock=lambda: now[0])
+            for _ in range(2)
+        )
+        self.finish(self.start())
+        self.assertTrue(first.run_if_due())
+        self.assertEqual(ONE, self.listed().id)
+        self.assertFalse(second.run_if_due())
+        now[0] += 60
+        self.assertTrue(second.run_if_due())
+
+    def test_key_file_is_needed(self) -> None:
+        self.conf.set_override('key_file', '/none', 'recording')
+        error = self.assertRaises(
+            cfg.Error, RecordingIndex, self.conf, self.database
+        )
+        self.assertIn('[recording] key_file', str(error))

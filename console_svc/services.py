@@ -25,7 +25,9 @@ from console_svc.consoles.session_lists import SessionLists
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.consoles.vault import Vault
+from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.policies import recordings
 from console_svc.policy import Policy
 
 
@@ -68,6 +70,10 @@ class Services:
         for name, attribute in vars(type(self)).items():
             if isinstance(attribute, functools.cached_property):
                 getattr(self, name)
+
+    def _must_record(self, context: RequestContext, project_id: str) -> bool:
+        """Whether policy has sessions of this caller recorded."""
+        return self.policy.allows(context, recordings.RECORD, project_id)
 
     @functools.cached_property
     def serves_servers(self) -> bool:
@@ -124,6 +130,7 @@ class Services:
             self.limits,
             self.audit,
             self.clock,
+            self._must_record,
         )
 
     @functools.cached_property
@@ -139,7 +146,9 @@ class Services:
 
     @functools.cached_property
     def session_lists(self) -> SessionLists:
-        return SessionLists(self.database, self.clock)
+        return SessionLists(
+            self.database, self.clock, self.conf.api.recordings
+        )
 
     @functools.cached_property
     def session_joins(self) -> SessionJoins:

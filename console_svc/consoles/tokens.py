@@ -13,7 +13,7 @@ from oslo_config import cfg
 from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.limits import Limits
-from console_svc.consoles.terms import USUAL, Terms
+from console_svc.consoles.terms import USUAL, Terms, check_can_be_recorded
 from console_svc.consoles.token_text import generate, has_terms, hash_of
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
@@ -42,6 +42,8 @@ class ConsoleAuthTokens:
     """Issues, validates and revokes console tokens.
 
     :param clock: seconds of the UTC epoch
+    :param must_record: whether sessions of a caller on a server of a project
+        must be recorded, whatever the terms
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class ConsoleAuthTokens:
         limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
+        must_record: Callable[[RequestContext, str], bool] = lambda *_: False,
     ) -> None:
+        self._must_record = must_record
         self._conf = conf
         self._database = database
         self._driver = driver
@@ -131,8 +135,15 @@ class ConsoleAuthTokens:
         The caller stores it, then calls :meth:`record_issue`.
 
         :returns: the token, and what is stored of it
+        :raises console_svc.consoles.terms.NotRecordable: sessions of the
+            caller must be recorded, and those of the type cannot be
         """
         try:
+            if not terms.record and self._must_record(
+                context, server.project_id
+            ):
+                check_can_be_recorded(console_type)
+                terms = dataclasses.replace(terms, record=True)
             info = self._driver.get_connect_info(context, server, console_type)
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
@@ -160,6 +171,7 @@ class ConsoleAuthTokens:
             mode=terms.mode,
             max_uses=terms.max_uses,
             bound_address=terms.client_address,
+            record=terms.record,
         )
 
     def record_issue(

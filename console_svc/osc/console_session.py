@@ -37,6 +37,7 @@ _ENDED_COLUMNS = {
 _LONG_COLUMNS = {
     'Project ID': 'project_id',
     'Server ID': 'instance_uuid',
+    'Recording ID': 'recording_id',
 }
 _TIMES = frozenset({'created_at', 'ended_at', 'expires'})
 

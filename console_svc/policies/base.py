@@ -14,6 +14,7 @@ SERVICE_OR_ADMIN = 'role:service or rule:context_is_admin'
 PROJECT_READER_OR_ADMIN = 'rule:project_reader_or_admin'
 PROJECT_MANAGER_OR_ADMIN = 'rule:project_manager_or_admin'
 PROJECT_MEMBER_OR_ADMIN = 'rule:project_member_or_admin'
+NOBODY = '!'
 
 RULES = [
     policy.RuleDefault(

@@ -6,6 +6,7 @@ from console_svc.policies import base
 
 INDEX = 'console_svc:console-recordings:index'
 READ = 'console_svc:console-recordings:read'
+RECORD = 'console_svc:console-recordings:record'
 DELETE = 'console_svc:console-recordings:delete'
 PLAY = 'console_svc:console-recording-reads:create'
 
@@ -32,6 +33,17 @@ RULES = [
         base.PROJECT_MANAGER_OR_ADMIN,
         'Delete a recording',
         ('DELETE', _RECORDING),
+    ),
+    base.rule(
+        RECORD,
+        base.NOBODY,
+        'Whose sessions must be recorded, whatever the console proxies record '
+        'otherwise: those of users who pass this rule when they get a console '
+        'URL or token, or open a native console',
+        ('POST', '/servers/{server_id}/remote-consoles'),
+        ('POST', '/servers/{server_id}/console-auth-tokens'),
+        ('POST', '/servers/{server_id}/consoles'),
+        ('POST', '/servers/{server_id}/action'),
     ),
     base.rule(
         PLAY,

@@ -26,7 +26,13 @@ def page(
         if status == Status.ENDED
         else [*lists.live(query)]
     )
-    found = session_lists.listed(listed)
+    recordings = lists.recordings(
+        [
+            it.session.id if isinstance(it, EndedSession) else it.id
+            for it in listed
+        ]
+    )
+    found = session_lists.listed(listed, recordings)
     # As in nova, a full page has a link even if no sessions follow.
     if listed and len(listed) == query.limit:
         marker = found['console_sessions'][-1]['id']

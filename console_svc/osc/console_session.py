@@ -98,7 +98,8 @@ class ListConsoleSession(ConsoleCommand, command.Lister):
         parser.add_argument(
             '--long',
             action='store_true',
-            help='Also list the project and the server of each session.',
+            help='Also list the project, the server and the recording of each '
+            'session.',
         )
         return parser
 

@@ -110,7 +110,7 @@ class Configuration(fixtures.Fixture):
         tests
     """
 
-    #: Whether an API lists recordings. It needs their key file.
+    #: Whether an API lists recordings.
     RECORDINGS = False
 
     def __init__(self, **options: dict[str, Any]) -> None:
@@ -137,6 +137,9 @@ class Configuration(fixtures.Fixture):
         self.file = self.folder / 'console-svc.conf'
         self.file.write_text(_sections(options))
         self.conf = configuration.load(files=[str(self.file)])
+        recording_keys = pathlib.Path(self.conf.recording.key_file)
+        if self.conf.api.recordings and not recording_keys.exists():
+            vault.create_key_file(recording_keys)
         self.database = Database(self.conf)
         self.addCleanup(self.database.dispose)
         migration.sync(self.database)
@@ -182,9 +185,6 @@ class Api(Configuration):
 
     def _setUp(self) -> None:
         super()._setUp()
-        recording_keys = pathlib.Path(self.conf.recording.key_file)
-        if not recording_keys.exists():
-            vault.create_key_file(recording_keys)
         self.app = app.build(self.conf)
 
     def request(

@@ -19,9 +19,8 @@ _KEYS: Final = b'q\x03'
 # They end it, so that the terminal is restored.
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 
-# Ends what the recording may have begun: attributes, a hidden cursor, the
-# alternate screen.
-_RESET: Final = b'\x1b[0m\x1b[?25h\x1b[?1049l\r\n'
+# Ends what the recording may have begun: attributes and a hidden cursor.
+_RESET: Final = b'\x1b[0m\x1b[?25h\r\n'
 
 
 def events(parts: Iterable[bytes]) -> Iterator[tuple[float, bytes]]:

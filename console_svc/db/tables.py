@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 #: The oldest revision on which this version works.
-NEEDED: Final = '011'
+NEEDED: Final = '012'
 
 metadata = sa.MetaData(
     naming_convention={
@@ -98,6 +98,11 @@ console_auth_tokens = sa.Table(
     # The only address that can use it, whatever is configured; null: none was
     # asked for.
     sa.Column('bound_address', _Address, nullable=True),
+    # Whether its user may list the sessions of the server, as policy was when
+    # it was issued.
+    sa.Column(
+        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+    ),
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
@@ -153,6 +158,10 @@ console_sessions = sa.Table(
     # When it must end whatever its token, as do sessions that resume it; null:
     # there was no limit.
     sa.Column('deadline', sa.BigInteger, nullable=True),
+    # As of its token.
+    sa.Column(
+        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+    ),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
@@ -217,6 +226,11 @@ console_proxies = sa.Table(
     # Grows when the mode of one of its sessions changes; 0: the process has
     # confirmed all changes.
     sa.Column('mode_changes', sa.Integer, nullable=False, server_default='0'),
+    # Grows when another session on a server of one of its sessions is opened,
+    # gets another mode, or ends.
+    sa.Column(
+        'others_changes', sa.Integer, nullable=False, server_default='0'
+    ),
     # For the purge.
     sa.Index(None, 'alive_until'),
     **_TEXT,

@@ -92,6 +92,11 @@ console_auth_tokens = sa.Table(
     # The only address that can use it, whatever is configured; null: none was
     # asked for.
     sa.Column('bound_address', ADDRESS, nullable=True),
+    # Whether its user may list the sessions of the server, as policy was when
+    # it was issued.
+    sa.Column(
+        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+    ),
     # Whether its sessions must be recorded, whatever is configured.
     sa.Column('record', sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint('token_hash'),
@@ -150,6 +155,9 @@ console_sessions = sa.Table(
     # there was no limit.
     sa.Column('deadline', sa.BigInteger, nullable=True),
     # As of its token.
+    sa.Column(
+        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+    ),
     sa.Column('record', sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
@@ -215,6 +223,11 @@ console_proxies = sa.Table(
     # Grows when the mode of one of its sessions changes; 0: the process has
     # confirmed all changes.
     sa.Column('mode_changes', sa.Integer, nullable=False, server_default='0'),
+    # Grows when another session on a server of one of its sessions is opened,
+    # gets another mode, or ends.
+    sa.Column(
+        'others_changes', sa.Integer, nullable=False, server_default='0'
+    ),
     # For the purge.
     sa.Index(None, 'alive_until'),
     **TEXT,

@@ -94,6 +94,7 @@ class TokenQueries:
             mode=SessionMode(row['mode']),
             max_uses=row['max_uses'],
             bound_address=row['bound_address'],
+            lists_sessions=row['lists_sessions'],
             record=row['record'],
         )
 
@@ -204,6 +205,7 @@ def insert_token(
             'mode': token.mode,
             'max_uses': token.max_uses,
             'bound_address': token.bound_address,
+            'lists_sessions': token.lists_sessions,
             'record': token.record,
         },
     )

@@ -18,6 +18,7 @@ CREATE TABLE console_auth_tokens (
     mode VARCHAR(16) DEFAULT 'control' NOT NULL,
     max_uses INTEGER,
     bound_address VARCHAR(45),
+    lists_sessions BOOLEAN DEFAULT 0 NOT NULL,
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 );
 
@@ -31,6 +32,7 @@ CREATE TABLE console_proxies (
     id VARCHAR(36) NOT NULL,
     alive_until BIGINT NOT NULL,
     mode_changes INTEGER DEFAULT '0' NOT NULL,
+    others_changes INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_console_proxies PRIMARY KEY (id)
 );
 
@@ -56,6 +58,7 @@ CREATE TABLE console_sessions (
     ended_by VARCHAR(255),
     main_id VARCHAR(36),
     deadline BIGINT,
+    lists_sessions BOOLEAN DEFAULT 0 NOT NULL,
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 );
 

@@ -94,6 +94,7 @@ IMPORTS: dict[str, set[str]] = {
         'policies',
         'prometheus',
         'recorded',
+        'recordings',
         'rest_client',
         'services',
     },

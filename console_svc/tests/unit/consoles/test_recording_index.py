@@ -136,7 +136,7 @@ class RecordingIndexTest(testtools.TestCase):
         for _ in range(2):
             self.assertEqual(0, other.update())
         self.assertEqual(1, log.output.count(ONE))
-        key_file.write_text(key_file.read_text() + key)
+        key_file.write_text(f'{key_file.read_text()}\n{key}')
         # Files are read again when their size or time changes.
         self.assertEqual(1, other.update())
         self.assertEqual(ONE, self.listed().id)

@@ -229,8 +229,9 @@ class DeleteConsoleRecording(ServerCommand):
 
 
 def _value(name: str, recording: dict[str, Any]) -> Any:
-    value = recording.get(name)
-    return Time(value) if name == 'started_at' else value
+    if name == 'started_at':
+        return Time(recording[name])
+    return recording.get(name)
 
 
 def _factor(text: str) -> float:

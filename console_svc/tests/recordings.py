@@ -19,18 +19,22 @@ SESSION = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 def add(configuration: fixtures.Configuration, **head: Any) -> str:
     """Add a recording of "one", "two" and "three", a second apart.
 
-    :param head: differs from the usual description of the session
+    :param head: differs from the usual description of the session; "id" is
+        that of the recording
     :returns: its id
     """
-    recording_id = write(configuration, head)
+    recording_id: str = head.pop('id', None) or str(uuid.uuid4())
+    write(configuration, recording_id, head)
     RecordingIndex(configuration.conf, configuration.database).update()
     return recording_id
 
 
 def write(
-    configuration: fixtures.Configuration, head: Mapping[str, Any]
-) -> str:
-    """Write a recording, and leave the index as it is; return its id."""
+    configuration: fixtures.Configuration,
+    recording_id: str,
+    head: Mapping[str, Any],
+) -> None:
+    """Write a recording, and leave the index as it is."""
     conf = configuration.conf
     key_file = pathlib.Path(conf.recording.key_file)
     if not key_file.exists():
@@ -38,7 +42,6 @@ def write(
     conf.set_override('min_free', 0, 'recording')
     stored = storage.load(conf)
     stored.check()
-    recording_id = str(uuid.uuid4())
     document = {
         'session_id': SESSION,
         'server_id': fixtures.SERVER,
@@ -58,4 +61,3 @@ def write(
         sink.append(writer.cut())
     sink.append(writer.end(3 * 10**6, 'The console has ended.'))
     sink.finish()
-    return recording_id

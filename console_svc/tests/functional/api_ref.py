@@ -28,6 +28,7 @@ SOURCE = ROOT / 'api-ref/source'
 
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 TOKENS = '/v2.1/os-console-auth-tokens'
+RECORDING = '0f7a1c2e-5a3d-4c57-8f0e-3b9f0f0f5d11'
 PASSWORD = 'Yx4cB8eJ'
 
 PARAMETERS: Mapping[str, Any] = yaml.safe_load(
@@ -130,7 +131,7 @@ class ReadyApi(fixtures.Api):
             'console_id': '1',
             'console_token': token,
             'session_id': opened.json.get('session', {}).get('id'),
-            'recording_id': recordings.add(self),
+            'recording_id': recordings.add(self, id=RECORDING),
         }
         self._give_access()
 

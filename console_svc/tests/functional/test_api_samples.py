@@ -235,6 +235,7 @@ _RANDOM = {
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 _KNOWN_IDS = {
     fixtures.SERVER,
+    api_ref.RECORDING,
     api_ref.document('console-gateway/authentication-create-req.json')[
         'authentication'
     ]['id'],

@@ -224,8 +224,8 @@ class AccessTest(Case):
         self.assertEqual('http://127.0.0.1:6080/play.html', url)
         return token
 
-    def read(self, token: str, **more: str) -> webob.Response:
-        wanted = {'token': token, 'client_address': '198.51.100.9'}
+    def read(self, access: str, **more: str) -> webob.Response:
+        wanted = {'token': access, 'client_address': '198.51.100.9'}
         more.setdefault('token', fixtures.SERVICE)
         return self.api.request(
             'POST',

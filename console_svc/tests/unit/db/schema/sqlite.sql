@@ -19,6 +19,7 @@ CREATE TABLE console_auth_tokens (
     max_uses INTEGER,
     bound_address VARCHAR(45),
     lists_sessions BOOLEAN DEFAULT 0 NOT NULL,
+    record BOOLEAN DEFAULT 0 NOT NULL,
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 );
 
@@ -59,6 +60,7 @@ CREATE TABLE console_sessions (
     main_id VARCHAR(36),
     deadline BIGINT,
     lists_sessions BOOLEAN DEFAULT 0 NOT NULL,
+    record BOOLEAN DEFAULT 0 NOT NULL,
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 );
 
@@ -146,6 +148,16 @@ CREATE TABLE log_in_failures (
 
 CREATE INDEX ix_log_in_failures_expires ON log_in_failures (expires);
 
+CREATE TABLE recording_accesses (
+    token_hash VARCHAR(64) NOT NULL,
+    recording_id VARCHAR(36) NOT NULL,
+    user_id VARCHAR(255),
+    expires BIGINT NOT NULL,
+    CONSTRAINT pk_recording_accesses PRIMARY KEY (token_hash)
+);
+
+CREATE INDEX ix_recording_accesses_expires ON recording_accesses (expires);
+
 CREATE TABLE recordings (
     id VARCHAR(36) NOT NULL,
     session_id VARCHAR(36) NOT NULL,
@@ -154,6 +166,7 @@ CREATE TABLE recordings (
     user_id VARCHAR(255),
     console_type VARCHAR(32) NOT NULL,
     client_address VARCHAR(45),
+    format VARCHAR(32) NOT NULL,
     started_at BIGINT NOT NULL,
     duration BIGINT,
     size BIGINT NOT NULL,

@@ -164,7 +164,8 @@ class Playback:
             return await self._api.recordings.read(token, client_address)
         except InvalidToken:
             raise _NotFound(
-                'The link to this recording has expired. Ask for a new one.'
+                'The link to this recording has expired, or the recording was '
+                'deleted. Ask for a new one.'
             ) from None
         except TryAgainLater:
             raise _Unavailable(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A proxy that records serial consoles."""
+"""A proxy that records consoles."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ import fixtures as fixtures_
 from cryptography.fernet import Fernet
 from oslo_config import cfg
 
-from console_svc.recordings import cast, check, storage
+from console_svc.recordings import check, contents, fbs, formats, storage
 from console_svc.recordings.keys import Keys
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.base import LAPSE, ProxyTest
@@ -46,7 +46,15 @@ class RecordedTest(ProxyTest):
         :param proxy: options of [proxy]
         :param options: of [recording]
         """
-        recording = {
+        self.configure(mode, options)
+        self.start(recording=self.recording, **proxy or {})
+
+    def configure(self, mode: str, options: dict[str, Any]) -> None:
+        """Have the options of a proxy that records.
+
+        :param options: of [recording]
+        """
+        self.recording = {
             'mode': mode,
             'directory': self.folder,
             'key_file': self.key_file,
@@ -55,14 +63,27 @@ class RecordedTest(ProxyTest):
             **options,
         }
         self.configuration = self.useFixture(
-            fixtures.Configuration(recording=recording)
+            fixtures.Configuration(recording=self.recording)
         )
         self.conf: cfg.ConfigOpts = self.configuration.conf
         self.storage = storage.load(self.conf)
-        self.start(recording=recording, **proxy or {})
 
     def stored(self) -> dict[str, Any]:
-        """The only recording, once it is finished."""
+        """The only recording, once it is finished, of a serial console."""
+        stored = self.stored_file()
+        lines = stored['file'].decode().split('\n')
+        events = [json.loads(line) for line in lines[1:-1]]
+        return {
+            **stored,
+            **{
+                code: ''.join(it[2] for it in events if it[1] == code)
+                for code in 'oi'
+            },
+            'times': [it[0] for it in events],
+        }
+
+    def stored_file(self) -> dict[str, Any]:
+        """The only recording, once it is finished: as a playable file."""
         process.wait_for(
             lambda: [it for it in self.storage.entries() if it.is_finished],
             'the recording',
@@ -71,20 +92,19 @@ class RecordedTest(ProxyTest):
         with self.storage.open(entry.id) as source:
             key = Keys(self.conf).of(entry.id, source)
             result = check.check(source, key)
-            pieces = [it.piece for it in check.pieces(source, key)]
-            lines = b''.join(cast.lines(source, key)).decode().split('\n')
-        self.assertTrue(result.is_good)
-        events = [json.loads(line) for line in lines[1:-1]]
-        return {
-            'head': pieces[0].document(),
-            'state': result.state,
-            'reason': result.reason,
-            **{
-                code: ''.join(it[2] for it in events if it[1] == code)
-                for code in 'oi'
-            },
-            'times': [it[0] for it in events],
-        }
+            self.assertTrue(result.is_good)
+            return {
+                'head': contents.head(source, key),
+                'state': result.state,
+                'reason': result.reason,
+                'file': b''.join(formats.parts(source, key)),
+            }
+
+    def inputs(self, recording_id: str) -> bytes:
+        """What the client of a VNC console has sent."""
+        with self.storage.open(recording_id) as source:
+            key = Keys(self.conf).of(recording_id, source)
+            return b''.join(data for _, data in fbs.client_bytes(source, key))
 
     def outcomes(self) -> dict[str, float]:
         """The metric of recordings."""
@@ -100,4 +120,4 @@ class RecordedTest(ProxyTest):
         (entry,) = self.storage.entries()
         with self.storage.open(entry.id) as source:
             key = Keys(self.conf).of(entry.id, source)
-            return text in b''.join(cast.lines(source, key))
+            return text in b''.join(formats.parts(source, key))

@@ -36,10 +36,11 @@ OPTIONS = [
                 'is refused, or ends.',
             ),
         ],
-        help='Whether the console proxy records sessions. Those of the console '
-        'types serial, novnc and vnc can be recorded. "required" refuses the '
-        'others: see "types". Sessions of tokens that require a recording '
-        'are recorded with each mode, and refused if they cannot be.',
+        help='Whether the console proxy records sessions. Those of the '
+        'console types serial, novnc and vnc can be recorded. "required" '
+        'refuses the others: see "types". Sessions of tokens that require a '
+        'recording are recorded with each mode, and refused if they cannot '
+        'be.',
     ),
     cfg.ListOpt(
         'types',

@@ -69,7 +69,7 @@ def of(source: Source, key: RecordingKey) -> Format:
 
     :raises ValueError: it has no head, or another format
     """
-    name = contents.head(source, key).get('format')
+    name = str(contents.head(source, key).get('format'))
     if name not in FORMATS:
         raise ValueError(f'its format is unknown: {name}')
     return FORMATS[name]

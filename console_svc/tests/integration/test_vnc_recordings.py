@@ -13,10 +13,9 @@ from collections.abc import Iterator
 
 import fixtures as fixtures_
 
-from console_svc.recordings import contents, formats
+from console_svc.recordings import contents
 from console_svc.recordings.check import State
-from console_svc.recordings.keys import Keys
-from console_svc.tests.functional.proxy.recording import RecordedTest
+from console_svc.tests.functional.proxy.recording import RecordingsTest
 from console_svc.tests.integration.qemu import VNCGuest
 from console_svc.tests.integration.replay import Replay
 from console_svc.tests.integration.screen import Display
@@ -28,7 +27,7 @@ COLOURS = {'4': (168, 0, 0), '2': (0, 168, 0), '1': (0, 0, 168)}
 BLACK = (0, 0, 0)
 
 
-class TigerVNCTest(RecordedTest):
+class TigerVNCTest(RecordingsTest):
     """TLS on both sides of the proxy."""
 
     def setUp(self) -> None:
@@ -36,7 +35,7 @@ class TigerVNCTest(RecordedTest):
         pki = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         certificates.write(pki)
         guest = self.useFixture(VNCGuest(pki))
-        self.configure('required', {})
+        self.configure('required')
         self.gateway = self.useFixture(
             Gateway(
                 guest.port,
@@ -79,8 +78,7 @@ class TigerVNCTest(RecordedTest):
     def driven(self, display: Display) -> Iterator[tuple[float, bytes]]:
         """Milliseconds from the start, and what is shown then."""
         process.wait_for(lambda: display.lit() > 200, 'the screen')
-        with self.storage.open(next(self.storage.entries()).id) as source:
-            key = Keys(self.conf).of(self.recording_id(), source)
+        with self.opened_recording() as (source, key):
             start = contents.head(source, key)['started_at']
         for key, colour in COLOURS.items():
             self.paint(display, key, colour)
@@ -99,16 +97,6 @@ class TigerVNCTest(RecordedTest):
             return False
 
         process.wait_for(is_painted, f'key {key}')
-
-    def recording_id(self) -> str:
-        (entry,) = self.storage.entries()
-        return entry.id
-
-    def file(self) -> bytes:
-        """The recording as a playable file, as far as it is written."""
-        with self.storage.open(self.recording_id()) as source:
-            key = Keys(self.conf).of(self.recording_id(), source)
-            return b''.join(formats.parts(source, key))
 
     def check_played(self, file: bytes, moment: float, picture: bytes) -> None:
         """Check what the viewer shows of a recording at a moment."""

@@ -2,30 +2,27 @@
 
 """A proxy that records consoles."""
 
+import contextlib
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import fixtures as fixtures_
+import testtools
 from cryptography.fernet import Fernet
 from oslo_config import cfg
 
-from console_svc.recordings import check, contents, fbs, formats, storage
+from console_svc.recordings import check, contents, formats, storage
 from console_svc.recordings.keys import Keys
+from console_svc.recordings.pieces import RecordingKey
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.base import LAPSE, ProxyTest
 from console_svc.tests.programs import process
 
 
-class RecordedTest(ProxyTest):
-    """Each test has a proxy of its own."""
-
-    # The sessions of dead workers lapse.
-    CONSOLEAUTH = {'session_lapse': LAPSE}
-
-    @classmethod
-    def start_proxy(cls) -> None:
-        pass
+class RecordingsTest(testtools.TestCase):
+    """Tests of recordings in a directory."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -33,23 +30,8 @@ class RecordedTest(ProxyTest):
         self.folder = folder / 'recordings'
         self.key_file = folder / 'keys'
         self.key_file.write_text(Fernet.generate_key().decode())
-        self.console()
 
-    def record(
-        self,
-        mode: str = 'optional',
-        proxy: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        """Start a proxy that records.
-
-        :param proxy: options of [proxy]
-        :param options: of [recording]
-        """
-        self.configure(mode, options)
-        self.start(recording=self.recording, **proxy or {})
-
-    def configure(self, mode: str, options: dict[str, Any]) -> None:
+    def configure(self, mode: str, **options: Any) -> None:
         """Have the options of a proxy that records.
 
         :param options: of [recording]
@@ -68,6 +50,67 @@ class RecordedTest(ProxyTest):
         self.conf: cfg.ConfigOpts = self.configuration.conf
         self.storage = storage.load(self.conf)
 
+    def stored_file(self) -> dict[str, Any]:
+        """The only recording, once it is finished: as a playable file."""
+        process.wait_for(
+            lambda: [it for it in self.storage.entries() if it.is_finished],
+            'the recording',
+        )
+        with self.opened_recording() as (source, key):
+            result = check.check(source, key)
+            self.assertTrue(result.is_good)
+            return {
+                'head': contents.head(source, key),
+                'state': result.state,
+                'reason': result.reason,
+                'file': b''.join(formats.parts(source, key)),
+            }
+
+    def file(self) -> bytes:
+        """The only recording as a playable file, as far as it is written."""
+        with self.opened_recording() as (source, key):
+            return b''.join(formats.parts(source, key))
+
+    def is_written(self, text: bytes) -> bool:
+        """Whether the only recording has a text, as far as it is written."""
+        return text in self.file()
+
+    @contextlib.contextmanager
+    def opened_recording(self) -> Iterator[tuple[check.Source, RecordingKey]]:
+        """The only recording, and its key."""
+        (entry,) = self.storage.entries()
+        with self.storage.open(entry.id) as source:
+            yield source, Keys(self.conf).of(entry.id, source)
+
+
+class RecordedTest(RecordingsTest, ProxyTest):
+    """Each test has a proxy of its own."""
+
+    # The sessions of dead workers lapse.
+    CONSOLEAUTH = {'session_lapse': LAPSE}
+
+    @classmethod
+    def start_proxy(cls) -> None:
+        pass
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.console()
+
+    def record(
+        self,
+        mode: str = 'optional',
+        proxy: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Start a proxy that records.
+
+        :param proxy: options of [proxy]
+        :param options: of [recording]
+        """
+        self.configure(mode, **options)
+        self.start(recording=self.recording, **proxy or {})
+
     def stored(self) -> dict[str, Any]:
         """The only recording, once it is finished, of a serial console."""
         stored = self.stored_file()
@@ -82,30 +125,6 @@ class RecordedTest(ProxyTest):
             'times': [it[0] for it in events],
         }
 
-    def stored_file(self) -> dict[str, Any]:
-        """The only recording, once it is finished: as a playable file."""
-        process.wait_for(
-            lambda: [it for it in self.storage.entries() if it.is_finished],
-            'the recording',
-        )
-        (entry,) = self.storage.entries()
-        with self.storage.open(entry.id) as source:
-            key = Keys(self.conf).of(entry.id, source)
-            result = check.check(source, key)
-            self.assertTrue(result.is_good)
-            return {
-                'head': contents.head(source, key),
-                'state': result.state,
-                'reason': result.reason,
-                'file': b''.join(formats.parts(source, key)),
-            }
-
-    def inputs(self, recording_id: str) -> bytes:
-        """What the client of a VNC console has sent."""
-        with self.storage.open(recording_id) as source:
-            key = Keys(self.conf).of(recording_id, source)
-            return b''.join(data for _, data in fbs.client_bytes(source, key))
-
     def outcomes(self) -> dict[str, float]:
         """The metric of recordings."""
         name = 'console_svc_proxy_recordings_total{outcome="'
@@ -114,10 +133,3 @@ class RecordedTest(ProxyTest):
             for key, value in self.proxy.metrics().items()
             if key.startswith(name)
         }
-
-    def is_written(self, text: bytes) -> bool:
-        """Whether the only recording has a text, as far as it is written."""
-        (entry,) = self.storage.entries()
-        with self.storage.open(entry.id) as source:
-            key = Keys(self.conf).of(entry.id, source)
-            return text in b''.join(formats.parts(source, key))

@@ -141,7 +141,6 @@ class RecordedTest(testtools.TestCase):
             self.recorded.server_sent(
                 SERVER_INIT[:4] + other + SERVER_INIT[20:]
             )
-            self.assertEqual((0,), self.offered(7, 0))
             self.assertRaises(
                 rfb.NotRecordable, self.filter.feed, messages.UPDATE_REQUEST
             )
@@ -202,7 +201,9 @@ class FuzzTest(testtools.TestCase):
                 formats += 1
                 self.assertNotIn(message[4:], OTHERS)
                 if has_updates:
-                    self.assertEqual(self.chosen[0], message[4:])
+                    self.assertEqual(
+                        fields(self.chosen[0]), fields(message[4:])
+                    )
             elif message[0] == 2:
                 encodings += 1
                 found = {*encodings_of(message)}
@@ -279,6 +280,12 @@ def client(rng: random.Random) -> bytes:
 def random_encodings(rng: random.Random) -> bytes:
     every = (*NEVER, *SHIFTED, *ALWAYS, *TIGHT)
     return messages.encodings(*rng.choices(every, k=rng.randint(0, 30)))
+
+
+def fields(pixel_format: bytes) -> tuple[object, ...]:
+    """Of two formats that mean the same, they are equal."""
+    bits, depth, big, true, *rest = pixel_format[:13]
+    return (bits, depth, big != 0, true != 0, *rest)
 
 
 def encodings_of(message: bytes) -> tuple[int, ...]:

@@ -44,6 +44,11 @@ class Display(fixtures.Fixture):
         at = start + 4 * (y * width + x)
         return data[at + 2], data[at + 1], data[at]
 
+    def picture(self) -> bytes:
+        """All pixels."""
+        data, start, width, height = self._picture()
+        return data[start : start + 4 * width * height]
+
     def lit(self) -> int:
         """How many pixels are not black."""
         data, start, _, _ = self._picture()

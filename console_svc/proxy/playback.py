@@ -247,12 +247,10 @@ def _token(request: Request) -> str:
 
 
 def _headers(read: RecordingRead, file: RecordingFile) -> dict[str, str]:
-    headers = {
+    return {
         'Content-Type': file.media_type,
         **_NO_STORE,
         # For the title of the page.
         'Recording-Server': read.server_id,
+        'Recording-Started-At': str(read.started_at),
     }
-    if read.started_at is not None:
-        headers['Recording-Started-At'] = read.started_at
-    return headers

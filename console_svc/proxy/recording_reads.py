@@ -5,7 +5,6 @@
 import asyncio
 import dataclasses
 import http
-from types import NoneType
 from typing import Final
 
 from oslo_config import cfg
@@ -22,12 +21,12 @@ _CONCURRENT: Final = 16
 class RecordingRead:
     """The recording that a token allows to read, once.
 
-    :param started_at: its time as the API shows it; None: not known
+    :param started_at: seconds of the UTC epoch
     """
 
     recording_id: str
     server_id: str
-    started_at: str | None
+    started_at: int
 
 
 class RecordingReads:
@@ -82,7 +81,5 @@ def _read(response: Response) -> RecordingRead:
     return RecordingRead(
         recording_id=member(read, 'recording_id', str),
         server_id=member(read, 'server_id', str),
-        started_at=member(
-            {'started_at': None, **read}, 'started_at', str, NoneType
-        ),
+        started_at=member(read, 'started_at', int),
     )

@@ -114,7 +114,8 @@ class Page {
         const format = [...SCREENS.keys()].find(it => it.mediaType === type);
         if (!format) throw new Error(`${type} is unknown`);
         const server = headers.get("Recording-Server");
-        const time = startTime(headers.get("Recording-Started-At"), language);
+        const time = startTime(
+            Number(headers.get("Recording-Started-At")), language);
         this.about.textContent = text("recordingOf", { server, time });
         const { openScreen } = await SCREENS.get(format)();
         const screen = await openScreen(this.screen);

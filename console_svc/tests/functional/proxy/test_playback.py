@@ -24,7 +24,11 @@ from console_svc.tests.programs.proxy import Proxy
 
 TOKEN = 'oV8rRZ0mQ2nYwTt3b1aXcFh5kLs7uEiJpD9gGqNvMxw'
 RECORDING = str(uuid.UUID(int=1))
-READ = {'recording_id': RECORDING, 'server_id': fixtures.SERVER}
+READ = {
+    'recording_id': RECORDING,
+    'server_id': fixtures.SERVER,
+    'started_at': 1795687200,
+}
 
 #: More than the buffers of both ends of a connection.
 LARGE = 24 * 2**20

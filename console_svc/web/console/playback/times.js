@@ -15,10 +15,9 @@ export function duration(milliseconds) {
 /**
  * Returns a time in the zone of the reader.
  *
- * @param {?string} time as the API shows it; null: it is not known
+ * @param {number} seconds of the UTC epoch
  */
-export function startTime(time, language) {
-    const date = new Date(time);
-    if (time === null || Number.isNaN(date.getTime())) return "–";
-    return date.toLocaleString(language, { timeZoneName: "short" });
+export function startTime(seconds, language) {
+    return new Date(seconds * 1000)
+        .toLocaleString(language, { timeZoneName: "short" });
 }

@@ -519,7 +519,7 @@ class Plans(Explained):
             ),
             (
                 'the purge of accesses',
-                lambda: accesses.purge(NOW + 50, 1000),
+                lambda: accesses.purge(NOW + 5, 1000),
                 ['ix_recording_accesses_expires', 'pk_recording_accesses'],
             ),
         ):

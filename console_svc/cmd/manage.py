@@ -220,6 +220,11 @@ def add_commands(groups: Any) -> None:
     check.add_argument('ids', nargs='*', metavar='ID')
     export = add(recording, 'export', recordings.recording_export)
     export.add_argument('id', metavar='ID')
+    export.add_argument(
+        '--input',
+        action='store_true',
+        help='what the client has sent, if it was recorded',
+    )
 
 
 def main() -> int:

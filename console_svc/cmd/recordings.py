@@ -3,6 +3,7 @@
 """console-svc-manage recording: the recordings in the storage."""
 
 import datetime
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -85,10 +86,16 @@ def recording_export(conf: cfg.ConfigOpts) -> None:
     Of a serial console it is an asciicast, which "asciinema play" plays; of a
     VNC console it is a framebuffer stream (FBS 001.000). Damaged parts are
     left out, and a framebuffer stream ends with the first one: check it first.
+
+    With --input, write the recorded input instead: a JSON object for each.
     """
     recording_id = conf.command.id
     with storage.load(conf).open(recording_id) as source:
         key = Keys(conf).of(recording_id, source)
+        if conf.command.input:
+            for time, found in formats.of(source, key).inputs(source, key):
+                print(json.dumps({'time': time / _MICRO, **found}))
+            return
         for part in formats.parts(source, key):
             sys.stdout.buffer.write(part)
     # So that an error is one of this command.

@@ -43,15 +43,17 @@ OPTIONS = [
                 'is refused, or ends.',
             ),
         ],
-        help='Whether the console proxy records sessions. Only those of the '
-        'console type serial can be recorded. "required" refuses the others: '
-        'see "types".',
+        help='Whether the console proxy records sessions. Those of the '
+        'console types serial, novnc and vnc can be recorded. "required" '
+        'refuses the others: see "types". Sessions of tokens that require a '
+        'recording are recorded with each mode, and refused if they cannot '
+        'be.',
     ),
     cfg.ListOpt(
         'types',
         item_type=types.String(choices=TYPES),
         default=[],
-        sample_default='serial',
+        sample_default='serial,novnc,vnc',
         help='Console types to which "mode" applies. If empty, it applies to '
         'all. Sessions of other types are neither recorded nor refused. The '
         'type of native VNC clients is vnc.',

@@ -7,6 +7,7 @@ input, and text.
 """
 
 import codecs
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -75,6 +76,21 @@ def lines(source: Source, key: RecordingKey) -> Iterator[bytes]:
         raise ValueError('it is not a recording of a serial console')
     yield _header(head)
     yield from contents.events(source, key)
+
+
+def inputs(
+    source: Source, key: RecordingKey
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The recorded input: microseconds from the start, and its text.
+
+    :raises ValueError: it has no head, or is not a serial recording
+    """
+    for part in itertools.islice(lines(source, key), 1, None):
+        for line in part.splitlines():
+            seconds, code, text = json.loads(line)
+            if code == 'i':
+                time = round(seconds * _MICRO)
+                yield time, {'type': 'text', 'text': text}
 
 
 def _header(head: Mapping[str, Any]) -> bytes:

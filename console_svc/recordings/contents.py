@@ -30,11 +30,9 @@ def events(
     :param stops_at_gap: whether to end where pieces are damaged or missing;
         or else to leave them out
     """
-    number = 0
-    for located in check.pieces(source, key):
+    for number, located in enumerate(check.pieces(source, key)):
         header = located.piece.header
         if stops_at_gap and header.number != number:
             return
-        number += 1
         if header.kind is Kind.EVENTS:
             yield located.piece.payload

@@ -27,6 +27,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from console_svc.protocols import rfb
 from console_svc.recordings import contents
 from console_svc.recordings.check import Source
 from console_svc.recordings.pieces import RecordingKey
@@ -116,7 +117,24 @@ def parts(source: Source, key: RecordingKey) -> Iterator[bytes]:
     yield beginning.rest()
 
 
-def inputs(source: Source, key: RecordingKey) -> Iterator[tuple[int, bytes]]:
+def inputs(
+    source: Source, key: RecordingKey
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The recorded input: microseconds from the start, and what it is.
+
+    It ends as the playable form does.
+
+    :raises ValueError: it has no head, or is not a VNC recording
+    """
+    reader = rfb.InputReader()
+    for time, data in client_bytes(source, key):
+        for found in reader.read(data):
+            yield time, found
+
+
+def client_bytes(
+    source: Source, key: RecordingKey
+) -> Iterator[tuple[int, bytes]]:
     """What the client has sent: microseconds from the start, and bytes.
 
     :raises ValueError: it has no head, or is not a VNC recording

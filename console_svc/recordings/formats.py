@@ -22,6 +22,8 @@ class Format:
     :param writer: makes the pieces of a recording
     :param parts: the playable file, from the whole pieces of a recording; it
         raises ValueError if the recording has no head
+    :param inputs: the recorded input: microseconds from the start, and what it
+        is; it raises ValueError, too
     """
 
     name: str
@@ -29,13 +31,26 @@ class Format:
     extension: str
     writer: Callable[[RecordingKey, Mapping[str, Any]], Writer]
     parts: Callable[[Source, RecordingKey], Iterator[bytes]]
+    inputs: Callable[
+        [Source, RecordingKey], Iterator[tuple[int, Mapping[str, Any]]]
+    ]
 
 
 _SERIAL: Final = Format(
-    cast.FORMAT, 'application/x-asciicast', 'cast', cast.Writer, cast.lines
+    cast.FORMAT,
+    'application/x-asciicast',
+    'cast',
+    cast.Writer,
+    cast.lines,
+    cast.inputs,
 )
 _VNC: Final = Format(
-    fbs.FORMAT, 'application/x-fbs', 'fbs', fbs.Writer, fbs.parts
+    fbs.FORMAT,
+    'application/x-fbs',
+    'fbs',
+    fbs.Writer,
+    fbs.parts,
+    fbs.inputs,
 )
 
 #: All formats, by name.
@@ -54,7 +69,7 @@ def of(source: Source, key: RecordingKey) -> Format:
 
     :raises ValueError: it has no head, or another format
     """
-    name = contents.head(source, key).get('format')
+    name = str(contents.head(source, key).get('format'))
     if name not in FORMATS:
         raise ValueError(f'its format is unknown: {name}')
     return FORMATS[name]

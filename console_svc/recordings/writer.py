@@ -4,7 +4,7 @@
 
 import abc
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from console_svc.recordings.pieces import Pieces, RecordingKey
 
@@ -15,6 +15,9 @@ FULL: Final = 1 << 18
 #: for one, so that a piece of FULL and of one more event is smaller than
 #: MAX_PAYLOAD.
 EVENT: Final = 1 << 16
+
+#: Events with their times.
+Events: TypeAlias = list[tuple[int, bytes]]
 
 
 class Writer(abc.ABC):
@@ -28,7 +31,7 @@ class Writer(abc.ABC):
     def __init__(self, key: RecordingKey, document: Mapping[str, Any]) -> None:
         self._pieces = Pieces(key)
         self._document = document
-        self._events: list[tuple[int, bytes]] = []
+        self._events: Events = []
         #: Bytes of the events that were added since the last cut.
         self.size = 0
 
@@ -46,8 +49,20 @@ class Writer(abc.ABC):
 
     def cut(self) -> bytes:
         """The pieces of the events that were added since the last cut."""
-        pieces = b''
+        return self.seal(self.take())
+
+    def take(self) -> Events:
+        """Take the events that were added since the last time."""
         events, self._events, self.size = self._events, [], 0
+        return events
+
+    def seal(self, events: Events) -> bytes:
+        """The pieces of events that were taken.
+
+        It takes CPU time: it can be called in a thread, for one after the
+        other.
+        """
+        pieces = b''
         while events:
             size = count = 0
             while count < len(events) and size < FULL:

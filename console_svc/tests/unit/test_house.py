@@ -66,7 +66,7 @@ IMPORTS: dict[str, set[str]] = {
         'recordings',
         'watched_file',
     },
-    'recordings': {'conf', 'drivers', 'watched_file'},
+    'recordings': {'conf', 'drivers', 'protocols', 'watched_file'},
     'services': {
         'audit',
         'audit_notifications',

@@ -27,7 +27,8 @@ class CommandTest(testtools.TestCase):
     def run_(self, command, *args: str) -> tuple[int, str, str]:
         argv = ['x', '--config-file', str(self.configuration.file), *args]
         # A recording is bytes.
-        out, err = io.TextIOWrapper(io.BytesIO(), 'utf-8'), io.StringIO()
+        out = io.TextIOWrapper(io.BytesIO(), 'utf-8', newline='')
+        err = io.StringIO()
         with (
             mock.patch.object(sys, 'argv', argv),
             # argparse breaks lines at dashes.

@@ -6,20 +6,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
-# Imported for its tables: the metadata has all.
-from console_svc.db import recording_tables  # noqa: F401
-from console_svc.db.columns import (
-    ADDRESS,
-    ID,
-    MODE,
-    NAME,
-    TEXT,
-    UUID,
-    metadata,
-)
+# recording_tables is imported for its tables: the metadata has all.
+from console_svc.db import columns, recording_tables  # noqa: F401
+from console_svc.db.columns import ADDRESS, ID, MODE, NAME, TEXT, UUID
 
 #: The oldest revision on which this version works.
 NEEDED: Final = '013'
+
+metadata: Final = columns.metadata
 
 consoles = sa.Table(
     'consoles',
@@ -95,10 +89,10 @@ console_auth_tokens = sa.Table(
     # Whether its user may list the sessions of the server, as policy was when
     # it was issued.
     sa.Column(
-        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+        'lists_sessions', sa.Boolean, nullable=False, server_default='0'
     ),
     # Whether its sessions must be recorded, whatever is configured.
-    sa.Column('record', sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column('record', sa.Boolean, nullable=False, server_default='0'),
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
@@ -156,9 +150,9 @@ console_sessions = sa.Table(
     sa.Column('deadline', sa.BigInteger, nullable=True),
     # As of its token.
     sa.Column(
-        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+        'lists_sessions', sa.Boolean, nullable=False, server_default='0'
     ),
-    sa.Column('record', sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column('record', sa.Boolean, nullable=False, server_default='0'),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),

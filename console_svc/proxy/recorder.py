@@ -96,7 +96,10 @@ class Recorder:
                 'cannot be.'
             )
         recording_id = str(uuid.uuid4())
-        creating = functools.partial(self._create, recording_id, opened)
+        began = time.monotonic()
+        creating = functools.partial(
+            self._create, recording_id, opened, time.time()
+        )
         try:
             writer, sink = await in_thread(
                 self._threads, creating, _close_created
@@ -113,7 +116,9 @@ class Recorder:
             return None
         self._metrics.recording('started')
         LOG.info('Session %s is recorded as %s', opened.id, recording_id)
-        recording = Recording(self._options, writer, sink, self._threads)
+        recording = Recording(
+            self._options, writer, sink, self._threads, began
+        )
 
         def failed(error: Exception) -> None:
             self._metrics.recording('failed')
@@ -139,7 +144,7 @@ class Recorder:
         return recording
 
     def _create(
-        self, recording_id: str, opened: OpenedSession
+        self, recording_id: str, opened: OpenedSession, started_at: float
     ) -> tuple[Writer, Sink]:
         document: dict[str, Any] = {
             'version': 1,
@@ -150,7 +155,7 @@ class Recorder:
             'user_id': opened.user_id,
             'client_address': opened.client_address,
             'console_type': opened.console_type,
-            'started_at': time.time(),
+            'started_at': started_at,
         }
         stored = self._load()
         format_ = formats.OF_TYPES[opened.console_type]

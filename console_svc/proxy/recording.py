@@ -31,6 +31,7 @@ class Recording:
     """The recording of a session.
 
     :param threads: wait for the storage
+    :param began: monotonic time of its start
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Recording:
         writer: Writer,
         sink: Sink,
         threads: futures.Executor,
+        began: float,
     ) -> None:
         self._piece_seconds: float = options.piece_seconds
         self._records_input: bool = options.record_input
@@ -49,7 +51,7 @@ class Recording:
             self.choices = rfb.Recorded(self._choose)
         self._sink = sink
         self._threads = threads
-        self._began = time.monotonic()
+        self._began = began
         # There are events to write; they must be written at once.
         self._dirty, self._full = asyncio.Event(), asyncio.Event()
         #: Whether more can be recorded.

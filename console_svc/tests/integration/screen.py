@@ -45,10 +45,15 @@ class Display(fixtures.Fixture):
         at = start + 4 * (y * width + x)
         return data[at + 2], data[at + 1], data[at]
 
-    def picture(self) -> bytes:
-        """All pixels."""
-        data, start, width, height = self._picture()
-        return data[start : start + 4 * width * height]
+    def part(self, x: int, y: int, width: int, height: int) -> list[bytes]:
+        """The pixels of a part: blue, green and red of each."""
+        data, start, row, _ = self._picture()
+        first = start + 4 * (y * row + x)
+        return [
+            data[at : at + 3]
+            for line in range(first, first + 4 * row * height, 4 * row)
+            for at in range(line, line + 4 * width, 4)
+        ]
 
     def of_window(self, width: int, height: int) -> bytes:
         """The upper left of the viewer's window: each pixel as RGBA."""

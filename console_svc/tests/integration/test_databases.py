@@ -133,6 +133,12 @@ class MariaDBLogIns(OnMariaDB, test_log_ins.LogIns, testtools.TestCase):
     pass
 
 
+class MariaDBLogInsLikeMySQL(
+    OnMariaDB, test_log_ins.LogInsLikeMySQL, testtools.TestCase
+):
+    pass
+
+
 class MariaDBHistory(OnMariaDB, test_history.History, testtools.TestCase):
     pass
 

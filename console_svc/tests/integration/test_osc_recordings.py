@@ -98,7 +98,7 @@ class RecordingsTest(testtools.TestCase):
             *('save', self.recording_id, '--file', 'x'), token=fixtures.MEMBER
         )
         self.assertEqual(1, done.returncode)
-        self.assertIn('console_svc:console-recordings:read', done.stderr)
+        self.assertIn('console_svc:console-recordings:index', done.stderr)
         self.assertEqual([file], [*self.folder.iterdir()])
 
     def test_recording_of_vnc_has_a_url(self) -> None:

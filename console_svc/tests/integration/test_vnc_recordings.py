@@ -24,7 +24,16 @@ from console_svc.tests.programs.gateway import Gateway
 
 # Key -> the colour that tools/guest.s shows for it.
 COLOURS = {'4': (168, 0, 0), '2': (0, 168, 0), '1': (0, 0, 168)}
+GREY = (168, 168, 168)
 BLACK = (0, 0, 0)
+
+
+def shown(display: Display) -> tuple[list[bytes], list[bytes]]:
+    """What the window of the viewer shows, above and below its own message.
+
+    The guest prints the digits of its keys above.
+    """
+    return display.part(1, 21, 718, 40), display.part(1, 120, 718, 299)
 
 
 class TigerVNCTest(RecordingsTest):
@@ -61,9 +70,9 @@ class TigerVNCTest(RecordingsTest):
                 f'-X509CA={self.gateway.authority}',
             )
         )
-        shown = [*self.driven(display)]
+        moments = [*self.driven(display)]
         # What is shown next is written: so is all that was before.
-        last = shown[-1][0]
+        last = moments[-1][0]
         self.paint(display, '0', BLACK)
         process.wait_for(
             lambda: fbs.blocks(self.file())[-1][0] > last, 'the last piece'
@@ -72,33 +81,45 @@ class TigerVNCTest(RecordingsTest):
         os.kill(worker, signal.SIGKILL)
         stored = self.stored_file()
         self.assertEqual(State.INTERRUPTED, stored['state'])
-        for moment, picture in shown:
+        for moment, picture in moments:
             self.check_played(stored['file'], moment, picture)
 
-    def driven(self, display: Display) -> Iterator[tuple[float, bytes]]:
+    def driven(
+        self, display: Display
+    ) -> Iterator[tuple[float, tuple[list[bytes], list[bytes]]]]:
         """Milliseconds from the start, and what is shown then."""
         process.wait_for(lambda: display.lit() > 200, 'the screen')
+
+        def takes_keys() -> bool:
+            display.press('7')
+            return display.pixel(600, 200) == GREY
+
+        process.wait_for(takes_keys, 'the window to take keys')
         with self.opened_recording() as (source, key):
             start = contents.head(source, key)['started_at']
-        for key, colour in COLOURS.items():
-            self.paint(display, key, colour)
-            yield 1000 * (time.time() - start), display.picture()
+        for digit, colour in COLOURS.items():
+            self.paint(display, digit, colour)
+            # Without the digit that the guest prints, more would come.
+            process.wait_for(
+                lambda: bytes(3) in shown(display)[0], 'the digit'
+            )
+            yield 1000 * (time.time() - start), shown(display)
 
     def paint(
-        self, display: Display, key: str, colour: tuple[int, int, int]
+        self, display: Display, digit: str, colour: tuple[int, int, int]
     ) -> None:
-        """Press a key until the guest has filled the screen."""
+        """Press a key, upon which the guest fills the screen."""
+        display.press(digit)
+        process.wait_for(
+            lambda: display.pixel(600, 200) == colour, f'key {digit}'
+        )
 
-        def is_painted() -> bool:
-            if display.pixel(600, 200) == colour:
-                return True
-            # The window may show the screen before it takes keys.
-            display.press(key)
-            return False
-
-        process.wait_for(is_painted, f'key {key}')
-
-    def check_played(self, file: bytes, moment: float, picture: bytes) -> None:
+    def check_played(
+        self,
+        file: bytes,
+        moment: float,
+        picture: tuple[list[bytes], list[bytes]],
+    ) -> None:
         """Check what the viewer shows of a recording at a moment."""
         replay = self.useFixture(Replay(file, moment))
         display = self.useFixture(Display())
@@ -108,5 +129,5 @@ class TigerVNCTest(RecordingsTest):
             )
         )
         process.wait_for(
-            lambda: display.picture() == picture, 'the picture of the viewer'
+            lambda: shown(display) == picture, 'the picture of the viewer'
         )

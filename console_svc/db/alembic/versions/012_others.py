@@ -23,7 +23,7 @@ def upgrade() -> None:
                 'lists_sessions',
                 sa.Boolean,
                 nullable=False,
-                server_default=sa.false(),
+                server_default='0',
             ),
         )
     op.add_column(

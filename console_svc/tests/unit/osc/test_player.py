@@ -46,7 +46,11 @@ class PlayTest(testtools.TestCase):
             return len(self.waited) > stop
 
         player.play(events, self.slave, self.slave, wait=wait, **more)
-        return os.read(self.master, 4096)
+        shown = b''
+        # It may come in parts.
+        while not shown.endswith(b'\x1b[?25h\r\n'):
+            shown += os.read(self.master, 4096)
+        return shown
 
     def test_events_come_in_their_time(self) -> None:
         shown = self.play()

@@ -27,7 +27,7 @@ OPENED = OpenedSession('id', 'server', 'serial', '192.0.2.1', 1, None, None)
 class RecorderTest(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.log = self.useFixture(fixtures_.FakeLogger())
+        self.log = self.useFixture(fixtures_.FakeLogger('console_svc'))
         folder = pathlib.Path(self.useFixture(fixtures_.TempDir()).path)
         self.folder = folder / 'recordings'
         self.keys = folder / 'keys'

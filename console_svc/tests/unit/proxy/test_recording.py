@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent import futures
 from unittest import mock
@@ -147,7 +148,7 @@ class RecordingTest(testtools.TestCase):
         self.addCleanup(threads.shutdown)
         writer = make(KEY, HEAD)
         self.sink.append(writer.start())
-        made = Recording(options, writer, self.sink, threads)
+        made = Recording(options, writer, self.sink, threads, time.monotonic())
         made.run(self.failed)
         yield made
         await made.close('The end.')

@@ -30,9 +30,6 @@ _SERIAL: Final = 'serial'
 # Threads that wait for the storage.
 _THREADS: Final = 8
 
-# Seconds between two rounds of the upkeep of the storage.
-_KEEPING_INTERVAL: Final = 60
-
 
 class Recorder:
     """Starts recordings, and keeps their storage in order.
@@ -143,12 +140,13 @@ class Recorder:
         now = time.monotonic()
         if now < self._next_keeping:
             return
-        self._next_keeping = now + _KEEPING_INTERVAL
+        self._next_keeping = now + self._keeping.interval
         try:
             # Without a time-out: there may be many recordings.
-            await asyncio.get_running_loop().run_in_executor(
+            kept = await asyncio.get_running_loop().run_in_executor(
                 self._threads, self._keeping.run, time.time()
             )
+            self._metrics.recordings_waiting(kept.waiting)
         except OSError as error:
             LOG.error('The storage of recordings is unavailable: %s', error)
 

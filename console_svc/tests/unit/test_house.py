@@ -63,7 +63,7 @@ IMPORTS: dict[str, set[str]] = {
         'protocols',
         'watched_file',
     },
-    'recordings': {'conf', 'drivers', 'watched_file'},
+    'recordings': {'conf', 'drivers', 'rest_client', 'watched_file'},
     'services': {
         'audit',
         'audit_notifications',

@@ -23,6 +23,9 @@ class RecordedTest(ProxyTest):
     # The sessions of dead workers lapse.
     CONSOLEAUTH = {'session_lapse': LAPSE}
 
+    #: Other groups of options of the proxy.
+    groups: dict[str, dict[str, Any]] = {}
+
     @classmethod
     def start_proxy(cls) -> None:
         pass
@@ -55,11 +58,11 @@ class RecordedTest(ProxyTest):
             **options,
         }
         self.configuration = self.useFixture(
-            fixtures.Configuration(recording=recording)
+            fixtures.Configuration(recording=recording, **self.groups)
         )
         self.conf: cfg.ConfigOpts = self.configuration.conf
         self.storage = storage.load(self.conf)
-        self.start(recording=recording, **proxy or {})
+        self.start(recording=recording, groups=self.groups, **proxy or {})
 
     def stored(self) -> dict[str, Any]:
         """The only recording, once it is finished."""

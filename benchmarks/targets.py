@@ -3,6 +3,7 @@
 """The programs to measure: the service, and lower bounds for it."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -50,7 +51,7 @@ class DeployedKeystone(Keystone):
     """
 
     def database(self) -> str:
-        return process.shared(MariaDB).database()
+        return str(process.shared(MariaDB).database())
 
 
 class Stage:
@@ -95,7 +96,8 @@ class Stage:
 class Subject(Service):
     """The service from a checkout.
 
-    :param driver: the driver for MariaDB: pymysql, or mysqldb (mysqlclient)
+    :param driver: the driver for MariaDB: mysqldb (mysqlclient), which the
+        installation guide has, or pymysql
     :param url_of_database: None: a new database
     :param options: other options: group -> option -> value
     """
@@ -104,7 +106,7 @@ class Subject(Service):
         self,
         stage: Stage,
         checkout: pathlib.Path = HERE,
-        driver: str = 'pymysql',
+        driver: str = 'mysqldb',
         consoleauth: Mapping[str, object] | None = None,
         url_of_database: str | None = None,
         **options: Any,
@@ -194,7 +196,7 @@ def floors(stage: Stage, subject: Subject) -> Iterator[Target]:
             {'FLOOR': name, 'FLOOR_DATABASE': subject.url_of_database},
         )
         stage.use(program)
-        program.wait_for(lambda port=port: process.listens(port), name)
+        program.wait_for(functools.partial(process.listens, port), name)
         yield Target(
             {'plain': 'floor: WSGI + PyMySQL', 'pecan': 'floor: Pecan'}[name],
             Server(program.pid),

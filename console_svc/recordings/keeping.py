@@ -20,8 +20,8 @@ LOG = logging.getLogger(__name__)
 _DAY: Final = 86400
 _MIB: Final = 1 << 20
 
-# Seconds between two rounds, where nothing is uploaded.
-_INTERVAL: Final = 60
+#: Seconds between two rounds, where nothing is uploaded.
+INTERVAL: Final = 60
 
 # Seconds between two listings of an object store, for the retention.
 _LISTING_INTERVAL: Final = 3600
@@ -58,9 +58,9 @@ class Kept:
     :param waiting: those that are finished, and not uploaded
     """
 
-    completed: int
-    deleted: int
-    failed: int
+    completed: int = 0
+    deleted: int = 0
+    failed: int = 0
     uploaded: int = 0
     waiting: int = 0
 
@@ -86,7 +86,7 @@ class Keeping:
         self._next_listing = 0.0
         #: Seconds between two rounds.
         self.interval: float = (
-            self._options.upload_interval if storage.uploads else _INTERVAL
+            self._options.upload_interval if storage.uploads else INTERVAL
         )
 
     def run(self, now: float) -> Kept:
@@ -176,7 +176,7 @@ class Keeping:
         if self._storage.uploads:
             if now < self._next_listing:
                 return 0, 0
-            self._next_listing = now + _INTERVAL
+            self._next_listing = now + INTERVAL
             entries = [*self._storage.entries()]
             self._next_listing = now + _LISTING_INTERVAL
         deleted = failed = 0

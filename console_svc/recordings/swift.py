@@ -58,7 +58,10 @@ class Container(Store):
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._client = rest_client.load(conf, GROUP)
+        try:
+            self._client = rest_client.load(conf, GROUP)
+        except keystone_exceptions.ClientException as error:
+            raise cfg.Error(f'[{GROUP}]: {error}') from error
         self._name: str = conf.recording.container
 
     def check(self) -> None:

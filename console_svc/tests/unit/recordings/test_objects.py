@@ -268,12 +268,15 @@ class LoadTest(testtools.TestCase):
     def load(self, kind: str, **options: object) -> str:
         """The error."""
         conf = self.useFixture(
-            fixtures.Configuration(recording={'storage': kind}, s3=options)
+            fixtures.Configuration(
+                recording={'storage': kind}, **{kind: options}
+            )
         ).conf
         return str(self.assertRaises(cfg.Error, storage.load, conf))
 
     def test_missing_credential_is_an_error(self) -> None:
         self.assertIn('auth_type', self.load('swift'))
+        self.assertIn('auth_url', self.load('swift', auth_type='password'))
         self.assertIn('secret_key', self.load('s3', access_key='x'))
 
     def test_missing_library_is_an_error(self) -> None:

@@ -18,8 +18,8 @@ CREATE TABLE console_auth_tokens (
     mode VARCHAR(16) NOT NULL DEFAULT 'control',
     max_uses INTEGER,
     bound_address VARCHAR(45),
-    lists_sessions BOOL NOT NULL DEFAULT false,
-    record BOOL NOT NULL DEFAULT false,
+    lists_sessions BOOL NOT NULL DEFAULT '0',
+    record BOOL NOT NULL DEFAULT '0',
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;
@@ -60,8 +60,8 @@ CREATE TABLE console_sessions (
     ended_by VARCHAR(255),
     main_id VARCHAR(36),
     deadline BIGINT,
-    lists_sessions BOOL NOT NULL DEFAULT false,
-    record BOOL NOT NULL DEFAULT false,
+    lists_sessions BOOL NOT NULL DEFAULT '0',
+    record BOOL NOT NULL DEFAULT '0',
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;

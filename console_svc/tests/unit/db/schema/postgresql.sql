@@ -18,8 +18,8 @@ CREATE TABLE console_auth_tokens (
     mode VARCHAR(16) DEFAULT 'control' NOT NULL,
     max_uses INTEGER,
     bound_address VARCHAR(45),
-    lists_sessions BOOLEAN DEFAULT false NOT NULL,
-    record BOOLEAN DEFAULT false NOT NULL,
+    lists_sessions BOOLEAN DEFAULT '0' NOT NULL,
+    record BOOLEAN DEFAULT '0' NOT NULL,
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 );
@@ -60,8 +60,8 @@ CREATE TABLE console_sessions (
     ended_by VARCHAR(255),
     main_id VARCHAR(36),
     deadline BIGINT,
-    lists_sessions BOOLEAN DEFAULT false NOT NULL,
-    record BOOLEAN DEFAULT false NOT NULL,
+    lists_sessions BOOLEAN DEFAULT '0' NOT NULL,
+    record BOOLEAN DEFAULT '0' NOT NULL,
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 );

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from oslo_config import cfg
 
+from console_svc.consoles.recording_index import RecordingIndex
+from console_svc.db.database import Database
 from console_svc.recordings import check, formats, storage
 from console_svc.recordings.check import Damage, Fault, Result, Source, State
 from console_svc.recordings.keys import Keys
@@ -42,6 +44,15 @@ def recording_list(conf: cfg.ConfigOpts) -> None:
             entry.size,
             'finished' if entry.is_finished else 'unfinished',
         )
+
+
+def recording_index(conf: cfg.ConfigOpts) -> None:
+    """Bring the API's index of recordings up to date with the storage.
+
+    An API with [api] recordings does so every minute.
+    """
+    changed = RecordingIndex(conf, Database(conf)).update()
+    print(f'{changed} entries changed')
 
 
 def recording_check(conf: cfg.ConfigOpts) -> None:

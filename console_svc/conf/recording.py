@@ -20,6 +20,13 @@ TYPES: Final = (
 )
 
 OPTIONS = [
+    cfg.IntOpt(
+        'access_ttl',
+        default=600,
+        min=1,
+        help='Seconds for which the URL of a recording that the API returns '
+        'can be used.',
+    ),
     cfg.StrOpt(
         'mode',
         default='off',
@@ -73,6 +80,13 @@ OPTIONS = [
         'keys create --recording" creates it, with mode 0600. It is read '
         'again when it changes. All hosts on which recordings are written or '
         'checked need the same file.',
+    ),
+    cfg.URIOpt(
+        'playback_base_url',
+        default='http://127.0.0.1:6080/play.html',
+        schemes=['http', 'https'],
+        help='URL of the page that plays recordings, as browsers reach it. '
+        'The API adds a token to it, as its fragment.',
     ),
     cfg.StrOpt(
         'storage',

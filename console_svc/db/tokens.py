@@ -94,6 +94,8 @@ class TokenQueries:
             mode=SessionMode(row['mode']),
             max_uses=row['max_uses'],
             bound_address=row['bound_address'],
+            lists_sessions=row['lists_sessions'],
+            record=row['record'],
         )
 
     def get_project(self, token_hash: str) -> str | None:
@@ -185,7 +187,7 @@ def insert_token(
     """Store a token in a transaction that stores more."""
     info = token.connect_info
     connection.execute(
-        console_auth_tokens.insert(),
+        _INSERT,
         {
             'token_hash': token.token_hash,
             'server_id': token.server_id,
@@ -203,6 +205,8 @@ def insert_token(
             'mode': token.mode,
             'max_uses': token.max_uses,
             'bound_address': token.bound_address,
+            'lists_sessions': token.lists_sessions,
+            'record': token.record,
         },
     )
 
@@ -251,9 +255,11 @@ def _delete(
     )
 
 
-# A module-level statement: SQLAlchemy finds the compiled form of the same
-# object faster than that of an equal one. Unused columns are left out, as
-# each one costs time on every look-up.
+# Statements of the request path are module-level: SQLAlchemy finds the
+# compiled form of the same object faster than that of an equal one.
+_INSERT = console_auth_tokens.insert()
+
+# Unused columns are left out, as each one costs time on every look-up.
 _GET = sa.select(
     *(
         column

@@ -252,10 +252,10 @@ class ObjectSourceTest(testtools.TestCase):
         )
 
     def test_little_is_read_where_it_jumps(self) -> None:
-        for start in 100_000, 50_000, 200_000:
+        for start in 1000, 100_000, 50_000, 200_000:
             self.source.read(start, 10)
         self.assertEqual(
-            [(100_000, 1000), (50_000, 1000), (200_000, 1000)],
+            [(1000, 2000), (100_000, 1000), (50_000, 1000), (200_000, 1000)],
             self.store.reads[1:],
         )
 

@@ -126,6 +126,17 @@ def with_consoles(document: dict[str, Any]) -> None:
             content['application/json']['schema'] = {'enum': wanted}
 
 
+def with_sessions(document: dict[str, Any]) -> None:
+    """Restrict requests for sessions to those that open one.
+
+    Others ask to join a session, or to resume or take over one.
+    """
+    for operation in operations(document):
+        if operation['operationId'] == 'token_sessions_create':
+            content = operation['requestBody']['content']
+            content['application/json']['schema'] = {'enum': [{'session': {}}]}
+
+
 def without_headers(document: dict[str, Any]) -> None:
     """Remove the headers of requests."""
     for operation in operations(document):
@@ -246,6 +257,7 @@ class OpenApiTest(testtools.TestCase):
             of_one_server,
             with_ids,
             with_consoles,
+            with_sessions,
             with_tokens,
             without_filters,
             without_headers,

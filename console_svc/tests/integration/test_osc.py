@@ -361,6 +361,7 @@ class ConsoleAuthTokenTest(OscTestCase):
                 'mode': 'view',
                 'max_uses': 2,
                 'client_address': '2001:db8::7',
+                'record': False,
             },
             token,
         )
@@ -378,6 +379,12 @@ class ConsoleAuthTokenTest(OscTestCase):
         self.assertRefused(
             'ttl must be at most 600 seconds. (HTTP 400)',
             *(*create, '--ttl', '601', 'web-1'),
+        )
+        self.assertRefused(
+            'Sessions of this console must be recorded, and those of type '
+            'rdp-html5 cannot be. (HTTP 400)',
+            *(*self.command, 'create', '--type', 'rdp-html5', '--record'),
+            'web-1',
         )
 
     def test_revoke(self) -> None:

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,13 +18,18 @@ class _Ready(NamedTuple):
 
     :param pool: the pool that it is checked out of
     :param pid: the process that has opened it
-    :param expires: when it must be checked in, by the monotonic clock
+    :param expires: when it must be replaced, by the monotonic clock
     """
 
     connection: sa.Connection
     pool: sa.Pool
     pid: int
     expires: float
+
+
+# Connections of the parent process. They must not be collected, as what is
+# sent then would get between two messages of the parent.
+_INHERITED: Final[list[_Ready]] = []
 
 
 class ReadyConnections:
@@ -64,22 +69,24 @@ class ReadyConnections:
                 self.close()
             connection.close()
             raise
-        if self._is_needed(ready):
+        if not self._is_current(ready):
+            _close(ready)
+        elif _is_needed(ready):
             self._idle.append(ready)
         else:
-            self._check_in(ready)
+            connection.close()
 
     def close(self) -> None:
-        """Check all idle connections in."""
+        """Close all idle connections."""
         while (ready := self._pop()) is not None:
-            self._check_in(ready)
+            _close(ready)
 
     def _take(self) -> _Ready:
         now = time.monotonic()
         while (ready := self._pop()) is not None:
             if self._is_current(ready) and now < ready.expires:
                 return ready
-            self._check_in(ready)
+            _close(ready)
         engine = self._engine()
         pool = engine.pool
         return _Ready(engine.connect(), pool, os.getpid(), now + self._recycle)
@@ -94,20 +101,24 @@ class ReadyConnections:
         """Whether a connection is this process's, and not disposed of."""
         return ready.pool is self._engine().pool and ready.pid == os.getpid()
 
-    def _is_needed(self, ready: _Ready) -> bool:
-        """Whether a connection stays checked out.
 
-        It is checked in if another thread might wait for one of the pool.
-        """
-        pool = ready.pool
-        return (
-            self._is_current(ready)
-            and isinstance(pool, sa.QueuePool)
-            and pool.checkedout() < pool.size()
-        )
+def _is_needed(ready: _Ready) -> bool:
+    """Whether a connection stays checked out.
 
-    def _check_in(self, ready: _Ready) -> None:
-        if ready.pid == os.getpid() and not self._is_current(ready):
-            # Nothing else closes a connection whose pool was disposed of.
-            ready.connection.invalidate()
+    It is checked in if another thread might wait for one of the pool.
+    """
+    pool = ready.pool
+    return isinstance(pool, sa.QueuePool) and pool.checkedout() < pool.size()
+
+
+def _close(ready: _Ready) -> None:
+    """Close a connection that is not in use.
+
+    To check it in would send a ROLLBACK to a server that may be gone, or into
+    a pool that was disposed of.
+    """
+    if ready.pid == os.getpid():
+        ready.connection.invalidate()
         ready.connection.close()
+    else:
+        _INHERITED.append(ready)

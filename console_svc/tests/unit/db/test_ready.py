@@ -100,7 +100,7 @@ class ReadyConnectionsTest(testtools.TestCase):
         self.read(2)
         rollbacks.assert_not_called()
 
-    def test_a_lost_connection_checks_all_others_in(self) -> None:
+    def test_a_lost_connection_closes_all_others(self) -> None:
         self.use()
         self.during_a_read(self.read)
 
@@ -115,7 +115,7 @@ class ReadyConnectionsTest(testtools.TestCase):
     def test_connections_expire(self) -> None:
         self.use(recycle=0)
         self.read(2)
-        self.check(connect=1, checkout=2, close=0)
+        self.check(connect=2, checkout=2, close=1)
 
     def test_connections_without_a_limit_do_not_expire(self) -> None:
         self.use(recycle=-1)
@@ -142,7 +142,7 @@ class ReadyConnectionsTest(testtools.TestCase):
         parent = os.getpid()
         with mock.patch.object(os, 'getpid', lambda: parent + 1):
             self.read()
-            self.check(connect=1, checkout=2, close=0)
+            self.check(connect=2, checkout=2, close=0)
 
     def test_no_thread_waits_for_an_idle_connection(self) -> None:
         self.use(pool_size=1, max_overflow=0, pool_timeout=1)

@@ -177,6 +177,8 @@ class Grant:
     :param max_uses: sessions that it can open; None: the configured number
     :param bound_address: the only address that can use it, whatever is
         configured; None: it is not bound
+    :param lists_sessions: whether its user may list the server's sessions
+    :param record: whether its sessions must be recorded
     """
 
     token_hash: str
@@ -189,6 +191,8 @@ class Grant:
     mode: SessionMode = SessionMode.CONTROL
     max_uses: int | None = None
     bound_address: str | None = None
+    lists_sessions: bool = False
+    record: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +266,8 @@ class ConsoleSession:
         is known
     :param deadline: when it must end whatever its token; None: there is no
         limit
+    :param lists_sessions: whether its user may list the server's sessions
+    :param record: whether it must be recorded
     """
 
     id: str
@@ -279,3 +285,5 @@ class ConsoleSession:
     mode: SessionMode = SessionMode.CONTROL
     enforced_mode: SessionMode = SessionMode.CONTROL
     deadline: int | None = dataclasses.field(default=None, compare=False)
+    lists_sessions: bool = dataclasses.field(default=False, compare=False)
+    record: bool = False

@@ -20,6 +20,13 @@ TYPES: Final = (
 )
 
 OPTIONS = [
+    cfg.IntOpt(
+        'access_ttl',
+        default=600,
+        min=1,
+        help='Seconds for which the URL of a recording that the API returns '
+        'can be used.',
+    ),
     cfg.StrOpt(
         'mode',
         default='off',
@@ -36,15 +43,17 @@ OPTIONS = [
                 'is refused, or ends.',
             ),
         ],
-        help='Whether the console proxy records sessions. Only those of the '
-        'console type serial can be recorded. "required" refuses the others: '
-        'see "types".',
+        help='Whether the console proxy records sessions. Those of the '
+        'console types serial, novnc and vnc can be recorded. "required" '
+        'refuses the others: see "types". Sessions of tokens that require a '
+        'recording are recorded with each mode, and refused if they cannot '
+        'be.',
     ),
     cfg.ListOpt(
         'types',
         item_type=types.String(choices=TYPES),
         default=[],
-        sample_default='serial',
+        sample_default='serial,novnc,vnc',
         help='Console types to which "mode" applies. If empty, it applies to '
         'all. Sessions of other types are neither recorded nor refused. The '
         'type of native VNC clients is vnc.',
@@ -72,24 +81,49 @@ OPTIONS = [
         'again when it changes. All hosts on which recordings are written or '
         'checked need the same file.',
     ),
+    cfg.URIOpt(
+        'playback_base_url',
+        default='http://127.0.0.1:6080/play.html',
+        schemes=['http', 'https'],
+        help='URL of the page that plays recordings, as browsers reach it. '
+        'The API adds a token to it, as its fragment.',
+    ),
     cfg.StrOpt(
         'storage',
         default='file',
         help='Where recordings are stored: an entry point in '
-        'console_svc.recordings. "file" stores them in a directory.',
+        'console_svc.recordings. "file" stores them in a directory, "swift" '
+        'in a container of Swift (group [swift]), "s3" in a bucket of an '
+        'object storage with the API of Amazon S3 (group [s3]).',
     ),
     cfg.StrOpt(
         'directory',
         default='$state_path/recordings',
         help='Directory of the storage "file". Several hosts can share it '
-        'over a file system with locks, such as NFS 4.',
+        'over a file system with locks, such as NFS 4. With "swift" and '
+        '"s3", recordings are written here first, and uploaded when they are '
+        'finished.',
+    ),
+    cfg.StrOpt(
+        'container',
+        default='console-recordings',
+        help='Container of the storage "swift", or bucket of "s3". It must '
+        'exist, and should be used for recordings alone.',
+    ),
+    cfg.FloatOpt(
+        'upload_interval',
+        default=10,
+        min=0.1,
+        max=3600,
+        help='Seconds between two rounds in which a process of the console '
+        'proxy uploads finished recordings, with the storage "swift" or "s3".',
     ),
     cfg.IntOpt(
         'min_free',
         default=1024,
         min=0,
-        help='MiB that the storage "file" leaves free on the file system of '
-        'its directory. With less, nothing is recorded.',
+        help='MiB that stay free on the file system of "directory". With '
+        'less, nothing is recorded.',
     ),
     cfg.IntOpt(
         'days',

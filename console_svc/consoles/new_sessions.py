@@ -116,6 +116,7 @@ def make(
         mode=grant.mode,
         enforced_mode=grant.mode,
         deadline=deadline,
+        record=grant.record,
     )
 
 

@@ -182,6 +182,8 @@ def _find_by(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
             tokens.user_id,
             tokens.client_address,
             tokens.expires,
+            tokens.lists_sessions,
+            tokens.record,
         )
         .join(console_auth_tokens, tokens.token_hash == consoles.c.token_hash)
         .where(

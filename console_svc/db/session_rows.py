@@ -154,4 +154,5 @@ def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
         mode=SessionMode(row['mode']),
         # Null: see the column.
         enforced_mode=SessionMode(row['enforced_mode'] or SessionMode.CONTROL),
+        record=row['record'],
     )

@@ -94,6 +94,8 @@ class TokenQueries:
             mode=SessionMode(row['mode']),
             max_uses=row['max_uses'],
             bound_address=row['bound_address'],
+            lists_sessions=row['lists_sessions'],
+            record=row['record'],
         )
 
     def get_project(self, token_hash: str) -> str | None:
@@ -203,6 +205,8 @@ def insert_token(
             'mode': token.mode,
             'max_uses': token.max_uses,
             'bound_address': token.bound_address,
+            'lists_sessions': token.lists_sessions,
+            'record': token.record,
         },
     )
 

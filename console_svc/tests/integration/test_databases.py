@@ -27,6 +27,7 @@ from console_svc.tests.functional.db import (
     test_native_consoles,
     test_plans,
     test_proxies,
+    test_recordings,
     test_sessions,
     test_tokens,
 )
@@ -142,6 +143,18 @@ class MariaDBHistory(OnMariaDB, test_history.History, testtools.TestCase):
     pass
 
 
+class MariaDBRecordings(
+    OnMariaDB, test_recordings.Recordings, testtools.TestCase
+):
+    pass
+
+
+class MariaDBRecordingAccesses(
+    OnMariaDB, test_recordings.RecordingAccesses, testtools.TestCase
+):
+    pass
+
+
 class OnMariaDBExplained(OnMariaDB):
     ANALYZE = 'ANALYZE TABLE'
 
@@ -214,6 +227,18 @@ class PostgreSQLLogIns(OnPostgreSQL, test_log_ins.LogIns, testtools.TestCase):
 
 class PostgreSQLHistory(
     OnPostgreSQL, test_history.History, testtools.TestCase
+):
+    pass
+
+
+class PostgreSQLRecordings(
+    OnPostgreSQL, test_recordings.Recordings, testtools.TestCase
+):
+    pass
+
+
+class PostgreSQLRecordingAccesses(
+    OnPostgreSQL, test_recordings.RecordingAccesses, testtools.TestCase
 ):
     pass
 

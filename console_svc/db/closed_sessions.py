@@ -173,16 +173,17 @@ def _lock(
     connection: sa.Connection, session_ids: Collection[str]
 ) -> Sequence[sa.RowMapping]:
     """Lock the rows of sessions, open or closed."""
-    by = {'values': [*session_ids]}
     if len(session_ids) == 1:
-        return connection.execute(_LOCK_BY_UUID, by).mappings().all()
+        (session_id,) = session_ids
+        found = connection.execute(_LOCK_ONE, {'value': session_id})
+        return found.mappings().all()
     # By their keys, and in the order of these: a revocation locks them in
     # this order, too, and on MySQL no missing row is locked.
-    keys = connection.scalars(_KEYS, by).all()
+    keys = connection.scalars(_KEYS, {'values': [*session_ids]}).all()
     if not keys:
         return []
-    by = {'values': sorted(keys)}
-    return connection.execute(_LOCK_BY_KEY, by).mappings().all()
+    found = connection.execute(_LOCK, {'values': sorted(keys)})
+    return found.mappings().all()
 
 
 def _ending(row: sa.RowMapping, now: int, reports: Reports) -> Ending:
@@ -243,10 +244,16 @@ _KEYS: Final = sa.select(console_sessions.c.id).where(
     console_sessions.c.session_id.in_(_VALUES)
 )
 
-_LOCK_BY_UUID, _LOCK_BY_KEY = (
+_LOCK: Final = (
     sa.select(console_sessions)
-    .where(column.in_(_VALUES))
+    .where(console_sessions.c.id.in_(_VALUES))
     .order_by(console_sessions.c.id)
     .with_for_update()
-    for column in (console_sessions.c.session_id, console_sessions.c.id)
+)
+
+# Without a list, it is faster.
+_LOCK_ONE: Final = (
+    sa.select(console_sessions)
+    .where(console_sessions.c.session_id == sa.bindparam('value'))
+    .with_for_update()
 )

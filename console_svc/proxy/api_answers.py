@@ -7,8 +7,10 @@ raises :class:`console_svc.proxy.errors.ApiUnavailable`.
 """
 
 import dataclasses
+import email.utils
 import http
 import logging
+import time
 from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final
@@ -72,7 +74,7 @@ class Response:
 
     :param document: its JSON; None without a body
     :param sent_at: monotonic time at which the request was sent
-    :param api_time: the API's clock, in seconds since the epoch
+    :param date: its Date header; None: it has none
     :param retry_after: seconds in its Retry-After header, or 0
     :param repeated: whether the request was sent more than once, because an
         answer was lost
@@ -81,9 +83,18 @@ class Response:
     status: int
     document: Any
     sent_at: float
-    api_time: float
+    date: str | None
     retry_after: int = 0
     repeated: bool = False
+
+    @property
+    def api_time(self) -> float:
+        """The API's clock, or else this host's, in seconds of the epoch."""
+        try:
+            date = email.utils.parsedate_to_datetime(self.date or '')
+            return date.timestamp()
+        except (ValueError, OverflowError):
+            return time.time()
 
     @property
     def details(self) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
     SessionLimits,
+    SessionMode,
 )
 
 
@@ -71,7 +72,8 @@ class SessionQueries:
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
-            sessions as it may, has expired, or was deleted
+            sessions as it may, has expired, was deleted, or gives control no
+            more
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
         :raises console_svc.over_limit.OverLimit: its user or its project has
@@ -93,6 +95,13 @@ class SessionQueries:
         )
         if max_uses:
             use = use.where(usable)
+        if session.mode == SessionMode.CONTROL:
+            # It may have been lowered since it was read. A channel has the
+            # mode of the others.
+            gives_control = ~tokens.lowered
+            if in_channels:
+                gives_control = gives_control | has_other
+            use = use.where(gives_control)
         ended: dict[EndReason, Sequence[ConsoleSession]] = {}
         with self._connections.writing() as connection:
             lock_all(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from console_svc.db.engine import Connections, retried
 from console_svc.db.limits import check_token
 from console_svc.db.locks import lock_project
+from console_svc.db.modes import OF_NEW_SESSIONS
 from console_svc.db.session_rows import IS_OPEN, end_sessions
 from console_svc.db.tables import (
     console_auth_tokens,
@@ -253,6 +254,16 @@ def _delete(
     )
 
 
+_UNUSED: Final = (
+    'id',
+    'token_hash',
+    'created_at',
+    'uses',
+    'resumptions',
+    'mode',
+    'lowered',
+)
+
 # A module-level statement: SQLAlchemy finds the compiled form of the same
 # object faster than that of an equal one. Unused columns are left out, as
 # each one costs time on every look-up.
@@ -260,9 +271,9 @@ _GET = sa.select(
     *(
         column
         for column in console_auth_tokens.c
-        if column.name
-        not in ('id', 'token_hash', 'created_at', 'uses', 'resumptions')
-    )
+        if column.name not in _UNUSED
+    ),
+    OF_NEW_SESSIONS,
 ).where(
     console_auth_tokens.c.token_hash == sa.bindparam('hash'),
     console_auth_tokens.c.expires > sa.bindparam('now'),

@@ -117,7 +117,7 @@ def channel_input(
     """As :func:`browser_input`, of a channel of a native SPICE client.
 
     :raises console_svc.proxy.errors.LinkRefused: the client may only view,
-        and the channel is for input
+        and the channel is for a device
     """
     is_view = session.mode == VIEW
     if is_view and link.channel not in spice.VIEW_CHANNELS:

@@ -19,6 +19,7 @@ CREATE TABLE console_auth_tokens (
     max_uses INTEGER,
     bound_address VARCHAR(45),
     lists_sessions BOOL NOT NULL DEFAULT false,
+    lowered BOOL NOT NULL DEFAULT false,
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 )CHARSET=utf8mb4 COLLATE utf8mb4_bin;

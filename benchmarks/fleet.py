@@ -7,6 +7,7 @@ sessions have no clients: see fleet_proxy.py.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
@@ -114,7 +115,7 @@ class Fleet:
             list(pool.map(self._use, self.proxies))
         for load in self.loads:
             process.wait_for(
-                lambda load=load: self._is_filled(load.number),
+                functools.partial(self._is_filled, load.number),
                 f'the sessions of proxy {load.number}',
             )
 

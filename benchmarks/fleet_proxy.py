@@ -24,10 +24,12 @@ from oslo_config import cfg
 from console_svc.cmd import proxy
 from console_svc.proxy import session as one_session
 from console_svc.proxy import sessions, worker
+from console_svc.proxy.activity import Activity
 from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import Ended, TryAgainLater
 from console_svc.proxy.monitoring import Metrics
+from console_svc.proxy.recorder import Recorder
 
 VARIABLE: Final = 'FLEET_PROXY'
 
@@ -104,9 +106,14 @@ class Sessions(sessions.Sessions):
     load: Load
 
     def __init__(
-        self, conf: cfg.ConfigOpts, api: ConsoleApi, metrics: Metrics
+        self,
+        conf: cfg.ConfigOpts,
+        api: ConsoleApi,
+        metrics: Metrics,
+        activity: Activity | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        super().__init__(conf, api, metrics)
+        super().__init__(conf, api, metrics, activity, recorder)
         self._events = Events(pathlib.Path(self.load.events))
         self._tasks: set[asyncio.Task[None]] = set()
         self._filling = asyncio.create_task(self._try_to_fill(api))

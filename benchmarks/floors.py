@@ -67,7 +67,7 @@ def bare_pecan() -> Callable[..., Iterable[bytes]]:
         def index(self) -> None:
             pecan.abort(405)
 
-        @index.when(method='GET', template='json')
+        @index.when(method='GET', template='json')  # type: ignore[untyped-decorator]
         def show(self) -> dict[str, Any]:
             return {'console': row}
 

@@ -49,10 +49,7 @@ def enter() -> rfb.Handshake[None]:
     yield rfb.Read(len(_INIT))
 
 
-async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    client = TCPStream(reader, writer)
+async def _serve(client: TCPStream) -> None:
     with contextlib.suppress(PeerClosed, OSError):
         minor = await perform(client, rfb.offer(rfb.NONE), _PATIENCE)
         await perform(client, rfb.welcome(minor, rfb.NONE), _PATIENCE)
@@ -64,10 +61,15 @@ async def _serve(
 
 
 async def _listen(port: int) -> None:
-    server = await asyncio.start_server(
-        _serve, '127.0.0.1', port, backlog=1024
-    )
-    await server.serve_forever()
+    async with asyncio.TaskGroup() as clients:
+
+        def accepted(client: TCPStream) -> None:
+            clients.create_task(_serve(client))
+
+        server = await asyncio.get_running_loop().create_server(
+            lambda: TCPStream(accepted), '127.0.0.1', port, backlog=1024
+        )
+        await server.serve_forever()
 
 
 if __name__ == '__main__':

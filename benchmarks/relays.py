@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import fixtures as fixtures_
 
@@ -172,16 +173,12 @@ def _relays(
     service.write_inventory(document)
     token = service.issue('serial')
     certificates.write(folder)
-    for scheme, options in (
-        ('ws', {}),
-        (
-            'wss',
-            {
-                'cert': folder / 'server-cert.pem',
-                'key': folder / 'server-key.pem',
-            },
-        ),
-    ):
+    tls: dict[str, Any] = {
+        'cert': folder / 'server-cert.pem',
+        'key': folder / 'server-key.pem',
+    }
+    options: dict[str, Any]
+    for scheme, options in (('ws', {}), ('wss', tls)):
         proxy = stack.enter_context(
             Proxy(
                 service,
@@ -265,7 +262,7 @@ async def _session(relay: Relay) -> AsyncIterator[Session]:
         writer.close()
         return
     async with routes.websocket(relay.url) as connection:
-        yield Session(connection.send, connection.recv)
+        yield Session(connection.send, lambda: connection.recv(decode=False))
 
 
 async def _echo(session: Session, number: int) -> None:

@@ -3,6 +3,7 @@
 """The programs to measure: the service, and lower bounds for it."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -50,7 +51,7 @@ class DeployedKeystone(Keystone):
     """
 
     def database(self) -> str:
-        return process.shared(MariaDB).database()
+        return str(process.shared(MariaDB).database())
 
 
 class Stage:
@@ -194,7 +195,7 @@ def floors(stage: Stage, subject: Subject) -> Iterator[Target]:
             {'FLOOR': name, 'FLOOR_DATABASE': subject.url_of_database},
         )
         stage.use(program)
-        program.wait_for(lambda port=port: process.listens(port), name)
+        program.wait_for(functools.partial(process.listens, port), name)
         yield Target(
             {'plain': 'floor: WSGI + PyMySQL', 'pecan': 'floor: Pecan'}[name],
             Server(program.pid),

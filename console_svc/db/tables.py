@@ -101,13 +101,11 @@ console_auth_tokens = sa.Table(
     # Whether its user may list the sessions of the server, as policy was when
     # it was issued.
     sa.Column(
-        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+        'lists_sessions', sa.Boolean, nullable=False, server_default='0'
     ),
     # Whether its new sessions are view-only whatever its mode: control was
     # taken from the client of one of its sessions.
-    sa.Column(
-        'lowered', sa.Boolean, nullable=False, server_default=sa.false()
-    ),
+    sa.Column('lowered', sa.Boolean, nullable=False, server_default='0'),
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
@@ -165,7 +163,7 @@ console_sessions = sa.Table(
     sa.Column('deadline', sa.BigInteger, nullable=True),
     # As of its token.
     sa.Column(
-        'lists_sessions', sa.Boolean, nullable=False, server_default=sa.false()
+        'lists_sessions', sa.Boolean, nullable=False, server_default='0'
     ),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),

@@ -27,7 +27,7 @@ def upgrade() -> None:
                 name,
                 sa.Boolean,
                 nullable=False,
-                server_default=sa.false(),
+                server_default='0',
             ),
         )
     op.add_column(

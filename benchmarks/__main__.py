@@ -59,23 +59,23 @@ def _selected(
         arguments.rounds,
         arguments.seconds,
         with_nova=arguments.nova,
-        mysqlclient=arguments.mysqlclient,
+        pymysql=arguments.pymysql,
         against=arguments.against,
     )
     sizes = [int(number) for number in (arguments.relays or '1000').split(',')]
     parts: Mapping[str, _Part] = {
         'gateway': lambda: gateway.run(
-            stage, arguments.gateway or 100_000, 3 * arguments.seconds
+            stage,
+            arguments.gateway or 100_000,
+            3 * arguments.seconds,
+            arguments.against,
         ),
         'api': measure_api,
         'relays': lambda: relays.run(sizes),
         'fleet': lambda: simulation.run(stage, arguments.fleet or 100_000),
     }
-    if (
-        arguments.mysqlclient
-        or arguments.against
-        or (only and only not in parts)
-    ):
+    is_api = arguments.pymysql or arguments.against
+    if only not in parts and (only or is_api):
         return {'api': functools.partial(measure_api, only=only)}
     chosen = (
         {only}
@@ -120,7 +120,8 @@ def _arguments() -> argparse.Namespace:
         type=pathlib.Path,
         metavar='CHECKOUT',
         help='measure only requests of the API, and also those of another '
-        'checkout of the service',
+        'checkout of the service; or with --only gateway, only what opening '
+        'costs with both',
     )
     parser.add_argument(
         '--nova',
@@ -129,10 +130,10 @@ def _arguments() -> argparse.Namespace:
         help='measure the same look-up in a real nova',
     )
     parser.add_argument(
-        '--mysqlclient',
+        '--pymysql',
         action='store_true',
         help='measure only requests of the API, and also with this driver '
-        'instead of PyMySQL',
+        'instead of mysqlclient',
     )
     parser.add_argument(
         '--growth',

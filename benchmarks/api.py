@@ -24,7 +24,7 @@ def run(
     *,
     only: str | None = None,
     with_nova: bool = True,
-    mysqlclient: bool = False,
+    pymysql: bool = False,
     against: pathlib.Path | None = None,
 ) -> Sequence[table.Row]:
     """Measure, and print the cost of each request.
@@ -33,12 +33,12 @@ def run(
     :param seconds: duration of a round
     :param only: measure only requests whose name contains this
     :param with_nova: also measure nova's look-up
-    :param mysqlclient: also measure the service with this driver
+    :param pymysql: also measure the service with this driver
     :param against: also measure the service of this checkout
     """
     subjects = {'': Subject(stage)}
-    if mysqlclient:
-        subjects['mysqlclient: '] = Subject(stage, driver='mysqldb')
+    if pymysql:
+        subjects['PyMySQL: '] = Subject(stage, driver='pymysql')
     if against:
         subjects['before: '] = Subject(stage, against)
     for subject in subjects.values():

@@ -9,6 +9,7 @@ TCP relay and a direct connection. All lead to the same VNC server.
 import asyncio
 import contextlib
 import dataclasses
+import pathlib
 import statistics
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from benchmarks.targets import Stage
 
 _MIB = 2**20
 _ROUNDS = 3
+# Rounds that compare two versions.
+_COMPARED_ROUNDS = 8
 # Sessions that each route opens in a round.
 _SET_UPS = 100
 _UPDATES = 200
@@ -64,12 +67,20 @@ class Costs:
         )
 
 
-def run(stage: Stage, consoles: int, seconds: int) -> Sequence[table.Row]:
+def run(
+    stage: Stage,
+    consoles: int,
+    seconds: int,
+    against: pathlib.Path | None = None,
+) -> Sequence[table.Row]:
     """Measure, and print what each route costs.
 
     :param consoles: number of consoles in the database during the log-ins
     :param seconds: duration of the log-ins
+    :param against: only compare what opening costs with this checkout
     """
+    if against is not None:
+        return _compare(stage, against)
     with contextlib.ExitStack() as exits:
         scene = Scene(stage, exits)
         peers = scene.peers()
@@ -103,6 +114,37 @@ def run(stage: Stage, consoles: int, seconds: int) -> Sequence[table.Row]:
                 )
             )
     return [*_rows(costs), log_ins]
+
+
+def _compare(stage: Stage, against: pathlib.Path) -> Sequence[table.Row]:
+    with contextlib.ExitStack() as exits:
+        scene = Scene(stage, exits)
+        _, relay, _ = scene.peers()
+        found = [relay]
+        for prefix, it in (
+            ('', scene),
+            ('before: ', Scene(stage, exits, against)),
+        ):
+            proxy = exits.enter_context(it.gateway())
+            for route in (it.browser(proxy), *it.native(proxy)):
+                route.name = f'{prefix}{route.name}'
+                found.append(route)
+        costs = asyncio.run(_only_open(found))
+    print(
+        table.render(
+            ('', 'set-up ms', 'ms CPU/session', 'lowest'),
+            [
+                (
+                    name,
+                    f'{it.set_up:.1f}',
+                    f'{it.opening:.2f}',
+                    f'{min(it.opens):.2f}',
+                )
+                for name, it in costs.items()
+            ],
+        )
+    )
+    return []
 
 
 def _rows(costs: dict[str, Costs]) -> Sequence[table.Row]:
@@ -149,6 +191,17 @@ async def _open_and_use(found: Sequence[Route]) -> dict[str, Costs]:
         for route in found:
             await _openings(route, costs[route.name])
             await _updates(route, costs[route.name])
+    return costs
+
+
+async def _only_open(found: Sequence[Route]) -> dict[str, Costs]:
+    costs = {route.name: Costs() for route in found}
+    # Not the first round: it fills caches.
+    for number in range(-1, _COMPARED_ROUNDS):
+        for route in found:
+            await _openings(
+                route, costs[route.name] if number >= 0 else Costs()
+            )
     return costs
 
 

@@ -13,7 +13,7 @@ import fixtures as fixtures_
 
 from benchmarks.load import Server
 from benchmarks.routes import Browser, Route
-from benchmarks.targets import Stage, Subject
+from benchmarks.targets import HERE, Stage, Subject
 from console_svc.protocols import rfb
 from console_svc.tests import fixtures
 from console_svc.tests.integration.service import console_api
@@ -32,11 +32,18 @@ class Scene:
     """A VNC server, the ways to it, and the service in front of it.
 
     :param exits: stops them
+    :param checkout: of the service and the console proxy
     """
 
-    def __init__(self, stage: Stage, exits: contextlib.ExitStack) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        exits: contextlib.ExitStack,
+        checkout: pathlib.Path = HERE,
+    ) -> None:
         self._stage = stage
         self._exits = exits
+        self._checkout = checkout
         self._folder = pathlib.Path(
             exits.enter_context(fixtures_.TempDir()).path
         )
@@ -47,6 +54,7 @@ class Scene:
         self._range = f'{self._own_port}-{self._own_port}'
         self.subject = Subject(
             stage,
+            checkout,
             consoles={'mode': 'gateway', 'port_range': self._range},
             rfb={'listen_port': self.listen_port},
         )
@@ -71,6 +79,8 @@ class Scene:
                 'max_connections_per_address': 2 * IDLE,
             },
             port_range=self._range,
+            # It takes precedence over the installed package.
+            environment={'PYTHONPATH': str(self._checkout)},
         )
 
     def peers(self) -> Sequence[Route]:

@@ -96,7 +96,8 @@ class Stage:
 class Subject(Service):
     """The service from a checkout.
 
-    :param driver: the driver for MariaDB: pymysql, or mysqldb (mysqlclient)
+    :param driver: the driver for MariaDB: mysqldb (mysqlclient), which the
+        installation guide has, or pymysql
     :param url_of_database: None: a new database
     :param options: other options: group -> option -> value
     """
@@ -105,7 +106,7 @@ class Subject(Service):
         self,
         stage: Stage,
         checkout: pathlib.Path = HERE,
-        driver: str = 'pymysql',
+        driver: str = 'mysqldb',
         consoleauth: Mapping[str, object] | None = None,
         url_of_database: str | None = None,
         **options: Any,

@@ -30,6 +30,9 @@ AUTHENTICATE = 'console_gateway.authenticate'
 OPEN_NATIVE = 'native_console.open'
 SHOW_PASSWORD = 'native_console.show_password'  # noqa: S105 (not a password)
 DELETE_NATIVE = 'native_console.delete'
+READ_RECORDING = 'console_recording.read'
+DELETE_RECORDING = 'console_recording.delete'
+GIVE_ACCESS = 'console_recording.give_access'
 
 #: Event type -> action in CADF's taxonomy.
 _ACTIONS = {
@@ -43,6 +46,9 @@ _ACTIONS = {
     OPEN_NATIVE: 'create',
     SHOW_PASSWORD: 'read',
     DELETE_NATIVE: 'delete',
+    READ_RECORDING: 'read',
+    DELETE_RECORDING: 'delete',
+    GIVE_ACCESS: 'create',
 }
 
 #: Called with the type and the outcome of each event.
@@ -88,7 +94,9 @@ class Audit:
 
         :param target: what is known of ``server_id``, ``console_type``,
             ``console_id``, ``token`` (its hash), ``session_id``,
-            ``client_address``, ``mode``, ``reason`` and ``ended_by``
+            ``client_address``, ``mode``, ``reason``, ``ended_by``,
+            ``recording_id`` and, where the caller acts for a user,
+            ``user_id``
         """
         self._record(context, event_type, 'success', target)
 

@@ -132,6 +132,12 @@ class SessionNotFound(NotFound):
     message = 'Session {session_id} could not be found.'
 
 
+class RecordingNotFound(NotFound):
+    """The server has no such recording."""
+
+    message = 'Recording {recording_id} could not be found.'
+
+
 class TokenUsedUp(ConsoleSvcError):
     """The console token has opened as many sessions as it may."""
 

@@ -178,6 +178,7 @@ class Grant:
     :param bound_address: the only address that can use it, whatever is
         configured; None: it is not bound
     :param lists_sessions: whether its user may list the server's sessions
+    :param record: whether its sessions must be recorded
     """
 
     token_hash: str
@@ -191,6 +192,7 @@ class Grant:
     max_uses: int | None = None
     bound_address: str | None = None
     lists_sessions: bool = False
+    record: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +267,7 @@ class ConsoleSession:
     :param deadline: when it must end whatever its token; None: there is no
         limit
     :param lists_sessions: whether its user may list the server's sessions
+    :param record: whether it must be recorded
     """
 
     id: str
@@ -283,3 +286,4 @@ class ConsoleSession:
     enforced_mode: SessionMode = SessionMode.CONTROL
     deadline: int | None = dataclasses.field(default=None, compare=False)
     lists_sessions: bool = dataclasses.field(default=False, compare=False)
+    record: bool = False

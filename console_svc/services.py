@@ -17,12 +17,17 @@ from console_svc.consoles.modes import SessionModes
 from console_svc.consoles.native.consoles import NativeConsoles
 from console_svc.consoles.native.login import Login
 from console_svc.consoles.purge import Purge
+from console_svc.consoles.recording_access import RecordingAccesses
+from console_svc.consoles.recording_index import RecordingIndex
+from console_svc.consoles.recordings import Recordings
 from console_svc.consoles.servers import Servers
 from console_svc.consoles.session_lists import SessionLists
 from console_svc.consoles.sessions import ConsoleSessions
 from console_svc.consoles.tokens import ConsoleAuthTokens
 from console_svc.consoles.vault import Vault
+from console_svc.context import RequestContext
 from console_svc.db.database import Database
+from console_svc.policies import recordings
 from console_svc.policy import Policy
 
 
@@ -65,6 +70,10 @@ class Services:
         for name, attribute in vars(type(self)).items():
             if isinstance(attribute, functools.cached_property):
                 getattr(self, name)
+
+    def _must_record(self, context: RequestContext, project_id: str) -> bool:
+        """Whether policy has sessions of this caller recorded."""
+        return self.policy.allows(context, recordings.RECORD, project_id)
 
     @functools.cached_property
     def serves_servers(self) -> bool:
@@ -121,6 +130,7 @@ class Services:
             self.limits,
             self.audit,
             self.clock,
+            self._must_record,
         )
 
     @functools.cached_property
@@ -136,7 +146,9 @@ class Services:
 
     @functools.cached_property
     def session_lists(self) -> SessionLists:
-        return SessionLists(self.database, self.clock)
+        return SessionLists(
+            self.database, self.clock, self.conf.api.recordings
+        )
 
     @functools.cached_property
     def session_joins(self) -> SessionJoins:
@@ -149,6 +161,33 @@ class Services:
     @functools.cached_property
     def session_modes(self) -> SessionModes:
         return SessionModes(self.database, self.audit, self.clock)
+
+    @functools.cached_property
+    def recording_index(self) -> RecordingIndex | None:
+        """None: ``[api] recordings`` is off."""
+        if not self.conf.api.recordings:
+            return None
+        return RecordingIndex(
+            self.conf,
+            self.database,
+            clock=self.clock,
+            failed=self._failed,
+        )
+
+    @functools.cached_property
+    def recordings(self) -> Recordings | None:
+        """None: ``[api] recordings`` is off."""
+        index = self.recording_index
+        return Recordings(index, self.audit) if index else None
+
+    @functools.cached_property
+    def recording_accesses(self) -> RecordingAccesses | None:
+        """None: ``[api] recordings`` is off."""
+        if self.recordings is None:
+            return None
+        return RecordingAccesses(
+            self.conf, self.database, self.recordings, self.audit, self.clock
+        )
 
     @functools.cached_property
     def native_consoles(self) -> NativeConsoles:

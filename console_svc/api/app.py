@@ -94,6 +94,8 @@ def _middleware(
         yield partial(metrics.beside, conf=conf)
     if conf.consoleauth.purge_interval:
         yield partial(FirstRequest, start=services.purge.start)
+    if services.recording_index:
+        yield partial(FirstRequest, start=services.recording_index.start)
     if conf.oslo_middleware.enable_proxy_headers_parsing:
         # Before anything reads the client's address or the request's URL.
         yield partial(Forwarded, conf=conf)
@@ -241,8 +243,9 @@ class Application(pecan.core.ExplicitPecan):  # type: ignore[misc]
         Pecan inspects the function's signature for each request, to drop
         query parameters that it does not take. There are none here.
         """
-        result = controller(*args)
+        # Before: a controller may render another type itself.
         state.response.content_type = 'application/json'
+        result = controller(*args)
         if result is not None:
             state.response.text = self.render('json', result)
 

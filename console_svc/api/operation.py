@@ -35,12 +35,14 @@ class Form:
     :param since: the first microversion that has it
     :param before: the first microversion that no longer has it
     :param action: the member that tells it from the other forms
+    :param media_type: if it is not JSON, all forms differ in this
     """
 
     schema: Mapping[str, Any]
     since: Version | None = None
     before: Version | None = None
     action: str | None = None
+    media_type: str = 'application/json'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Operation:
     :param extension: it is console-svc's own, and its resource is not
     :param without_nova: it is served only if no nova has the servers: see
         ``[api] servers``
+    :param of_recordings: it is served only with ``[api] recordings``
     :param links: operations that can follow: operationId -> ids of its path
         that are not in this one -> where in the response they are
     """
@@ -86,6 +89,7 @@ class Operation:
     is_frequent: bool = False
     extension: bool = False
     without_nova: bool = False
+    of_recordings: bool = False
     links: Mapping[str, Mapping[str, str]] = dataclasses.field(
         default_factory=dict
     )

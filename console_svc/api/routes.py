@@ -29,11 +29,14 @@ class Route:
         return re.findall(r'{(\w+)}', self.path)
 
 
-def walk(root: type[Resource], extensions: bool, servers: bool) -> list[Route]:
+def walk(
+    root: type[Resource], extensions: bool, servers: bool, recordings: bool
+) -> list[Route]:
     """All routes, in the order of the tree.
 
     :param extensions: whether to include console-svc's own
     :param servers: whether to include those that list and show servers
+    :param recordings: whether to include those of recordings
     """
     return [
         route
@@ -41,6 +44,7 @@ def walk(root: type[Resource], extensions: bool, servers: bool) -> list[Route]:
         for route in _routes(path, resource)
         if (extensions or not route.operation.extension)
         and (servers or not route.operation.without_nova)
+        and (recordings or not route.operation.of_recordings)
     ]
 
 

@@ -215,10 +215,16 @@ def add_commands(groups: Any) -> None:
 
     recording = add_group('recording', 'read recordings of sessions')
     add(recording, 'list', recordings.recording_list)
+    add(recording, 'index', recordings.recording_index)
     check = add(recording, 'check', recordings.recording_check)
     check.add_argument('ids', nargs='*', metavar='ID')
     export = add(recording, 'export', recordings.recording_export)
     export.add_argument('id', metavar='ID')
+    export.add_argument(
+        '--input',
+        action='store_true',
+        help='what the client has sent, if it was recorded',
+    )
 
 
 def main() -> int:

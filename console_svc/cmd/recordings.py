@@ -3,13 +3,16 @@
 """console-svc-manage recording: the recordings in the storage."""
 
 import datetime
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
 from oslo_config import cfg
 
-from console_svc.recordings import cast, check, storage
+from console_svc.consoles.recording_index import RecordingIndex
+from console_svc.db.database import Database
+from console_svc.recordings import check, formats, storage
 from console_svc.recordings.check import Damage, Fault, Result, Source, State
 from console_svc.recordings.keys import Keys
 from console_svc.recordings.storage import Entry
@@ -43,6 +46,15 @@ def recording_list(conf: cfg.ConfigOpts) -> None:
         )
 
 
+def recording_index(conf: cfg.ConfigOpts) -> None:
+    """Bring the API's index of recordings up to date with the storage.
+
+    An API with [api] recordings does so every minute.
+    """
+    changed = RecordingIndex(conf, Database(conf)).update()
+    print(f'{changed} entries changed')
+
+
 def recording_check(conf: cfg.ConfigOpts) -> None:
     """Check that recordings are whole, and say where they are not.
 
@@ -69,16 +81,25 @@ def recording_check(conf: cfg.ConfigOpts) -> None:
 
 
 def recording_export(conf: cfg.ConfigOpts) -> None:
-    """Write a serial recording to standard output, as an asciicast file.
+    """Write a recording to standard output, as a file that can be played.
 
-    "asciinema play" plays it. Damaged parts are left out: check it first.
+    Of a serial console it is an asciicast, which "asciinema play" plays; of a
+    VNC console it is a framebuffer stream (FBS 001.000). Damaged parts are
+    left out, and a framebuffer stream ends with the first one: check it first.
+
+    With --input, write the recorded input instead: a JSON object for each.
     """
     recording_id = conf.command.id
     with storage.load(conf).open(recording_id) as source:
         key = Keys(conf).of(recording_id, source)
-        for lines in cast.lines(source, key):
-            # It is ASCII.
-            sys.stdout.write(lines.decode())
+        if conf.command.input:
+            for time, found in formats.of(source, key).inputs(source, key):
+                print(json.dumps({'time': time / _MICRO, **found}))
+            return
+        for part in formats.parts(source, key):
+            sys.stdout.buffer.write(part)
+    # So that an error is one of this command.
+    sys.stdout.buffer.flush()
 
 
 def _described(entry: Entry, result: Result) -> Iterator[str]:

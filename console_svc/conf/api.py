@@ -67,6 +67,15 @@ OPTIONS = [
         help='The largest number of servers in a response. Clients get the '
         'others page by page.',
     ),
+    cfg.BoolOpt(
+        'recordings',
+        default=False,
+        help='List, return and delete recordings of sessions, and give access '
+        'to the page that plays them. This host needs the options "storage" '
+        'and "key_file" of [recording] and those of the storage as the '
+        'console proxies have them. If disabled, these routes answer with a '
+        '404.',
+    ),
     cfg.IntOpt(
         'remember_callers',
         default=5,

@@ -20,6 +20,13 @@ TYPES: Final = (
 )
 
 OPTIONS = [
+    cfg.IntOpt(
+        'access_ttl',
+        default=600,
+        min=1,
+        help='Seconds for which the URL of a recording that the API returns '
+        'can be used.',
+    ),
     cfg.StrOpt(
         'mode',
         default='off',
@@ -36,15 +43,17 @@ OPTIONS = [
                 'is refused, or ends.',
             ),
         ],
-        help='Whether the console proxy records sessions. Only those of the '
-        'console type serial can be recorded. "required" refuses the others: '
-        'see "types".',
+        help='Whether the console proxy records sessions. Those of the '
+        'console types serial, novnc and vnc can be recorded. "required" '
+        'refuses the others: see "types". Sessions of tokens that require a '
+        'recording are recorded with each mode, and refused if they cannot '
+        'be.',
     ),
     cfg.ListOpt(
         'types',
         item_type=types.String(choices=TYPES),
         default=[],
-        sample_default='serial',
+        sample_default='serial,novnc,vnc',
         help='Console types to which "mode" applies. If empty, it applies to '
         'all. Sessions of other types are neither recorded nor refused. The '
         'type of native VNC clients is vnc.',
@@ -71,6 +80,13 @@ OPTIONS = [
         'keys create --recording" creates it, with mode 0600. It is read '
         'again when it changes. All hosts on which recordings are written or '
         'checked need the same file.',
+    ),
+    cfg.URIOpt(
+        'playback_base_url',
+        default='http://127.0.0.1:6080/play.html',
+        schemes=['http', 'https'],
+        help='URL of the page that plays recordings, as browsers reach it. '
+        'The API adds a token to it, as its fragment.',
     ),
     cfg.StrOpt(
         'storage',

@@ -17,20 +17,24 @@ class Kind:
         to the same console of a server
     :param can_be_viewed: whether the console proxy can drop the input of its
         clients, and of nothing else
+    :param can_be_recorded: whether the console proxy can record its sessions
     """
 
     protocol: str
     can_be_viewed: bool
+    can_be_recorded: bool = False
 
 
 _KINDS: Final[Mapping[str, Kind]] = {
-    ConsoleType.NOVNC: Kind('vnc', can_be_viewed=True),
+    ConsoleType.NOVNC: Kind('vnc', can_be_viewed=True, can_be_recorded=True),
     # The console proxy does not know this protocol.
     ConsoleType.XVPVNC: Kind('vnc', can_be_viewed=False),
-    NATIVE_TYPE: Kind('vnc', can_be_viewed=True),
+    NATIVE_TYPE: Kind('vnc', can_be_viewed=True, can_be_recorded=True),
     ConsoleType.SPICE_HTML5: Kind('spice', can_be_viewed=True),
     ConsoleType.SPICE_DIRECT: Kind('spice', can_be_viewed=True),
-    ConsoleType.SERIAL: Kind('serial', can_be_viewed=True),
+    ConsoleType.SERIAL: Kind(
+        'serial', can_be_viewed=True, can_be_recorded=True
+    ),
     ConsoleType.RDP_HTML5: Kind('rdp', can_be_viewed=True),
     # The console proxy does not parse it.
     ConsoleType.WEBMKS: Kind('mks', can_be_viewed=False),
@@ -48,6 +52,11 @@ PROTOCOLS: Final[Mapping[str, Sequence[ConsoleType]]] = {
 def can_be_viewed(console_type: str) -> bool:
     """Whether sessions of a type can be view-only."""
     return _KINDS[console_type].can_be_viewed
+
+
+def can_be_recorded(console_type: str) -> bool:
+    """Whether sessions of a type can be recorded."""
+    return _KINDS[console_type].can_be_recorded
 
 
 def of_same_console(console_type: str) -> Sequence[str]:

@@ -148,6 +148,7 @@ def make(
         enforced_mode=grant.mode,
         deadline=deadline,
         lists_sessions=grant.lists_sessions,
+        record=grant.record,
     )
 
 

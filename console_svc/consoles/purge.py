@@ -130,6 +130,11 @@ class Purge:
             batch,
             deadline,
         )
+        _repeat(
+            lambda: self._database.recording_accesses.purge(now, batch),
+            batch,
+            deadline,
+        )
         # Not last: hosts that do not answer can take all of the time.
         self._forget_log_ins(now, batch, deadline)
         return Purged(

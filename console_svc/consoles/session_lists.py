@@ -3,7 +3,7 @@
 """Lists of sessions: current ones, and the history."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from console_svc.db.database import Database
 from console_svc.endings import (
@@ -19,13 +19,19 @@ class SessionLists:
     """Lists the sessions of one server or of all servers.
 
     :param clock: seconds of the UTC epoch
+    :param has_recordings: whether the database has an index of recordings
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        has_recordings: bool = False,
     ) -> None:
         self._queries = database.session_lists
+        self._recordings = database.recordings
         self._clock = clock
+        self._has_recordings = has_recordings
 
     def live(self, query: SessionQuery) -> Sequence[ConsoleSession]:
         """A page of the current sessions, the oldest first.
@@ -42,3 +48,9 @@ class SessionLists:
             have the session of the marker
         """
         return self._queries.ended(query)
+
+    def recordings(self, session_ids: Collection[str]) -> Mapping[str, str]:
+        """The ids of the recordings of sessions, by session id."""
+        if not self._has_recordings:
+            return {}
+        return self._recordings.of_sessions(session_ids)

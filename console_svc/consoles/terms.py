@@ -24,6 +24,15 @@ class NotViewable(exception.BadRequest):
     )
 
 
+class NotRecordable(exception.BadRequest):
+    """Sessions of this type must be recorded, and cannot be."""
+
+    message = (
+        'Sessions of this console must be recorded, and those of type '
+        '{console_type} cannot be.'
+    )
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Terms:
     """The terms of a console token.
@@ -34,12 +43,14 @@ class Terms:
         max_uses``
     :param client_address: the only address that can use it, in its usual
         form; None: what is configured
+    :param record: whether its sessions must be recorded
     """
 
     mode: SessionMode = SessionMode.CONTROL
     ttl: int | None = None
     max_uses: int | None = None
     client_address: str | None = None
+    record: bool = False
 
     @property
     def are_usual(self) -> bool:
@@ -51,6 +62,7 @@ class Terms:
             self.mode == SessionMode.CONTROL
             and self.max_uses is None
             and self.client_address is None
+            and not self.record
         )
 
 
@@ -68,11 +80,14 @@ def check(
 
     :param client_address: the address that asks for it
     :raises NotViewable: the mode is view, and the type has none
+    :raises NotRecordable: sessions of the type cannot be recorded
     :raises TermsRefused: the configuration allows less
     """
     options = conf.consoleauth
     if terms.mode == SessionMode.VIEW:
         check_can_be_viewed(console_type)
+    if terms.record:
+        check_can_be_recorded(console_type)
     longest = max(options.token_ttl, options.max_token_ttl or 0)
     if terms.ttl is not None and terms.ttl > longest:
         raise TermsRefused(reason=f'ttl must be at most {longest} seconds.')
@@ -98,6 +113,15 @@ def check_can_be_viewed(console_type: str) -> None:
     """
     if not console_types.can_be_viewed(console_type):
         raise NotViewable(console_type=console_type)
+
+
+def check_can_be_recorded(console_type: str) -> None:
+    """Check that sessions of a type can be recorded.
+
+    :raises NotRecordable: they cannot
+    """
+    if not console_types.can_be_recorded(console_type):
+        raise NotRecordable(console_type=console_type)
 
 
 def max_uses(own: int | None, configured: int) -> int:

@@ -3,17 +3,16 @@
 """Console tokens: issue, validate, revoke."""
 
 import dataclasses
-import threading
 import time
 from collections.abc import Callable
 
-import cachetools
 from oslo_config import cfg
 
 from console_svc import audit, exception
 from console_svc.compute import Driver
 from console_svc.consoles.limits import Limits
-from console_svc.consoles.terms import USUAL, Terms
+from console_svc.consoles.targets import Targets
+from console_svc.consoles.terms import USUAL, Terms, check_can_be_recorded
 from console_svc.consoles.token_text import generate, has_terms, hash_of
 from console_svc.consoles.vault import Vault
 from console_svc.context import RequestContext
@@ -24,25 +23,18 @@ from console_svc.endings import (
 )
 from console_svc.objects import (
     NEVER,
-    ConnectInfo,
     ConsoleAuthToken,
     Server,
     SessionMode,
 )
-
-# Whether tokens lead to their consoles is cached: for this many seconds, and
-# this many consoles.
-_TARGET_SECONDS = 3
-_TARGETS = 10_000
-
-# Server id, console type, connect info, encrypted ticket.
-_Target = tuple[str, str, ConnectInfo, str | None]
 
 
 class ConsoleAuthTokens:
     """Issues, validates and revokes console tokens.
 
     :param clock: seconds of the UTC epoch
+    :param must_record: whether sessions of a caller on a server of a project
+        must be recorded, whatever the terms
     """
 
     def __init__(
@@ -54,19 +46,16 @@ class ConsoleAuthTokens:
         limits: Limits,
         events: audit.Audit,
         clock: Callable[[], float] = time.time,
+        must_record: Callable[[RequestContext, str], bool] = lambda *_: False,
     ) -> None:
+        self._must_record = must_record
         self._conf = conf
         self._database = database
         self._driver = driver
-        self._vault = vault
         self._limits = limits
         self._audit = events
         self._clock = clock
-        self._targets: cachetools.TTLCache[_Target, bool]
-        self._targets = cachetools.TTLCache(
-            _TARGETS, _TARGET_SECONDS, timer=clock
-        )
-        self._lock = threading.Lock()
+        self._targets = Targets(conf, driver, vault, clock)
 
     def issue(
         self,
@@ -141,8 +130,15 @@ class ConsoleAuthTokens:
         The caller stores it, then calls :meth:`record_issue`.
 
         :returns: the token, and what is stored of it
+        :raises console_svc.consoles.terms.NotRecordable: sessions of the
+            caller must be recorded, and those of the type cannot be
         """
         try:
+            if not terms.record and self._must_record(
+                context, server.project_id
+            ):
+                check_can_be_recorded(console_type)
+                terms = dataclasses.replace(terms, record=True)
             info = self._driver.get_connect_info(context, server, console_type)
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
@@ -166,11 +162,12 @@ class ConsoleAuthTokens:
             connect_info=info,
             expires=min(int(self._clock()) + ttl, NEVER),
             client_address=context.client_address,
-            encrypted_ticket=self._encrypt(info.ticket),
+            encrypted_ticket=self._targets.encrypt(info.ticket),
             mode=terms.mode,
             max_uses=terms.max_uses,
             bound_address=terms.client_address,
             lists_sessions=lists_sessions,
+            record=terms.record,
         )
 
     def record_issue(
@@ -215,7 +212,7 @@ class ConsoleAuthTokens:
         # No token has expired before the epoch.
         now = -1 if even_expired else int(self._clock())
         found = self._database.tokens.get(token_hash, now)
-        if found is None or not self._leads_to_console(context, found):
+        if found is None or not self._targets.is_right(context, found):
             error = exception.TokenNotFound()
             self._audit.refusal(
                 context, audit.VALIDATE, error, token=token_hash
@@ -257,42 +254,3 @@ class ConsoleAuthTokens:
 
     def _revocation(self, context: RequestContext) -> Ending:
         return Ending(EndReason.REVOKED, int(self._clock()), context.user_id)
-
-    def _leads_to_console(
-        self, context: RequestContext, token: ConsoleAuthToken
-    ) -> bool:
-        """Whether the console is where it was when the token was issued."""
-        if not self._conf.consoleauth.recheck_target:
-            return True
-        target = (
-            token.server_id,
-            token.console_type,
-            token.connect_info,
-            token.encrypted_ticket,
-        )
-        with self._lock:
-            known = self._targets.get(target)
-        if known is None:
-            known = self._driver.leads_to_console(
-                context, self._with_ticket(token)
-            )
-            with self._lock:
-                self._targets[target] = known
-        return known
-
-    def _encrypt(self, ticket: str | None) -> str | None:
-        """A ticket as it is stored; None: it will not be needed."""
-        if ticket is None or not self._conf.consoleauth.recheck_target:
-            return None
-        return self._vault.encrypt(ticket)
-
-    def _with_ticket(self, token: ConsoleAuthToken) -> ConsoleAuthToken:
-        """The token with its ticket, if that can be decrypted."""
-        if token.encrypted_ticket is None:
-            return token
-        try:
-            ticket = self._vault.decrypt(token.encrypted_ticket)
-        except exception.PasswordUnreadable:
-            return token
-        info = dataclasses.replace(token.connect_info, ticket=ticket)
-        return dataclasses.replace(token, connect_info=info)

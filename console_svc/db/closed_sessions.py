@@ -8,13 +8,14 @@ Nothing but the id and the times is kept, except of SPICE channels; and the
 process of a session that has ended, until the process closes it.
 """
 
+import functools
 from collections.abc import (
     Collection,
     Mapping,
     Sequence,
     Set,
 )
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
@@ -142,9 +143,8 @@ class ClosedSessionQueries:
             changes.pop((), None)
             for values, keys in changes.items():
                 connection.execute(
-                    console_sessions.update()
-                    .where(console_sessions.c.id.in_(keys))
-                    .values(dict(values))
+                    _update(tuple(name for name, _ in values)),
+                    {'keys': keys, **{_new(it): to for it, to in values}},
                 )
             announce_end(connection, opened)
         return (
@@ -179,25 +179,16 @@ def _lock(
     connection: sa.Connection, session_ids: Collection[str]
 ) -> Sequence[sa.RowMapping]:
     """Lock the rows of sessions, open or closed."""
-    columns = console_sessions.c
-    wanted = columns.session_id.in_(session_ids)
-    if len(session_ids) > 1:
-        # By their keys, and in the order of these: a revocation locks them in
-        # this order, too, and on MySQL no missing row is locked.
-        keys = connection.scalars(sa.select(columns.id).where(wanted)).all()
-        if not keys:
-            return []
-        wanted = columns.id.in_(sorted(keys))
-    return (
-        connection.execute(
-            sa.select(console_sessions)
-            .where(wanted)
-            .order_by(columns.id)
-            .with_for_update()
-        )
-        .mappings()
-        .all()
-    )
+    by = {'values': [*session_ids]}
+    if len(session_ids) == 1:
+        return connection.execute(_LOCK_BY_UUID, by).mappings().all()
+    # By their keys, and in the order of these: a revocation locks them in
+    # this order, too, and on MySQL no missing row is locked.
+    keys = connection.scalars(_KEYS, by).all()
+    if not keys:
+        return []
+    by = {'values': sorted(keys)}
+    return connection.execute(_LOCK_BY_KEY, by).mappings().all()
 
 
 def _ending(row: sa.RowMapping, now: int, reports: Reports) -> Ending:
@@ -236,3 +227,39 @@ def _changes(
         for name in 'token_hash', 'client_address', 'secret_hash':
             del values[name]
     return values
+
+
+@functools.cache
+def _update(columns: tuple[str, ...]) -> sa.Update:
+    """The statement that sets columns of sessions.
+
+    Its parameters are the keys, and a new value for each column.
+    """
+    return (
+        console_sessions.update()
+        .where(console_sessions.c.id.in_(sa.bindparam('keys', expanding=True)))
+        .values({name: sa.bindparam(_new(name)) for name in columns})
+    )
+
+
+def _new(column: str) -> str:
+    """The parameter that has the new value of a column."""
+    # SQLAlchemy reserves the names of the columns.
+    return f'new_{column}'
+
+
+# Statements of the request path are module-level: SQLAlchemy finds the
+# compiled form of the same object faster than that of an equal one.
+_VALUES: Final[sa.BindParameter[Any]] = sa.bindparam('values', expanding=True)
+
+_KEYS: Final = sa.select(console_sessions.c.id).where(
+    console_sessions.c.session_id.in_(_VALUES)
+)
+
+_LOCK_BY_UUID, _LOCK_BY_KEY = (
+    sa.select(console_sessions)
+    .where(column.in_(_VALUES))
+    .order_by(console_sessions.c.id)
+    .with_for_update()
+    for column in (console_sessions.c.session_id, console_sessions.c.id)
+)

@@ -21,6 +21,8 @@ from console_svc.db.modes import ModeQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
 from console_svc.db.others import OtherSessionQueries
 from console_svc.db.proxies import ProxyQueries
+from console_svc.db.recording_accesses import RecordingAccessQueries
+from console_svc.db.recordings import RecordingQueries
 from console_svc.db.resumptions import ResumptionQueries
 from console_svc.db.session_lists import SessionListQueries
 from console_svc.db.sessions import SessionQueries
@@ -57,6 +59,8 @@ class Database(Connections):
         self.history = HistoryQueries(self)
         self.session_lists = SessionListQueries(self)
         self.locks = LockQueries(self)
+        self.recordings = RecordingQueries(self)
+        self.recording_accesses = RecordingAccessQueries(self)
         self._has_schema = False
 
     def check(self) -> None:

@@ -140,9 +140,11 @@ class Connections:
         started = time.monotonic()
         is_committing = False
         try:
-            with _translated(), self.engine.begin() as connection:
-                yield connection
-                is_committing = True
+            with _translated(), self.engine.connect() as connection:
+                with connection.begin():
+                    yield connection
+                    is_committing = True
+                plugins.committed(connection)
         except errors.ReadOnly as error:
             # The readers' connections may lead to the same server, which has
             # become a replica, or is out of date.

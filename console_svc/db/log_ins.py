@@ -60,7 +60,7 @@ class LogInQueries:
         expires = now + max(lock_time, _MEMORY)
         with self._connections.writing() as connection:
             connection.execute(
-                used_challenges.insert(),
+                _INSERT,
                 {
                     'digest': attempt.challenge_hash,
                     'token_hash': attempt.token_hash,
@@ -162,19 +162,22 @@ def _lock(
 
     :param subjects: in the order in which every transaction locks them
     """
-    connection.execute(
-        _UPSERTS[connection.dialect.name],
-        [
-            {
-                'subject': subject,
-                'failures': 0,
-                'locked_until': 0,
-                'expires': expires,
-            }
-            for subject in subjects
-        ],
-    )
-    found = connection.execute(_FAILURES, {'subjects': subjects})
+    dialect = connection.dialect
+    new = [
+        {
+            'subject': subject,
+            'failures': 0,
+            'locked_until': 0,
+            'expires': expires,
+        }
+        for subject in subjects
+    ]
+    if dialect.insert_returning:
+        found = connection.execute(_LOCKS[dialect.name], new)
+    else:
+        # MySQL.
+        connection.execute(_UPSERTS[dialect.name], new)
+        found = connection.execute(_FAILURES, {'subjects': subjects})
     return {subject: FailedLogIns(*failed) for subject, *failed in found}
 
 
@@ -186,14 +189,23 @@ def _one_more(failures: int, limit: int, locked_until: int) -> FailedLogIns:
 
 # Statements of the request path are module-level: SQLAlchemy finds the
 # compiled form of the same object faster than that of an equal one.
+_INSERT: Final = used_challenges.insert()
+
 _UPSERTS: Final = rows.upserts(log_in_failures, 'expires')
 
+_FAILED: Final = (
+    log_in_failures.c.subject,
+    log_in_failures.c.failures,
+    log_in_failures.c.locked_until,
+)
+
+# One statement instead of two.
+_LOCKS: Final = {
+    dialect: upsert.returning(*_FAILED) for dialect, upsert in _UPSERTS.items()
+}
+
 _FAILURES: Final = (
-    sa.select(
-        log_in_failures.c.subject,
-        log_in_failures.c.failures,
-        log_in_failures.c.locked_until,
-    )
+    sa.select(*_FAILED)
     .where(
         log_in_failures.c.subject.in_(sa.bindparam('subjects', expanding=True))
     )

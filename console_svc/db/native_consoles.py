@@ -193,6 +193,7 @@ def _find_by(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
             tokens.expires,
             tokens.lists_sessions,
             OF_NEW_SESSIONS,
+            tokens.record,
         )
         .join(console_auth_tokens, tokens.token_hash == consoles.c.token_hash)
         .where(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
 from console_svc.db.limits import check_session, lock_all
+from console_svc.db.opening import insert_session
 from console_svc.db.replacements import make_room
 from console_svc.db.session_rows import (
     BLANK,
@@ -22,7 +23,6 @@ from console_svc.db.session_rows import (
     is_alive,
     is_lasting,
 )
-from console_svc.db.sessions import insert_session
 from console_svc.db.tables import console_auth_tokens, console_sessions
 from console_svc.endings import Ending, EndReason, ResumedSessions
 from console_svc.objects import (

@@ -206,4 +206,5 @@ def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
         # Null: see the column.
         enforced_mode=SessionMode(row['enforced_mode'] or SessionMode.CONTROL),
         lists_sessions=row['lists_sessions'],
+        record=row['record'],
     )

@@ -2,17 +2,16 @@
 
 """Queries of console sessions."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_db import exception as db_exception
 
 from console_svc import exception
-from console_svc.db import channels, proxies
+from console_svc.db import proxies
 from console_svc.db.engine import Connections, retried
 from console_svc.db.limits import check_session, lock_all
+from console_svc.db.opening import insert_session, use_token
 from console_svc.db.replacements import make_room, take_over
 from console_svc.db.session_rows import (
     IS_OPEN,
@@ -23,17 +22,12 @@ from console_svc.db.session_rows import (
     limited,
     to_session,
 )
-from console_svc.db.tables import (
-    console_auth_tokens,
-    console_proxies,
-    console_sessions,
-)
+from console_svc.db.tables import console_proxies, console_sessions
 from console_svc.endings import Ending, EndReason
 from console_svc.objects import (
     NO_LIMITS,
     ConsoleSession,
     SessionLimits,
-    SessionMode,
 )
 
 
@@ -78,30 +72,6 @@ class SessionQueries:
             sessions as it may
         :raises console_svc.over_limit.OverLimit: its user or its project has
         """
-        tokens = console_auth_tokens.c
-        uses: sa.ColumnElement[int] = sa.literal(1)
-        usable = tokens.uses < max_uses
-        if in_channels:
-            has_other = channels.has_other(session)
-            uses = sa.case((has_other, 0), else_=1)
-            usable = usable | has_other
-        use = (
-            console_auth_tokens.update()
-            .where(
-                tokens.token_hash == session.token_hash,
-                tokens.expires > session.created_at,
-            )
-            .values(uses=tokens.uses + uses)
-        )
-        if max_uses:
-            use = use.where(usable)
-        if session.mode == SessionMode.CONTROL:
-            # It may have been lowered since it was read. A channel has the
-            # mode of the others.
-            gives_control = ~tokens.lowered
-            if in_channels:
-                gives_control = gives_control | has_other
-            use = use.where(gives_control)
         ended: dict[EndReason, Sequence[ConsoleSession]] = {}
         with self._connections.writing() as connection:
             lock_all(
@@ -110,7 +80,7 @@ class SessionQueries:
             # Before sessions are counted or ended: a revocation, too, locks
             # tokens first, and so do hosts of the previous version, which
             # lock all tokens of the server.
-            if connection.execute(use).rowcount != 1:
+            if not use_token(connection, session, max_uses, in_channels):
                 raise exception.TokenUsedUp
             if takes_over:
                 ended[EndReason.TAKEN_OVER] = take_over(
@@ -257,42 +227,3 @@ def open_session(session_id: str) -> sa.Select[Any]:
     return sa.select(console_sessions).where(
         console_sessions.c.session_id == session_id, IS_OPEN
     )
-
-
-def _of_server(server_id: str, now: int) -> sa.Select[Any]:
-    """The current sessions of a server, the oldest first."""
-    columns = console_sessions.c
-    return (
-        sa.select(console_sessions)
-        .where(columns.server_id == server_id, is_alive(now))
-        .order_by(columns.id)
-    )
-
-
-def insert_session(
-    connection: sa.Connection,
-    session: ConsoleSession,
-    alive_until: int,
-    in_channels: bool = False,
-) -> None:
-    """Store a session in a transaction that does more.
-
-    :param in_channels: it is a channel, and the transaction has locked the
-        token
-    :raises console_svc.exception.SessionIdUsed: there is a session with this
-        id, or there was one
-    """
-    values = dataclasses.asdict(session)
-    values['session_id'] = values.pop('id')
-    if in_channels:
-        main = connection.execute(channels.main_of(session)).mappings().first()
-        if main is not None:
-            values['main_id'] = main['id']
-            # All channels of a page have one mode, which may have changed.
-            values['mode'] = values['enforced_mode'] = main['mode']
-    try:
-        connection.execute(
-            console_sessions.insert(), {**values, 'alive_until': alive_until}
-        )
-    except db_exception.DBDuplicateEntry:
-        raise exception.SessionIdUsed(session_id=session.id) from None

@@ -1,43 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The tables. Times are integer seconds of the UTC epoch."""
+"""The tables; those about recordings have a module of their own."""
 
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
-#: The oldest revision on which this version works.
-NEEDED: Final = '012'
-
-metadata = sa.MetaData(
-    naming_convention={
-        'pk': 'pk_%(table_name)s',
-        'ix': 'ix_%(table_name)s_%(column_0_N_name)s',
-        'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
-    }
+# Imported for its tables: the metadata has all.
+from console_svc.db import recording_tables  # noqa: F401
+from console_svc.db.columns import (
+    ADDRESS,
+    ID,
+    MODE,
+    NAME,
+    TEXT,
+    UUID,
+    metadata,
 )
 
-# SQLite autoincrements INTEGER columns only.
-_Id = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
-_UUID = sa.String(36)
-_Name = sa.String(255)
-_Address = sa.String(45)
-_Mode = sa.String(16)
-
-# Compare ids and hosts exactly, as other engines do by default.
-_TEXT: Any = {'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
+#: The oldest revision on which this version works.
+NEEDED: Final = '013'
 
 consoles = sa.Table(
     'consoles',
     metadata,
-    sa.Column('id', _Id, primary_key=True, autoincrement=True),
-    sa.Column('server_id', _UUID, nullable=False),
-    sa.Column('server_host', _Name, nullable=False),
-    sa.Column('console_type', _Name, nullable=False),
-    sa.Column('instance_name', _Name, nullable=False),
-    sa.Column('host', _Name, nullable=False),
+    sa.Column('id', ID, primary_key=True, autoincrement=True),
+    sa.Column('server_id', UUID, nullable=False),
+    sa.Column('server_host', NAME, nullable=False),
+    sa.Column('console_type', NAME, nullable=False),
+    sa.Column('instance_name', NAME, nullable=False),
+    sa.Column('host', NAME, nullable=False),
     sa.Column('port', sa.Integer, nullable=False),
-    sa.Column('encrypted_password', _Name, nullable=False),
+    sa.Column('encrypted_password', NAME, nullable=False),
     sa.Column('created_at', sa.BigInteger, nullable=False),
     # The columns down to locked_until are for consoles on the gateway.
     # The console's own port, if it has one. The index keeps concurrent
@@ -61,23 +55,23 @@ consoles = sa.Table(
     sa.Index(None, 'instance_name'),
     # Never reuse an id: an old link would show a new password.
     sqlite_autoincrement=True,
-    **_TEXT,
+    **TEXT,
 )
 
 console_auth_tokens = sa.Table(
     'console_auth_tokens',
     metadata,
-    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    sa.Column('id', ID, primary_key=True, autoincrement=True),
     # SHA-256 in hexadecimal; the token itself is not stored.
     sa.Column('token_hash', sa.String(64), nullable=False),
-    sa.Column('server_id', _UUID, nullable=False),
-    sa.Column('project_id', _Name, nullable=False),
-    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('server_id', UUID, nullable=False),
+    sa.Column('project_id', NAME, nullable=False),
+    sa.Column('user_id', NAME, nullable=True),
     sa.Column('console_type', sa.String(32), nullable=False),
-    sa.Column('host', _Name, nullable=False),
+    sa.Column('host', NAME, nullable=False),
     sa.Column('port', sa.Integer, nullable=False),
     sa.Column('tls_port', sa.Integer, nullable=True),
-    sa.Column('internal_access_path', _Name, nullable=True),
+    sa.Column('internal_access_path', NAME, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
     sa.Column('expires', sa.BigInteger, nullable=False),
     # The number of sessions that it has opened.
@@ -88,16 +82,16 @@ console_auth_tokens = sa.Table(
     sa.Column('resumptions', sa.Integer, nullable=False, server_default='0'),
     # The address that requested it, and the only one that can use it if so
     # configured.
-    sa.Column('client_address', _Address, nullable=True),
+    sa.Column('client_address', ADDRESS, nullable=True),
     # For drivers that need it to recognize the console.
-    sa.Column('encrypted_ticket', _Name, nullable=True),
+    sa.Column('encrypted_ticket', NAME, nullable=True),
     # The mode of its sessions.
-    sa.Column('mode', _Mode, nullable=False, server_default='control'),
+    sa.Column('mode', MODE, nullable=False, server_default='control'),
     # The number of sessions that it can open; null: the configured one.
     sa.Column('max_uses', sa.Integer, nullable=True),
     # The only address that can use it, whatever is configured; null: none was
     # asked for.
-    sa.Column('bound_address', _Address, nullable=True),
+    sa.Column('bound_address', ADDRESS, nullable=True),
     # Whether its user may list the sessions of the server, as policy was when
     # it was issued.
     sa.Column(
@@ -106,6 +100,8 @@ console_auth_tokens = sa.Table(
     # Whether its new sessions are view-only whatever its mode: control was
     # taken from the client of one of its sessions.
     sa.Column('lowered', sa.Boolean, nullable=False, server_default='0'),
+    # Whether its sessions must be recorded, whatever is configured.
+    sa.Column('record', sa.Boolean, nullable=False, server_default='0'),
     sa.UniqueConstraint('token_hash'),
     # For revoking the tokens of a server, and for limiting those of a user.
     sa.Index(None, 'server_id', 'user_id', 'id'),
@@ -114,23 +110,23 @@ console_auth_tokens = sa.Table(
     # For the purge.
     sa.Index(None, 'expires'),
     sqlite_autoincrement=True,
-    **_TEXT,
+    **TEXT,
 )
 
 console_sessions = sa.Table(
     'console_sessions',
     metadata,
-    sa.Column('id', _Id, primary_key=True, autoincrement=True),
+    sa.Column('id', ID, primary_key=True, autoincrement=True),
     # The id in the API: a UUID that cannot be guessed.
-    sa.Column('session_id', _UUID, nullable=False),
+    sa.Column('session_id', UUID, nullable=False),
     # Empty: the session is closed. It stays while a client can resume it, and
     # so does that of a closed SPICE channel.
     sa.Column('token_hash', sa.String(64), nullable=False),
-    sa.Column('server_id', _UUID, nullable=False),
-    sa.Column('project_id', _Name, nullable=False),
-    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('server_id', UUID, nullable=False),
+    sa.Column('project_id', NAME, nullable=False),
+    sa.Column('user_id', NAME, nullable=True),
     sa.Column('console_type', sa.String(32), nullable=False),
-    sa.Column('client_address', _Address, nullable=True),
+    sa.Column('client_address', ADDRESS, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
     # When the proxy must end it; null: no limit; 0: it is closed, and its id
     # cannot be used again until the purge has deleted the row.
@@ -141,23 +137,23 @@ console_sessions = sa.Table(
     sa.Column('alive_until', sa.BigInteger, nullable=False),
     # The process of a proxy with which it lives; null: it is kept alive by
     # itself. Of a closed one: the process that does not know this yet.
-    sa.Column('proxy_id', _UUID, nullable=True),
+    sa.Column('proxy_id', UUID, nullable=True),
     # SHA-256 in hexadecimal of the secret with which its client can resume it;
     # null: it cannot. The index of token_hash finds it.
     sa.Column('secret_hash', sa.String(64), nullable=True),
     # What its client may do.
-    sa.Column('mode', _Mode, nullable=False, server_default='control'),
+    sa.Column('mode', MODE, nullable=False, server_default='control'),
     # What the proxy lets its client do, as far as is known: it differs from
     # the mode until a keep-alive has confirmed a change. Null: the version
     # before revision 009 has opened it, and the client has control.
-    sa.Column('enforced_mode', _Mode, nullable=True),
+    sa.Column('enforced_mode', MODE, nullable=True),
     # Of one that has ended, until its process closes it: why.
     sa.Column('end_reason', sa.String(32), nullable=True),
     # The user who has ended it, if that is known.
-    sa.Column('ended_by', _Name, nullable=True),
+    sa.Column('ended_by', NAME, nullable=True),
     # Of a channel of a SPICE page: the session of the channel that the page
     # has opened first; null: it is that one, or not a channel.
-    sa.Column('main_id', _UUID, nullable=True),
+    sa.Column('main_id', UUID, nullable=True),
     # When it must end whatever its token, as do sessions that resume it; null:
     # there was no limit.
     sa.Column('deadline', sa.BigInteger, nullable=True),
@@ -165,6 +161,7 @@ console_sessions = sa.Table(
     sa.Column(
         'lists_sessions', sa.Boolean, nullable=False, server_default='0'
     ),
+    sa.Column('record', sa.Boolean, nullable=False, server_default='0'),
     sa.UniqueConstraint('session_id'),
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'server_id'),
@@ -176,33 +173,33 @@ console_sessions = sa.Table(
     # For the purge.
     sa.Index(None, 'alive_until'),
     sqlite_autoincrement=True,
-    **_TEXT,
+    **TEXT,
 )
 
 # The history: sessions that have ended.
 ended_sessions = sa.Table(
     'ended_sessions',
     metadata,
-    sa.Column('id', _Id, primary_key=True, autoincrement=True),
-    sa.Column('session_id', _UUID, nullable=False),
+    sa.Column('id', ID, primary_key=True, autoincrement=True),
+    sa.Column('session_id', UUID, nullable=False),
     # As of console_sessions; its own id if that is null.
-    sa.Column('main_id', _UUID, nullable=False),
+    sa.Column('main_id', UUID, nullable=False),
     # Whether they are the same. PostgreSQL has statistics of this column, and
     # would sort all rows for a comparison.
     sa.Column('is_main', sa.Boolean, nullable=False),
-    sa.Column('server_id', _UUID, nullable=False),
-    sa.Column('project_id', _Name, nullable=False),
-    sa.Column('user_id', _Name, nullable=True),
+    sa.Column('server_id', UUID, nullable=False),
+    sa.Column('project_id', NAME, nullable=False),
+    sa.Column('user_id', NAME, nullable=True),
     sa.Column('console_type', sa.String(32), nullable=False),
-    sa.Column('mode', _Mode, nullable=False),
-    sa.Column('client_address', _Address, nullable=True),
+    sa.Column('mode', MODE, nullable=False),
+    sa.Column('client_address', ADDRESS, nullable=True),
     sa.Column('created_at', sa.BigInteger, nullable=False),
     sa.Column('expires', sa.BigInteger, nullable=True),
     # When it ended; if it has lapsed, when it was last kept alive.
     sa.Column('ended_at', sa.BigInteger, nullable=False),
     sa.Column('end_reason', sa.String(32), nullable=False),
     # The user who has ended it, if one has.
-    sa.Column('ended_by', _Name, nullable=True),
+    sa.Column('ended_by', NAME, nullable=True),
     # Bytes from the client, and to it.
     sa.Column('received', sa.BigInteger, nullable=False),
     sa.Column('sent', sa.BigInteger, nullable=False),
@@ -215,7 +212,7 @@ ended_sessions = sa.Table(
     sa.Index(None, 'user_id', 'ended_at', 'id'),
     sa.Index(None, 'ended_at', 'id'),
     sqlite_autoincrement=True,
-    **_TEXT,
+    **TEXT,
 )
 
 # Processes of console proxies.
@@ -223,7 +220,7 @@ console_proxies = sa.Table(
     'console_proxies',
     metadata,
     # A UUID that the process has chosen when it started.
-    sa.Column('id', _UUID, primary_key=True),
+    sa.Column('id', UUID, primary_key=True),
     # When its sessions lapse unless it sends a keep-alive.
     sa.Column('alive_until', sa.BigInteger, nullable=False),
     # Grows when the mode of one of its sessions changes; 0: the process has
@@ -236,7 +233,7 @@ console_proxies = sa.Table(
     ),
     # For the purge.
     sa.Index(None, 'alive_until'),
-    **_TEXT,
+    **TEXT,
 )
 
 # Failed log-ins in a row.
@@ -252,7 +249,7 @@ log_in_failures = sa.Table(
     # When the purge can delete it.
     sa.Column('expires', sa.BigInteger, nullable=False),
     sa.Index(None, 'expires'),
-    **_TEXT,
+    **TEXT,
 )
 
 # Challenges that were answered, so that none is answered twice.
@@ -269,7 +266,7 @@ used_challenges = sa.Table(
     # For the purge.
     sa.Index(None, 'token_hash'),
     sa.Index(None, 'expires'),
-    **_TEXT,
+    **TEXT,
 )
 
 # Jobs that only one process may do at a time, and until when it has the job;
@@ -282,5 +279,5 @@ leases = sa.Table(
     sa.Column('expires', sa.BigInteger, nullable=False),
     # For the purge.
     sa.Index(None, 'expires'),
-    **_TEXT,
+    **TEXT,
 )

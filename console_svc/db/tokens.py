@@ -96,6 +96,7 @@ class TokenQueries:
             max_uses=row['max_uses'],
             bound_address=row['bound_address'],
             lists_sessions=row['lists_sessions'],
+            record=row['record'],
         )
 
     def get_project(self, token_hash: str) -> str | None:
@@ -187,7 +188,7 @@ def insert_token(
     """Store a token in a transaction that stores more."""
     info = token.connect_info
     connection.execute(
-        console_auth_tokens.insert(),
+        _INSERT,
         {
             'token_hash': token.token_hash,
             'server_id': token.server_id,
@@ -206,6 +207,7 @@ def insert_token(
             'max_uses': token.max_uses,
             'bound_address': token.bound_address,
             'lists_sessions': token.lists_sessions,
+            'record': token.record,
         },
     )
 
@@ -254,24 +256,17 @@ def _delete(
     )
 
 
-_UNUSED: Final = (
-    'id',
-    'token_hash',
-    'created_at',
-    'uses',
-    'resumptions',
-    'mode',
-    'lowered',
-)
+# Statements of the request path are module-level: SQLAlchemy finds the
+# compiled form of the same object faster than that of an equal one.
+_INSERT = console_auth_tokens.insert()
 
-# A module-level statement: SQLAlchemy finds the compiled form of the same
-# object faster than that of an equal one. Unused columns are left out, as
-# each one costs time on every look-up.
+# Unused columns are left out, as each one costs time on every look-up.
+_UNUSED: Final = {'id', 'token_hash', 'created_at', 'uses', 'resumptions'}
 _GET = sa.select(
     *(
         column
         for column in console_auth_tokens.c
-        if column.name not in _UNUSED
+        if column.name not in _UNUSED | {'mode', 'lowered'}
     ),
     OF_NEW_SESSIONS,
 ).where(

@@ -60,14 +60,26 @@ class Client:
         return url
 
     def send(
-        self, method: str, *segments: str, body: Mapping[str, Any]
+        self,
+        method: str,
+        *segments: str,
+        body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Send a request with a body; return the document of the answer.
+        """Send a request; return the document of the answer.
+
+        :param body: of the request; None: none
 
         For the other parameters, see :meth:`get`.
         """
         document: dict[str, Any] = self._request(method, segments, body).json()
         return document
+
+    def stream(self, *segments: str) -> requests.Response:
+        """Return a response whose body is not read yet: close it.
+
+        For parameters, see :meth:`get`.
+        """
+        return self._request('GET', segments, stream=True)
 
     def post(self, *segments: str) -> None:
         """Send a POST without a body; for parameters, see :meth:`get`."""
@@ -98,8 +110,8 @@ class Client:
         segments: Sequence[str],
         body: Any = None,
         query: Mapping[str, str | int] | None = None,
+        **more: Any,
     ) -> requests.Response:
-        more: dict[str, Any] = {}
         if body is not None:
             more['json'] = body
         if query:

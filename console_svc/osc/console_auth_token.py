@@ -62,6 +62,12 @@ class CreateConsoleAuthToken(ServerCommand, command.ShowOne):
             help='The only IP address that can use the token. Default: what '
             'the service is configured for.',
         )
+        parser.add_argument(
+            '--record',
+            action='store_const',
+            const=True,
+            help='Sessions that the token opens must be recorded.',
+        )
         return parser
 
     def take_action(
@@ -70,7 +76,10 @@ class CreateConsoleAuthToken(ServerCommand, command.ShowOne):
         server = self.client.server(parsed_args.server)
         terms = {
             name: getattr(parsed_args, name)
-            for name in ('type', 'mode', 'ttl', 'max_uses', 'client_address')
+            for name in (
+                *('type', 'mode', 'ttl', 'max_uses', 'client_address'),
+                'record',
+            )
         }
         document = self.client.send(
             *('POST', 'servers', server, 'console-auth-tokens'),

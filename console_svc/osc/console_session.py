@@ -37,6 +37,7 @@ _ENDED_COLUMNS = {
 _LONG_COLUMNS = {
     'Project ID': 'project_id',
     'Server ID': 'instance_uuid',
+    'Recording ID': 'recording_id',
 }
 _TIMES = frozenset({'created_at', 'ended_at', 'expires'})
 
@@ -97,7 +98,8 @@ class ListConsoleSession(ConsoleCommand, command.Lister):
         parser.add_argument(
             '--long',
             action='store_true',
-            help='Also list the project and the server of each session.',
+            help='Also list the project, the server and the recording of each '
+            'session.',
         )
         return parser
 

@@ -11,6 +11,7 @@ from console_svc.policies import (
     console_auth_tokens,
     console_gateway,
     consoles,
+    recordings,
     remote_consoles,
     server_tokens,
     servers,
@@ -28,6 +29,7 @@ def list_rules() -> list[policy.RuleDefault]:
             remote_consoles.RULES,
             console_auth_tokens.RULES,
             sessions.RULES,
+            recordings.RULES,
             server_tokens.RULES,
             console_gateway.RULES,
         )

@@ -12,7 +12,9 @@ from oslo_policy import policy
 ADMIN = 'rule:context_is_admin'
 SERVICE_OR_ADMIN = 'role:service or rule:context_is_admin'
 PROJECT_READER_OR_ADMIN = 'rule:project_reader_or_admin'
+PROJECT_MANAGER_OR_ADMIN = 'rule:project_manager_or_admin'
 PROJECT_MEMBER_OR_ADMIN = 'rule:project_member_or_admin'
+NOBODY = '!'
 
 RULES = [
     policy.RuleDefault(
@@ -30,6 +32,12 @@ RULES = [
         'project_member_or_admin',
         '(role:member and project_id:%(project_id)s) or rule:context_is_admin',
         "Members of the server's project, and administrators.",
+    ),
+    policy.RuleDefault(
+        'project_manager_or_admin',
+        '(role:manager and project_id:%(project_id)s) or '
+        'rule:context_is_admin',
+        "Managers of the server's project, and administrators.",
     ),
 ]
 

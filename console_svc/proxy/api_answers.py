@@ -118,6 +118,7 @@ class OpenedSession:
     :param deadline: monotonic time at which it must end; None: never
     :param previous_id: the session that it resumes; None: none
     :param mode: :data:`CONTROL` or :data:`VIEW`
+    :param is_recorded: whether it must be recorded, whatever the options say
     """
 
     id: str
@@ -133,6 +134,7 @@ class OpenedSession:
     user_id: str | None = None
     client_address: str | None = None
     mode: str = CONTROL
+    is_recorded: bool = False
 
     @property
     def speaks_rfb(self) -> bool:
@@ -193,6 +195,8 @@ def opened(response: Response) -> OpenedSession:
         tls_port=_port(session, 'tls_port', int, NoneType),
         **{it: session.get(it) for it in _OWNER},
         mode=mode_of(session.get('mode', CONTROL)),
+        # An older API does not have it.
+        is_recorded=member({'record': False, **session}, 'record', bool),
     )
 
 

@@ -26,12 +26,15 @@ class ClientInput:
 
     A client with control may send messages that the filter does not know. From
     then on all passes, and counts as input.
+
+    :param must_know: whether all messages must be known
     """
 
-    __slots__ = ('_filter', '_is_lost')
+    __slots__ = ('_filter', '_is_lost', '_must_know')
 
-    def __init__(self, filter_: InputFilter) -> None:
+    def __init__(self, filter_: InputFilter, must_know: bool = False) -> None:
         self._filter = filter_
+        self._must_know = must_know
         # Whether it is unknown where messages begin.
         self._is_lost = False
 
@@ -39,7 +42,9 @@ class ClientInput:
         """What the console gets of the client's next bytes.
 
         :raises console_svc.proxy.errors.ClientFailed: the client may only
-            view, and violates the protocol
+            view, or is recorded, and violates the protocol
+        :raises console_svc.proxy.errors.Refused: the client chooses something
+            that cannot be recorded
         """
         if self._is_lost:
             self._filter.input_seen = True
@@ -47,8 +52,10 @@ class ClientInput:
         pending = self._filter.pending
         try:
             return self._filter.feed(data)
+        except rfb.NotRecordable as error:
+            raise Refused(str(error)) from None
         except ProtocolError as error:
-            if self._filter.is_view:
+            if self._filter.is_view or self._must_know:
                 raise ClientFailed(str(error)) from None
             LOG.debug('A client with control is not parsed: %s', error)
         self._is_lost = True
@@ -83,12 +90,12 @@ def browser_input(
     :raises console_svc.proxy.errors.Refused: the client may only view, which
         the console type does not have
     """
+    opened = session.opened
+    if opened.speaks_rfb:
+        return vnc_input(conf, session)
     is_view = session.mode == VIEW
     if not (is_view or _is_needed(conf)):
         return None
-    opened = session.opened
-    if opened.speaks_rfb:
-        return ClientInput(rfb.Filter(is_view))
     if opened.speaks_spice:
         return ClientInput(spice.Filter(is_view))
     if isinstance(server, RDPServer):
@@ -104,8 +111,12 @@ def browser_input(
 
 
 def vnc_input(conf: cfg.ConfigOpts, session: Session) -> ClientInput | None:
-    """As :func:`browser_input`, of a native VNC client."""
+    """What filters the input of a VNC client; None: nothing has to."""
     is_view = session.mode == VIEW
+    if session.recording is not None:
+        # The server must send what the recording can have.
+        recorded = rfb.Filter(is_view, session.recording.choices)
+        return ClientInput(recorded, must_know=True)
     if not (is_view or _is_needed(conf)):
         return None
     return ClientInput(rfb.Filter(is_view))

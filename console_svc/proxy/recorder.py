@@ -3,8 +3,10 @@
 """Starts the recordings of sessions, and keeps their storage in order."""
 
 import asyncio
+import contextlib
 import functools
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -17,15 +19,13 @@ from console_svc.proxy.api_answers import OpenedSession
 from console_svc.proxy.errors import Ended, NotRecorded, Refused
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.recording import Recording, in_thread
-from console_svc.recordings import cast, storage
+from console_svc.recordings import formats, keys, storage
 from console_svc.recordings.keeping import Keeping
 from console_svc.recordings.keys import Keys
 from console_svc.recordings.storage import Sink
+from console_svc.recordings.writer import Writer
 
 LOG = logging.getLogger(__name__)
-
-# The console type that can be recorded.
-_SERIAL: Final = 'serial'
 
 # Threads that wait for the storage.
 _THREADS: Final = 8
@@ -34,25 +34,44 @@ _THREADS: Final = 8
 _KEEPING_INTERVAL: Final = 60
 
 
-class Recorder:
-    """Starts recordings, and keeps their storage in order.
+class _Stored:
+    """The storage, with the keys of what it has.
 
     :raises oslo_config.cfg.Error: there is no such storage
     """
 
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.storage = storage.load(conf)
+        self.keys = Keys(conf)
+        self.keeping = Keeping(conf, self.storage, self.keys)
+
+
+class Recorder:
+    """Starts recordings, and keeps their storage in order.
+
+    :raises oslo_config.cfg.Error: there is no such storage, and ``mode`` needs
+        one
+    """
+
     def __init__(self, conf: cfg.ConfigOpts, metrics: Metrics) -> None:
+        self._conf = conf
         self._options = conf.recording
         self._metrics = metrics
-        self._storage = storage.load(conf)
-        self._keys = Keys(conf)
-        self._keeping = Keeping(conf, self._storage, self._keys)
+        self._loading = threading.Lock()
+        # None: it is not loaded before a session needs it.
+        self._stored: _Stored | None = None
+        if self._options.mode != 'off':
+            self._stored = _Stored(conf)
         self._next_keeping = time.monotonic()
         self._threads = futures.ThreadPoolExecutor(_THREADS, 'recordings')
 
-    @property
-    def _is_required(self) -> bool:
+    def _mode(self, opened: OpenedSession) -> str:
+        """The mode for a session: off, optional or required."""
+        if opened.is_recorded:
+            return 'required'
+        types = self._options.types
         mode: str = self._options.mode
-        return mode == 'required'
+        return mode if not types or opened.console_type in types else 'off'
 
     async def start(
         self, opened: OpenedSession, end: Callable[[Ended], None]
@@ -64,11 +83,12 @@ class Recorder:
         :raises console_svc.proxy.errors.Ended: it must be recorded, and cannot
             be
         """
-        types = self._options.types
-        if types and opened.console_type not in types:
+        mode = self._mode(opened)
+        if mode == 'off':
             return None
-        if opened.console_type != _SERIAL:
-            if not self._is_required:
+        is_required = mode == 'required'
+        if opened.console_type not in formats.OF_TYPES:
+            if not is_required:
                 return None
             self._metrics.recording('refused')
             raise Refused(
@@ -76,28 +96,33 @@ class Recorder:
                 'cannot be.'
             )
         recording_id = str(uuid.uuid4())
-        creating = functools.partial(self._create, recording_id, opened)
+        began = time.monotonic()
+        creating = functools.partial(
+            self._create, recording_id, opened, time.time()
+        )
         try:
             writer, sink = await in_thread(
                 self._threads, creating, _close_created
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, cfg.Error) as error:
             self._metrics.recording('failed')
             LOG.error(
                 'Session %s cannot be recorded: %s',
                 opened.id,
                 str(error) or 'the storage timed out',
             )
-            if self._is_required:
+            if is_required:
                 raise NotRecorded from None
             return None
         self._metrics.recording('started')
         LOG.info('Session %s is recorded as %s', opened.id, recording_id)
-        recording = Recording(self._options, writer, sink, self._threads)
+        recording = Recording(
+            self._options, writer, sink, self._threads, began
+        )
 
         def failed(error: Exception) -> None:
             self._metrics.recording('failed')
-            if self._is_required:
+            if is_required:
                 LOG.error(
                     'Session %s ends, because its recording %s cannot be '
                     'written: %s',
@@ -119,8 +144,8 @@ class Recorder:
         return recording
 
     def _create(
-        self, recording_id: str, opened: OpenedSession
-    ) -> tuple[cast.Writer, Sink]:
+        self, recording_id: str, opened: OpenedSession, started_at: float
+    ) -> tuple[Writer, Sink]:
         document: dict[str, Any] = {
             'version': 1,
             'id': recording_id,
@@ -130,10 +155,25 @@ class Recorder:
             'user_id': opened.user_id,
             'client_address': opened.client_address,
             'console_type': opened.console_type,
-            'started_at': time.time(),
+            'started_at': started_at,
         }
-        writer = cast.Writer(self._keys.new(recording_id), document)
-        return writer, self._storage.create(recording_id, writer.start())
+        stored = self._load()
+        format_ = formats.OF_TYPES[opened.console_type]
+        writer = format_.writer(stored.keys.new(recording_id), document)
+        return writer, stored.storage.create(recording_id, writer.start())
+
+    def _load(self) -> _Stored:
+        """Load the storage, unless it is loaded. It is called in threads.
+
+        :raises oslo_config.cfg.Error: there is no such storage
+        :raises OSError: it cannot be written
+        """
+        with self._loading:
+            if self._stored is None:
+                stored = _Stored(self._conf)
+                stored.storage.check()
+                self._stored = stored
+            return self._stored
 
     async def keep(self) -> None:
         """Complete interrupted recordings and delete old ones, now and then.
@@ -144,26 +184,31 @@ class Recorder:
         if now < self._next_keeping:
             return
         self._next_keeping = now + _KEEPING_INTERVAL
+        if self._stored is None and not keys.exist(self._conf):
+            # This host is not set up for recordings.
+            return
         try:
             # Without a time-out: there may be many recordings.
             await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._keeping.run, time.time()
+                self._threads, self._keep
             )
-        except OSError as error:
+        except (OSError, cfg.Error) as error:
             LOG.error('The storage of recordings is unavailable: %s', error)
+
+    def _keep(self) -> None:
+        stored = self._stored or _Stored(self._conf)
+        # With the mode off, the storage is made for the first recording.
+        ignored = () if stored is self._stored else (FileNotFoundError,)
+        with contextlib.suppress(*ignored):
+            stored.keeping.run(time.time())
 
 
 def _close_created(
-    creating: 'futures.Future[tuple[cast.Writer, Sink]]',
+    creating: 'futures.Future[tuple[Writer, Sink]]',
 ) -> None:
     """Close a recording that nobody uses. It is then completed."""
     if not creating.cancelled() and creating.exception() is None:
         creating.result()[1].close()
-
-
-def start_recorder(conf: cfg.ConfigOpts, metrics: Metrics) -> Recorder | None:
-    """The recorder; None: no session is recorded."""
-    return None if conf.recording.mode == 'off' else Recorder(conf, metrics)
 
 
 def check(conf: cfg.ConfigOpts) -> None:

@@ -13,9 +13,11 @@ from typing import Final, TypeVar
 
 from oslo_config import cfg
 
+from console_svc.protocols import rfb
 from console_svc.proxy.relaying import Server, Through
-from console_svc.recordings import cast
+from console_svc.recordings import fbs
 from console_svc.recordings.storage import Sink
+from console_svc.recordings.writer import FULL, Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -29,21 +31,27 @@ class Recording:
     """The recording of a session.
 
     :param threads: wait for the storage
+    :param began: monotonic time of its start
     """
 
     def __init__(
         self,
         options: cfg.ConfigOpts.GroupAttr,
-        writer: cast.Writer,
+        writer: Writer,
         sink: Sink,
         threads: futures.Executor,
+        began: float,
     ) -> None:
         self._piece_seconds: float = options.piece_seconds
         self._records_input: bool = options.record_input
-        self._writer: cast.Writer | None = writer
+        self._writer: Writer | None = writer
+        #: The choices of a VNC client; None: of other consoles.
+        self.choices: rfb.Recorded | None = None
+        if isinstance(writer, fbs.Writer):
+            self.choices = rfb.Recorded(self._choose)
         self._sink = sink
         self._threads = threads
-        self._began = time.monotonic()
+        self._began = began
         # There are events to write; they must be written at once.
         self._dirty, self._full = asyncio.Event(), asyncio.Event()
         #: Whether more can be recorded.
@@ -66,6 +74,8 @@ class Recording:
 
     def output(self, data: bytes) -> None:
         """Record what the console has sent."""
+        if self.choices is not None:
+            self.choices.server_sent(data)
         if self._writer is not None:
             self._writer.output(self._now(), data)
             self._added(self._writer)
@@ -74,6 +84,12 @@ class Recording:
         """Record what the client has sent, if input is recorded."""
         if self._writer is not None and self._records_input:
             self._writer.input(self._now(), data)
+            self._added(self._writer)
+
+    def _choose(self, pixel_format: bytes) -> None:
+        """Record the pixel format of a VNC console."""
+        if isinstance(self._writer, fbs.Writer):
+            self._writer.pixel_format(self._now(), pixel_format)
             self._added(self._writer)
 
     async def close(self, reason: str) -> None:
@@ -90,9 +106,9 @@ class Recording:
     def _now(self) -> int:
         return int((time.monotonic() - self._began) * 1_000_000)
 
-    def _added(self, writer: cast.Writer) -> None:
+    def _added(self, writer: Writer) -> None:
         self._dirty.set()
-        if writer.size >= cast.FULL:
+        if writer.size >= FULL:
             self._full.set()
             self.has_room = False
 
@@ -124,16 +140,16 @@ class Recording:
                     await self._full.wait()
             self._dirty.clear()
             self._full.clear()
-            reason = self._reason
+            writer, reason = self._writer, self._reason
             if reason is None:
-                pieces = self._writer.cut()
+                seal = functools.partial(writer.seal, writer.take())
             else:
-                pieces = self._writer.end(self._now(), reason)
+                seal = functools.partial(writer.end, self._now(), reason)
                 self._writer = None
             self._make_room()
             await in_thread(
                 self._threads,
-                functools.partial(_append, self._sink, pieces, reason),
+                functools.partial(_append, self._sink, seal, reason),
                 lambda _: self._sink.close(),
             )
 
@@ -199,9 +215,9 @@ def _ignore() -> None:
     """Nothing waits for room."""
 
 
-def _append(sink: Sink, pieces: bytes, reason: str | None) -> None:
-    """Append pieces; with the reason of the end, also finish."""
-    sink.append(pieces)
+def _append(sink: Sink, seal: Callable[[], bytes], reason: str | None) -> None:
+    """Make and append pieces; with the reason of the end, also finish."""
+    sink.append(seal())
     if reason is not None:
         sink.finish()
 

@@ -34,7 +34,7 @@ from console_svc.proxy.memory import INTERVAL, Memory
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.native_clients import NativeClients
 from console_svc.proxy.rdp import RDPServers
-from console_svc.proxy.recorder import start_recorder
+from console_svc.proxy.recorder import Recorder
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.spice_clients import SpiceClients
 
@@ -111,7 +111,7 @@ class Worker(cotyledon.Service):
         api = ConsoleApi(self._conf)
         metrics = Metrics()
         _count_unhandled(metrics)
-        recorder = start_recorder(self._conf, metrics)
+        recorder = Recorder(self._conf, metrics)
         sessions = Sessions(self._conf, api, metrics, self._activity, recorder)
         hypervisors = Hypervisors(
             self._conf, self._hypervisors_tls, self._spice_servers_tls
@@ -146,9 +146,8 @@ class Worker(cotyledon.Service):
                 'keep', sessions.keep, options.keep_interval, metrics
             ),
             BackgroundTask('memory', memory.trim, INTERVAL, metrics),
+            BackgroundTask('record', recorder.keep, 1, metrics),
         ]
-        if recorder is not None:
-            tasks.append(BackgroundTask('record', recorder.keep, 1, metrics))
         if options.local_port:
             for listener in listening_sockets(
                 options.local_host, options.local_port

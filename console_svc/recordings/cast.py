@@ -7,13 +7,16 @@ input, and text.
 """
 
 import codecs
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from console_svc.recordings import check
+from console_svc.recordings import contents
 from console_svc.recordings.check import Source
-from console_svc.recordings.pieces import Kind, Pieces, RecordingKey
+from console_svc.recordings.pieces import RecordingKey
+from console_svc.recordings.writer import EVENT
+from console_svc.recordings.writer import Writer as BaseWriter
 
 #: The format of the events, as the head of a recording names it.
 FORMAT: Final = 'asciicast-2'
@@ -22,89 +25,45 @@ FORMAT: Final = 'asciicast-2'
 WIDTH: Final = 80
 HEIGHT: Final = 24
 
-#: Bytes of events from which a piece should be cut.
-FULL: Final = 1 << 18
-
-# Bytes of one event. JSON has at most 6 for one, so that a piece of FULL and
-# of one more event is smaller than MAX_PAYLOAD.
-_EVENT: Final = 1 << 16
-
 _MICRO: Final = 1_000_000
 
 
-class Writer:
+class Writer(BaseWriter):
     """Makes the pieces of a serial recording.
-
-    Times are microseconds from its start.
 
     :param document: describes the session
     """
 
     def __init__(self, key: RecordingKey, document: Mapping[str, Any]) -> None:
-        self._pieces = Pieces(key)
-        self._document = {
-            'format': FORMAT,
-            'width': WIDTH,
-            'height': HEIGHT,
-            **document,
-        }
+        super().__init__(
+            key,
+            {'format': FORMAT, 'width': WIDTH, 'height': HEIGHT, **document},
+        )
         # A character may be split over two reads.
         self._decoders = {'o': _decoder(), 'i': _decoder()}
-        self._lines: list[tuple[int, bytes]] = []
-        #: Bytes of the events that were added since the last cut.
-        self.size = 0
-
-    def start(self) -> bytes:
-        """The first piece."""
-        return self._pieces.head(self._document)
 
     def output(self, time: int, data: bytes) -> None:
-        """Add what the console has sent."""
-        self._add('o', time, data)
+        self._add_text('o', time, data)
 
     def input(self, time: int, data: bytes) -> None:
-        """Add what the client has sent."""
-        self._add('i', time, data)
-
-    def cut(self) -> bytes:
-        """The pieces of the events that were added since the last cut."""
-        pieces = b''
-        lines, self._lines, self.size = self._lines, [], 0
-        while lines:
-            size = count = 0
-            while count < len(lines) and size < FULL:
-                size += len(lines[count][1])
-                count += 1
-            pieces += self._pieces.events(
-                lines[0][0],
-                lines[count - 1][0],
-                b''.join(line for _, line in lines[:count]),
-            )
-            lines = lines[count:]
-        return pieces
+        self._add_text('i', time, data)
 
     def end(self, time: int, reason: str) -> bytes:
-        """The last pieces.
-
-        :param reason: why the recording ends
-        """
         for code in self._decoders:
             # What is left of a character that never became whole.
             self._decode(code, time, b'', is_last=True)
-        return self.cut() + self._pieces.end(time, reason)
+        return super().end(time, reason)
 
-    def _add(self, code: str, time: int, data: bytes) -> None:
-        for start in range(0, len(data), _EVENT):
-            self._decode(code, time, data[start : start + _EVENT])
+    def _add_text(self, code: str, time: int, data: bytes) -> None:
+        for start in range(0, len(data), EVENT):
+            self._decode(code, time, data[start : start + EVENT])
 
     def _decode(
         self, code: str, time: int, data: bytes, is_last: bool = False
     ) -> None:
         text = self._decoders[code].decode(data, is_last)
         if text:
-            line = _line(time, code, text)
-            self._lines.append((time, line))
-            self.size += len(line)
+            self._add(time, _line(time, code, text))
 
 
 def lines(source: Source, key: RecordingKey) -> Iterator[bytes]:
@@ -112,20 +71,26 @@ def lines(source: Source, key: RecordingKey) -> Iterator[bytes]:
 
     :raises ValueError: it has no head, or is not a serial recording
     """
-    head: Mapping[str, Any] | None = None
-    for located in check.pieces(source, key):
-        piece = located.piece
-        if piece.header.kind is Kind.HEAD:
-            head = piece.document()
-            if head.get('format') != FORMAT:
-                raise ValueError('it is not a recording of a serial console')
-            yield _header(head)
-        elif head is None:
-            break
-        elif piece.header.kind is Kind.EVENTS:
-            yield piece.payload
-    if head is None:
-        raise ValueError('its beginning is damaged, or its key is missing')
+    head = contents.head(source, key)
+    if head.get('format') != FORMAT:
+        raise ValueError('it is not a recording of a serial console')
+    yield _header(head)
+    yield from contents.events(source, key)
+
+
+def inputs(
+    source: Source, key: RecordingKey
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The recorded input: microseconds from the start, and its text.
+
+    :raises ValueError: it has no head, or is not a serial recording
+    """
+    for part in itertools.islice(lines(source, key), 1, None):
+        for line in part.splitlines():
+            seconds, code, text = json.loads(line)
+            if code == 'i':
+                time = round(seconds * _MICRO)
+                yield time, {'type': 'text', 'text': text}
 
 
 def _header(head: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,8 @@
 
 """The keys of recordings, in ``[recording] key_file``."""
 
+import pathlib
+
 from oslo_config import cfg
 
 from console_svc.recordings.check import Source
@@ -13,6 +15,11 @@ from console_svc.recordings.pieces import (
     parse_secrets,
 )
 from console_svc.watched_file import WatchedFile
+
+
+def exist(conf: cfg.ConfigOpts) -> bool:
+    """Whether this host has keys: it is set up for recordings."""
+    return pathlib.Path(conf.recording.key_file).exists()
 
 
 class Keys:

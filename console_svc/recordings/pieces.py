@@ -53,7 +53,8 @@ class Kind(enum.IntEnum):
 
     #: The first piece: a JSON object that describes the session.
     HEAD = 0
-    #: Lines of events, as :mod:`console_svc.recordings.cast` writes them.
+    #: Events, as the format in the head says: see
+    #: :mod:`console_svc.recordings.formats`.
     EVENTS = 1
     #: The last piece: a JSON object on how the recording ended.
     END = 2

@@ -110,6 +110,9 @@ class Configuration(fixtures.Fixture):
         tests
     """
 
+    #: Whether an API lists recordings.
+    RECORDINGS = False
+
     def __init__(self, **options: dict[str, Any]) -> None:
         self._options = options
 
@@ -122,7 +125,10 @@ class Configuration(fixtures.Fixture):
         vault.create_key_file(self.key_file)
         options = {
             'DEFAULT': {'state_path': self.folder},
-            'api': {'auth_strategy': 'noauth2'},
+            'api': {
+                'auth_strategy': 'noauth2',
+                'recordings': self.RECORDINGS,
+            },
             'static': {'inventory': self.inventory},
             'oslo_policy': {'policy_file': self.policy},
         }
@@ -131,6 +137,9 @@ class Configuration(fixtures.Fixture):
         self.file = self.folder / 'console-svc.conf'
         self.file.write_text(_sections(options))
         self.conf = configuration.load(files=[str(self.file)])
+        recording_keys = pathlib.Path(self.conf.recording.key_file)
+        if self.conf.api.recordings and not recording_keys.exists():
+            vault.create_key_file(recording_keys)
         self.database = Database(self.conf)
         self.addCleanup(self.database.dispose)
         migration.sync(self.database)
@@ -171,6 +180,8 @@ class Configuration(fixtures.Fixture):
 
 class Api(Configuration):
     """The whole WSGI application with such a configuration."""
+
+    RECORDINGS = True
 
     def _setUp(self) -> None:
         super()._setUp()

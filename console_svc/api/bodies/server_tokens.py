@@ -36,6 +36,7 @@ CREATE: Final = validator(
                 'ttl': _POSITIVE,
                 'max_uses': _POSITIVE,
                 'client_address': ADDRESS,
+                'record': {'type': 'boolean'},
             },
             'required': ['type'],
             'additionalProperties': False,
@@ -54,6 +55,7 @@ CREATED: Final = (
                 expires_at=TIME,
                 max_uses={**_POSITIVE, 'type': ['integer', 'null']},
                 client_address=TEXT_OR_NULL,
+                record={'type': 'boolean'},
             )
         )
     ),
@@ -67,6 +69,7 @@ def terms(wanted: Mapping[str, Any]) -> Terms:
         ttl=_integer(wanted.get('ttl')),
         max_uses=_integer(wanted.get('max_uses')),
         client_address=addresses.find(wanted.get('client_address')),
+        record=wanted.get('record', False),
     )
 
 
@@ -91,5 +94,6 @@ def created(
             'expires_at': stored.expires,
             'max_uses': max_uses or None,
             'client_address': stored.bound_address,
+            'record': stored.record,
         }
     }

@@ -2,7 +2,7 @@
 
 """Bodies of lists of sessions: current ones, and the history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from console_svc.api.bodies.keep_alives import BYTES
@@ -14,7 +14,13 @@ from console_svc.api.bodies.schema import (
     one_of,
     record,
 )
-from console_svc.api.bodies.sessions import LIVE, SESSION, live, members
+from console_svc.api.bodies.sessions import (
+    LIVE,
+    SESSION,
+    UUID_OR_NULL,
+    live,
+    members,
+)
 from console_svc.api.operation import Form
 from console_svc.endings import EndedSession, EndReason
 from console_svc.objects import ConsoleSession
@@ -27,9 +33,10 @@ _ENDING: Final[dict[str, Any]] = {
     'received': BYTES,
     'sent': BYTES,
 }
+_MEMBERS: Final = {**SESSION, 'recording_id': UUID_OR_NULL}
 _LISTED: Final = record(
     console_sessions=list_of(
-        {**record(**LIVE, **_ENDING), 'required': [*SESSION]}
+        {**record(**{**LIVE, **_MEMBERS, **_ENDING}), 'required': [*_MEMBERS]}
     ),
     console_sessions_links=NEXT,
 )
@@ -38,12 +45,19 @@ LISTED: Final = (Form({**_LISTED, 'required': ['console_sessions']}),)
 
 def listed(
     sessions: Iterable[ConsoleSession | EndedSession],
+    recordings: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Current sessions, or sessions of the history."""
+    """Current sessions, or sessions of the history.
+
+    :param recordings: the ids of their recordings, by session id
+    """
+    found = [
+        _ended(it) if isinstance(it, EndedSession) else live(it)
+        for it in sessions
+    ]
     return {
         'console_sessions': [
-            _ended(it) if isinstance(it, EndedSession) else live(it)
-            for it in sessions
+            {**it, 'recording_id': recordings.get(it['id'])} for it in found
         ]
     }
 

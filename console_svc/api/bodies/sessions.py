@@ -59,7 +59,7 @@ OPEN: Final = validator(
 #: PUT /servers/{server_id}/console-sessions/{session_id}
 SET_MODE: Final = validator(record(console_session=record(mode=MODE)))
 
-_UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
+UUID_OR_NULL: Final = {**UUID, 'type': ['string', 'null']}
 #: The members that sessions have everywhere.
 SESSION: Final[dict[str, Any]] = {
     'id': UUID,
@@ -82,7 +82,8 @@ OPENED: Final = (
                 tls_port=PORT_OR_NULL,
                 internal_access_path=TEXT_OR_NULL,
                 expires_in=SECONDS_OR_NULL,
-                previous_id=_UUID_OR_NULL,
+                previous_id=UUID_OR_NULL,
+                record={'type': 'boolean'},
             )
         )
     ),
@@ -120,6 +121,7 @@ def opened(
             'internal_access_path': info.internal_access_path,
             'expires_in': seconds_left(session.expires, now),
             'previous_id': previous_id,
+            'record': session.record,
         }
     }
 

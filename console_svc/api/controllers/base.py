@@ -68,6 +68,8 @@ class Resource:
         """Whether an operation is served, as the service is configured."""
         if described.extension and not self.has_extensions():
             return False
+        if described.of_recordings and not self.services.conf.api.recordings:
+            return False
         return not described.without_nova or self.services.serves_servers
 
     def served(self) -> set[str]:

@@ -16,12 +16,14 @@ from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.consoles import access_url
 from console_svc.consoles.console_types import PROTOCOLS
+from console_svc.consoles.terms import NotRecordable
 from console_svc.objects import ConsoleType
 from console_svc.policies import remote_consoles as policies
 
 #: Errors of :func:`issue`, besides those of the server.
 REFUSALS = (
     exception.InvalidConsoleType,
+    NotRecordable,
     exception.ConsoleTypeUnavailable,
     exception.ServerNotReady,
     over_limit.ProjectOverLimit,

@@ -19,6 +19,9 @@ from console_svc.api.controllers.console_gateway import (
 )
 from console_svc.api.controllers.openapi import OpenApiController
 from console_svc.api.controllers.proxy_sessions import ProxySessionsController
+from console_svc.api.controllers.recording_reads import (
+    RecordingReadsController,
+)
 from console_svc.api.controllers.servers import ServersController
 from console_svc.api.openapi import document
 from console_svc.api.operation import Operation
@@ -34,6 +37,7 @@ class VersionController(Resource):
     }
     extensions = {
         'console-gateway': ConsoleGatewayController,
+        'console-recording-reads': RecordingReadsController,
         'console-sessions': ProxySessionsController,
     }
 

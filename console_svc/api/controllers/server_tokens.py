@@ -36,6 +36,7 @@ class ServerTokensController(ServerResource):
         raises=(
             terms.TermsRefused,
             terms.NotViewable,
+            terms.NotRecordable,
             exception.ConsoleTypeUnavailable,
             exception.ServerNotReady,
             over_limit.ProjectOverLimit,

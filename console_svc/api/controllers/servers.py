@@ -16,6 +16,7 @@ from console_svc.api.bodies import servers as bodies
 from console_svc.api.controllers.actions import ActionController
 from console_svc.api.controllers.base import Resource, ServerResource
 from console_svc.api.controllers.consoles import ConsolesController
+from console_svc.api.controllers.recordings import RecordingsController
 from console_svc.api.controllers.remote_consoles import (
     RemoteConsolesController,
 )
@@ -44,6 +45,7 @@ class ServerController(ServerResource):
     }
     extensions = {
         'console-auth-tokens': ServerTokensController,
+        'console-recordings': RecordingsController,
         'console-sessions': ServerSessionsController,
     }
 

@@ -3,10 +3,10 @@
 """What the lists of sessions have in common."""
 
 from typing import Any
-from urllib import parse
 
-from console_svc.api.bodies import servers, session_lists
+from console_svc.api.bodies import session_lists
 from console_svc.api.bodies.session_query import Status
+from console_svc.api.controllers.paging import next_page
 from console_svc.api.request import Request
 from console_svc.consoles.session_lists import SessionLists
 from console_svc.endings import EndedSession, SessionQuery
@@ -26,11 +26,15 @@ def page(
         if status == Status.ENDED
         else [*lists.live(query)]
     )
-    found = session_lists.listed(listed)
+    recordings = lists.recordings(
+        [
+            it.session.id if isinstance(it, EndedSession) else it.id
+            for it in listed
+        ]
+    )
+    found = session_lists.listed(listed, recordings)
     # As in nova, a full page has a link even if no sessions follow.
     if listed and len(listed) == query.limit:
         marker = found['console_sessions'][-1]['id']
-        parameters = {**req.query(), 'marker': [marker]}
-        url = f'{req.path_url}?{parse.urlencode(parameters, doseq=True)}'
-        found['console_sessions_links'] = servers.next_links(url)
+        found['console_sessions_links'] = next_page(req, marker)
     return found

@@ -43,7 +43,10 @@ def build(
     strategy = conf.api.auth_strategy
     paths: dict[str, dict[str, Any]] = {}
     by_id = {
-        it.id: it for it in routes.walk(root, conf.api.extensions, servers)
+        it.id: it
+        for it in routes.walk(
+            root, conf.api.extensions, servers, conf.api.recordings
+        )
     }
     for route in by_id.values():
         paths.setdefault(route.path, {}).update(path_item(route, by_id))

@@ -31,6 +31,7 @@ IDS: Final[Mapping[str, Id]] = {
     'console_token': Id(
         {'type': 'string', 'minLength': 1}, exception.TokenNotFound
     ),
+    'recording_id': Id(_UUID, exception.RecordingNotFound),
     'server_id': Id(_UUID, exception.ServerNotFound),
     'session_id': Id(_UUID, exception.SessionNotFound),
 }

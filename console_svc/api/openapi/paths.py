@@ -99,6 +99,8 @@ def _content(forms: Sequence[Form]) -> dict[str, Any]:
     other OpenStack services.
     """
     schema: Mapping[str, Any]
+    if any(form.media_type != 'application/json' for form in forms):
+        return {form.media_type: {'schema': form.schema} for form in forms}
     if len(forms) == 1:
         schema = forms[0].schema
     else:

@@ -19,7 +19,9 @@ from console_svc.protocols.rfb.client import (
     vencrypt_subtypes,
 )
 from console_svc.protocols.rfb.input_filter import Filter
+from console_svc.protocols.rfb.input_reader import InputReader
 from console_svc.protocols.rfb.password import generate_password
+from console_svc.protocols.rfb.recorded import NotRecordable, Recorded
 from console_svc.protocols.rfb.server import (
     Credentials,
     ask,
@@ -58,8 +60,11 @@ __all__ = [
     'Credentials',
     'Filter',
     'Handshake',
+    'InputReader',
+    'NotRecordable',
     'RFBError',
     'Read',
+    'Recorded',
     'Respond',
     'StartTLS',
     'Write',

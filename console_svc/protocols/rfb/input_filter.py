@@ -11,11 +11,15 @@ from typing import Final
 from console_svc.protocols.input_filter import ProtocolError
 from console_svc.protocols.message_filter import MessageFilter
 from console_svc.protocols.rfb.pressed import Pressed
+from console_svc.protocols.rfb.recorded import Recorded
 
+_SET_PIXEL_FORMAT: Final = 0
 _SET_ENCODINGS: Final = 2
+_UPDATE_REQUEST: Final = 3
 _KEY: Final = 4
 _POINTER: Final = 5
 _CUT_TEXT: Final = 6
+_CONTINUOUS_UPDATES: Final = 150
 _FENCE: Final = 248
 _XVP: Final = 250
 _SET_DESKTOP_SIZE: Final = 251
@@ -24,16 +28,13 @@ _QEMU: Final = 255
 
 # Message type -> bytes of the message, or up to where its length is known.
 _LENGTHS: Final = {
-    # SetPixelFormat.
-    0: 20,
+    _SET_PIXEL_FORMAT: 20,
     _SET_ENCODINGS: 4,
-    # FramebufferUpdateRequest.
-    3: 10,
+    _UPDATE_REQUEST: 10,
     _KEY: 8,
     _POINTER: 6,
     _CUT_TEXT: 8,
-    # EnableContinuousUpdates.
-    150: 10,
+    _CONTINUOUS_UPDATES: 10,
     _FENCE: 9,
     # Shutdown, reboot, reset.
     _XVP: 4,
@@ -44,7 +45,20 @@ _LENGTHS: Final = {
 
 # These pass in view mode: they ask for pictures. QEMU's audio message does
 # not: it starts and stops the capture of the guest's sound.
-_VIEW: Final = frozenset([0, _SET_ENCODINGS, 3, 150, _FENCE])
+_VIEW: Final = frozenset(
+    [
+        _SET_PIXEL_FORMAT,
+        _SET_ENCODINGS,
+        _UPDATE_REQUEST,
+        _CONTINUOUS_UPDATES,
+        _FENCE,
+    ]
+)
+
+# What the client of a recorded session chooses, and what makes it final.
+_CHOICES: Final = frozenset(
+    [_SET_PIXEL_FORMAT, _SET_ENCODINGS, _UPDATE_REQUEST, _CONTINUOUS_UPDATES]
+)
 
 # Cut text is not input: clients send it also on their own, when the guest has
 # new text. QEMU's message is input if it is a key event.
@@ -80,14 +94,20 @@ class Filter(MessageFilter):
     The message types that it knows are those of RFC 6143, QEMU, TigerVNC and
     noVNC; servers close the connection at a type that they do not know, so
     they agree with it about where messages end. What passes is unchanged,
-    except that servers get no offer of ExtendedMouseButtons.
+    except that servers get no offer of ExtendedMouseButtons, and in a recorded
+    session none of what the recording cannot have.
+
+    :param recorded: the client's choices; None: the session is not recorded
     """
 
-    __slots__ = ('_pressed',)
+    __slots__ = ('_pressed', '_recorded')
 
-    def __init__(self, is_view: bool) -> None:
+    def __init__(
+        self, is_view: bool, recorded: Recorded | None = None
+    ) -> None:
         super().__init__(is_view)
         self._pressed = Pressed()
+        self._recorded = recorded
 
     def _measure(self, data: bytes, at: int) -> tuple[int, int]:
         kind = data[at]
@@ -103,7 +123,9 @@ class Filter(MessageFilter):
     def _filter(self, message: bytes) -> bytes:
         kind = message[0]
         if kind == _SET_ENCODINGS:
-            return _without_extended_mouse(message)
+            message = _without_extended_mouse(message)
+        if kind in _CHOICES and self._recorded is not None:
+            return _chosen(self._recorded, message)
         is_input = kind in _INPUT or message[:2] == _QEMU_KEY
         if is_input:
             self.input_seen = True
@@ -114,6 +136,16 @@ class Filter(MessageFilter):
     def _between(self) -> bytes:
         # Keys are down in view mode if control was withdrawn.
         return self._pressed.release() if self.is_view else b''
+
+
+def _chosen(recorded: Recorded, message: bytes) -> bytes:
+    """What the server of a recorded session gets of the client's choices."""
+    if message[0] == _SET_PIXEL_FORMAT:
+        return recorded.set_pixel_format(message)
+    if message[0] == _SET_ENCODINGS:
+        return recorded.set_encodings(message)
+    recorded.update_requested()
+    return message
 
 
 def _lengths(kind: int, head: bytes) -> tuple[int, int]:

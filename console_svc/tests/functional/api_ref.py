@@ -4,6 +4,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import pathlib
 import re
@@ -17,7 +18,9 @@ import yaml
 from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.consoles import vault
 from console_svc.db import tables
-from console_svc.tests import fixtures
+from console_svc.objects import NEVER
+from console_svc.recorded import RecordingAccess
+from console_svc.tests import fixtures, recordings
 
 ROOT = pathlib.Path(__file__).parents[3]
 SAMPLES = ROOT / 'doc/api_samples'
@@ -25,6 +28,7 @@ SOURCE = ROOT / 'api-ref/source'
 
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 TOKENS = '/v2.1/os-console-auth-tokens'
+RECORDING = '0f7a1c2e-5a3d-4c57-8f0e-3b9f0f0f5d11'
 PASSWORD = 'Yx4cB8eJ'
 
 PARAMETERS: Mapping[str, Any] = yaml.safe_load(
@@ -127,7 +131,23 @@ class ReadyApi(fixtures.Api):
             'console_id': '1',
             'console_token': token,
             'session_id': opened.json.get('session', {}).get('id'),
+            'recording_id': recordings.add(self, id=RECORDING),
         }
+        self._give_access()
+
+    def _give_access(self) -> None:
+        """Give access to the recording, with the token of the sample."""
+        token = document('console-recordings/read-create-req.json')[
+            'console_recording_read'
+        ]['token']
+        self.database.recording_accesses.create(
+            RecordingAccess(
+                token_hash=hashlib.sha256(token.encode()).hexdigest(),
+                recording_id=self.ids['recording_id'],
+                user_id='mia',
+                expires=NEVER,
+            )
+        )
 
     def path(self, operation: Operation, **ids: str) -> str:
         """The operation's path, with ids in their places."""

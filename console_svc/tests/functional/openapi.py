@@ -94,14 +94,13 @@ class Document:
         if not answer.body:
             assert 'content' not in described, 'there is no body'
             return
-        (schema,) = [
-            media['schema'] for media in described['content'].values()
-        ]
+        schema = described['content'][answer.content_type]['schema']
+        is_json = answer.content_type == 'application/json'
         # jsonschema.validate would check the whole schema each time.
         jsonschema.Draft202012Validator(
             {**schema, 'components': self.content['components']},
             format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
-        ).validate(answer.json)
+        ).validate(answer.json if is_json else answer.body.decode())
 
 
 def _forms(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

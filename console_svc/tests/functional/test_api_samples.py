@@ -181,6 +181,36 @@ def answers(api: ReadyApi) -> Iterator[tuple[str, webob.Response]]:
         'console-sessions/sessions-history-resp.json',
         api.request('GET', f'{SERVER}/console-sessions?status=ended'),
     )
+    recordings = f'{SERVER}/console-recordings'
+    yield (
+        'console-recordings/recordings-list-resp.json',
+        api.request('GET', recordings, token=fixtures.ADMIN),
+    )
+    yield (
+        'console-recordings/recording-get-resp.json',
+        api.request(
+            'GET',
+            f'{recordings}/{api.ids["recording_id"]}',
+            token=fixtures.ADMIN,
+        ),
+    )
+    yield (
+        'console-recordings/access-create-resp.json',
+        api.request(
+            'POST',
+            f'{recordings}/{api.ids["recording_id"]}/access',
+            token=fixtures.ADMIN,
+        ),
+    )
+    yield (
+        'console-recordings/read-create-resp.json',
+        api.request(
+            'POST',
+            '/v2.1/console-recording-reads',
+            token=fixtures.SERVICE,
+            body=api_ref.sample('console-recordings/read-create-req.json'),
+        ),
+    )
     yield (
         'console-gateway/authentication-create-resp.json',
         api.request(
@@ -199,10 +229,13 @@ _RANDOM = {
     'created_at': 1795521600,
     'expires_at': 1795521900,
     'ended_at': 1795525200,
+    # Its last piece has a digest that compresses differently.
+    'size': 677,
 }
 _SESSION_ID = '9e1b4ad1-6e4b-4a8c-9f1d-3f8c2f0b6d77'
 _KNOWN_IDS = {
     fixtures.SERVER,
+    api_ref.RECORDING,
     api_ref.document('console-gateway/authentication-create-req.json')[
         'authentication'
     ]['id'],

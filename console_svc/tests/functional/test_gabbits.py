@@ -10,7 +10,7 @@ from typing import Any
 import gabbi.driver
 from gabbi import fixture
 
-from console_svc.tests import fixtures
+from console_svc.tests import fixtures, recordings
 
 
 class ApiFixture(fixture.GabbiFixture):
@@ -24,6 +24,18 @@ class ApiFixture(fixture.GabbiFixture):
         for console_type in ('novnc', 'spice-direct', 'rdp-html5', 'serial'):
             name = console_type.upper().replace('-', '_')
             os.environ[f'{name}_TOKEN'] = self._api.issue(console_type)
+
+    def stop_fixture(self) -> None:
+        self._api.cleanUp()
+
+
+class RecordingFixture(fixture.GabbiFixture):
+    """A service with one recording."""
+
+    def start_fixture(self) -> None:
+        ApiFixture.current = self._api = fixtures.Api()
+        self._api.setUp()
+        os.environ['RECORDING'] = recordings.add(self._api)
 
     def stop_fixture(self) -> None:
         self._api.cleanUp()

@@ -120,7 +120,11 @@ class ConfigurationTest(testtools.TestCase):
         )
         own = {
             (operation.method, operation.template)
-            for name in ('sessions.inc', 'console-gateway.inc')
+            for name in (
+                'sessions.inc',
+                'recordings.inc',
+                'console-gateway.inc',
+            )
             for operation in api_ref.read_file(name)
         }
         self.assertEqual(own, with_them - without)

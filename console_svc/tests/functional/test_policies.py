@@ -9,11 +9,13 @@ import testtools
 
 from console_svc import policies
 from console_svc.api import app
-from console_svc.tests import fixtures
+from console_svc.policies import recordings as recording_policies
+from console_svc.tests import fixtures, recordings
 
 PERSONAS = {
     'admin': 'admin:admin',
     'member': 'joe:demo:member',
+    'manager': 'mia:demo:manager,member,reader',
     'reader': 'rita:demo:reader',
     'member and reader': 'joe:demo',
     'no role': 'nina:demo:',
@@ -41,6 +43,7 @@ def _everybody(**statuses: int) -> dict[str, int]:
         'admin of another project': statuses['success'],
         'member': statuses['member'],
         'member and reader': statuses['member'],
+        'manager': statuses['member'],
         'reader': statuses['reader'],
         'no role': 403,
         'service in the project': 403,
@@ -77,6 +80,13 @@ def _admins() -> dict[str, int]:
         'admin': 200,
         'admin of another project': 200,
         'no token': 401,
+    }
+
+
+def _managers(success: int) -> dict[str, int]:
+    return {
+        **_everybody(success=success, member=403, reader=403),
+        'manager': success,
     }
 
 
@@ -129,10 +139,15 @@ EXPECTED = {
         success=201, member=201, reader=403
     ),
     'console_svc:console-gateway:authenticate': _services(201),
+    'console_svc:console-recordings:index': _managers(200),
+    'console_svc:console-recordings:read': _managers(200),
+    'console_svc:console-recordings:delete': _managers(204),
+    'console_svc:console-recording-reads:create': _services(201),
 }
 
 TOKENS = '/v2.1/os-console-auth-tokens'
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
+RECORDINGS = f'{SERVER}/console-recordings'
 REMOTE_CONSOLE = {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}}
 
 
@@ -168,6 +183,18 @@ class PolicyTest(testtools.TestCase):
         )
         session_id: str = answer.json['session']['id']
         return session_id
+
+    def _recording(self) -> str:
+        """The path of a new recording."""
+        return f'{RECORDINGS}/{recordings.add(self.api)}'
+
+    def _access(self) -> str:
+        """A request for the recording of a new access."""
+        answer = self.api.request(
+            'POST', f'{self._recording()}/access', token=fixtures.ADMIN
+        )
+        token = answer.json['access']['url'].partition('#token=')[2]
+        return json.dumps({'console_recording_read': {'token': token}})
 
     def _issue(self, **terms: str) -> dict[str, Any]:
         """A request for a token with terms."""
@@ -297,6 +324,23 @@ class PolicyTest(testtools.TestCase):
                 self._issue(mode='control'),
                 self._issue(),
             ],
+            'console_svc:console-recordings:index': lambda: [
+                {'method': 'GET', 'path': RECORDINGS},
+                {'method': 'GET', 'path': self._recording()},
+            ],
+            'console_svc:console-recordings:read': lambda: [
+                {'method': 'GET', 'path': f'{self._recording()}/content'}
+            ],
+            'console_svc:console-recordings:delete': lambda: [
+                {'method': 'DELETE', 'path': self._recording()}
+            ],
+            'console_svc:console-recording-reads:create': lambda: [
+                {
+                    'method': 'POST',
+                    'path': '/v2.1/console-recording-reads',
+                    'body': self._access(),
+                }
+            ],
             'console_svc:console-gateway:authenticate': lambda: [
                 {
                     'method': 'POST',
@@ -311,6 +355,8 @@ class PolicyTest(testtools.TestCase):
             rule.name
             for rule in policies.list_rules()
             if getattr(rule, 'operations', None)
+            # It refuses nothing: see test_must_record.
+            and rule.name != recording_policies.RECORD
         }
         self.assertEqual(rules, set(EXPECTED))
 
@@ -325,6 +371,15 @@ class PolicyTest(testtools.TestCase):
                 {name: {status} for name, status in expected.items()},
                 got,
                 rule,
+            )
+
+    def test_who_can_read_a_recording_can_play_it(self) -> None:
+        expected = EXPECTED['console_svc:console-recordings:read']
+        path = f'{self._recording()}/access'
+        for persona, status in expected.items():
+            answer = self.api.request('POST', path, token=PERSONAS[persona])
+            self.assertEqual(
+                201 if status == 200 else status, answer.status_int, persona
             )
 
     def test_who_gets_no_url_gets_no_control(self) -> None:

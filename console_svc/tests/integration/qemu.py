@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""QEMU with a SPICE server, and native SPICE clients.
+"""QEMU with a VNC or a SPICE server, and native SPICE clients.
 
 libspice-server 0.15.1 crashes QEMU on some disconnects: each test has its own.
 """
@@ -20,6 +20,40 @@ _BUILD = pathlib.Path(__file__).parents[3] / 'tools/guest.sh'
 
 #: An image as ``spicy-screenshot`` writes it.
 _PPM: Final = re.compile(rb'P6\n(\d+) (\d+)\n255\n', re.ASCII)
+
+
+class VNCGuest(fixtures.Fixture):
+    """A guest (tools/guest.s) without KVM, with a VNC server.
+
+    :param pki: folder with the certificate of its VNC server, which uses TLS
+        (VeNCrypt) then; None: without TLS
+    """
+
+    def __init__(self, pki: pathlib.Path | None = None) -> None:
+        self._pki = pki
+
+    def _setUp(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        image = folder / 'guest.img'
+        subprocess.run([_BUILD, image], check=True)
+        self.port = process.free_port()
+        vnc, more = f'127.0.0.1:{self.port - 5900}', []
+        if self._pki is not None:
+            vnc += ',tls-creds=tls'
+            tls = f'tls-creds-x509,id=tls,dir={self._pki},endpoint=server'
+            more = ['-object', f'{tls},verify-peer=off']
+        self.process = self.useFixture(
+            process.Program(
+                [
+                    'qemu-system-x86_64',
+                    *('-nodefaults', '-display', 'none', '-m', '64'),
+                    *(*more, '-vga', 'std', '-vnc', vnc),
+                    *('-drive', f'file={image},format=raw'),
+                ],
+                folder / 'qemu.log',
+            )
+        )
+        self.process.wait_for(lambda: process.listens(self.port), 'QEMU')
 
 
 class Qemu(fixtures.Fixture):

@@ -44,6 +44,16 @@ class Display(fixtures.Fixture):
         at = start + 4 * (y * width + x)
         return data[at + 2], data[at + 1], data[at]
 
+    def part(self, x: int, y: int, width: int, height: int) -> list[bytes]:
+        """The pixels of a part: blue, green and red of each."""
+        data, start, row, _ = self._picture()
+        first = start + 4 * (y * row + x)
+        return [
+            data[at : at + 3]
+            for line in range(first, first + 4 * row * height, 4 * row)
+            for at in range(line, line + 4 * width, 4)
+        ]
+
     def lit(self) -> int:
         """How many pixels are not black."""
         data, start, _, _ = self._picture()

@@ -29,6 +29,7 @@ from console_svc.tests.functional.db import (
     test_others,
     test_plans,
     test_proxies,
+    test_recordings,
     test_sessions,
     test_tokens,
 )
@@ -134,6 +135,12 @@ class MariaDBLogIns(OnMariaDB, test_log_ins.LogIns, testtools.TestCase):
     pass
 
 
+class MariaDBLogInsLikeMySQL(
+    OnMariaDB, test_log_ins.LogInsLikeMySQL, testtools.TestCase
+):
+    pass
+
+
 class MariaDBHistory(OnMariaDB, test_history.History, testtools.TestCase):
     pass
 
@@ -144,6 +151,18 @@ class MariaDBModes(OnMariaDB, test_modes.Modes, testtools.TestCase):
 
 class MariaDBOtherSessions(
     OnMariaDB, test_others.OtherSessions, testtools.TestCase
+):
+    pass
+
+
+class MariaDBRecordings(
+    OnMariaDB, test_recordings.Recordings, testtools.TestCase
+):
+    pass
+
+
+class MariaDBRecordingAccesses(
+    OnMariaDB, test_recordings.RecordingAccesses, testtools.TestCase
 ):
     pass
 
@@ -230,6 +249,18 @@ class PostgreSQLModes(OnPostgreSQL, test_modes.Modes, testtools.TestCase):
 
 class PostgreSQLOtherSessions(
     OnPostgreSQL, test_others.OtherSessions, testtools.TestCase
+):
+    pass
+
+
+class PostgreSQLRecordings(
+    OnPostgreSQL, test_recordings.Recordings, testtools.TestCase
+):
+    pass
+
+
+class PostgreSQLRecordingAccesses(
+    OnPostgreSQL, test_recordings.RecordingAccesses, testtools.TestCase
 ):
     pass
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import termios
 import threading
+from collections.abc import Sequence
 
 from console_svc.tests import fixtures
 from console_svc.tests.functional.proxy.base import ProxyTest
@@ -22,9 +23,20 @@ BANNER = b'to disconnect.\r\n'
 
 
 class Attached:
-    """The command, and the terminal that it runs in."""
+    """The command, and the terminal that it runs in.
 
-    def __init__(self, test: ProxyTest, *options: str) -> None:
+    :param command: it and its arguments
+    """
+
+    def __init__(
+        self,
+        test: ProxyTest,
+        *options: str,
+        command: Sequence[str] = (
+            *('server', 'console', 'attach', fixtures.SERVER),
+        ),
+        token: str = fixtures.MEMBER,
+    ) -> None:
         self.master, self._slave = pty.openpty()
         test.addCleanup(self._close)
         self.before = termios.tcgetattr(self._slave)
@@ -36,12 +48,12 @@ class Attached:
         self._process = subprocess.Popen(
             [
                 *(process.program('openstack'), *options),
-                *('server', 'console', 'attach', fixtures.SERVER),
+                *command,
             ],
             env={
                 **os.environ,
                 'OS_AUTH_TYPE': 'admin_token',
-                'OS_TOKEN': fixtures.MEMBER,
+                'OS_TOKEN': token,
                 'OS_ENDPOINT': f'{test.service.url}/v2.1',
             },
             stdin=self._slave,

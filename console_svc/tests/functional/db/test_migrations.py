@@ -204,7 +204,7 @@ class Migrations(OnDatabase):
         self.assertEqual([], self.difference())
         with self.database.engine.connect() as connection:
             leases = connection.execute(sa.select(tables.leases)).all()
-        self.assertEqual([('purge', 0)], leases)
+        self.assertEqual([('purge', 0), ('recordings', 0)], leases)
 
     def command(self, *arguments: str) -> list[str]:
         return [

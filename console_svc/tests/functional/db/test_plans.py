@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import testtools
 
 from console_svc.db import tables
+from console_svc.db.recording_tables import recording_accesses, recordings
 from console_svc.endings import (
     EndReason,
     SessionQuery,
@@ -189,6 +190,29 @@ class Plans(Explained):
                     'sent': 2,
                 }
                 for server, name, time in names
+            ],
+        )
+        self.insert(
+            recordings,
+            [
+                {
+                    'id': name,
+                    'session_id': name,
+                    'server_id': server,
+                    'console_type': 'serial',
+                    'format': 'asciicast-2',
+                    'started_at': time,
+                    'size': 1,
+                    'state': 'complete',
+                }
+                for server, name, time in names
+            ],
+        )
+        self.insert(
+            recording_accesses,
+            [
+                {'token_hash': name, 'recording_id': name, 'expires': time}
+                for _, name, time in names
             ],
         )
         self.insert(
@@ -473,6 +497,50 @@ class Plans(Explained):
             [index.format(''), 'pk_ended_sessions'],
         )
 
+    def test_queries_of_recordings_use_the_intended_indexes(self) -> None:
+        queries = self.database.recordings
+        accesses = self.database.recording_accesses
+        of_server = 'ix_recordings_server_id_started_at_id'
+        for what, action, indexes in (
+            ('a list', lambda: queries.list('server-7', 3), [of_server]),
+            (
+                'a further page',
+                lambda: queries.list('server-7', 3, 'server-7-3'),
+                ['pk_recordings', of_server],
+            ),
+            (
+                'a recording',
+                lambda: queries.find('server-7', 'server-7-3'),
+                ['pk_recordings'],
+            ),
+            (
+                'the project of a server',
+                lambda: queries.get_project('server-7'),
+                [of_server],
+            ),
+            (
+                'recordings of sessions',
+                lambda: queries.of_sessions(['server-7-3', 'server-8-3']),
+                ['ix_recordings_session_id'],
+            ),
+            (
+                'deletion',
+                lambda: queries.delete(['server-9-3', 'server-8-3']),
+                ['pk_recordings'],
+            ),
+            (
+                'access to a recording',
+                lambda: accesses.find('server-507-4', NOW),
+                ['pk_recording_accesses', 'pk_recordings'],
+            ),
+            (
+                'the purge of accesses',
+                lambda: accesses.purge(NOW + 5, 1000),
+                ['ix_recording_accesses_expires', 'pk_recording_accesses'],
+            ),
+        ):
+            self.check(what, action, indexes)
+
     def test_queries_of_modes_use_the_intended_indexes(self) -> None:
         of_process = 'ix_console_sessions_proxy_id_expires'
         of_token = 'ix_console_sessions_token_hash'
@@ -642,7 +710,8 @@ class Plans(Explained):
                     max_failures_per_console=5,
                     lock_time=60,
                 ),
-                ['pk_log_in_failures'] * (1 + updates),
+                # RETURNING needs no plan.
+                ['pk_log_in_failures'] * updates,
             )
         self.check(
             'the purge of failures',

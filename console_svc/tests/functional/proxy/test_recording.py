@@ -166,8 +166,8 @@ class RecordingTest(RecordedTest):
 
     def test_other_types_are_refused_if_recordings_are_required(self) -> None:
         self.record(mode='required')
-        self.console(consoles.vnc, kind='novnc')
-        refusal = self.refused(f'?token={self.token("vnc", "novnc")}')
+        self.console(kind='spice-html5')
+        refusal = self.refused(f'?token={self.token("spice", "spice-html5")}')
         self.assertEqual(
             (
                 1008,

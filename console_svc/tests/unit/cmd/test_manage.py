@@ -26,7 +26,9 @@ class CommandTest(testtools.TestCase):
 
     def run_(self, command, *args: str) -> tuple[int, str, str]:
         argv = ['x', '--config-file', str(self.configuration.file), *args]
-        out, err = io.StringIO(), io.StringIO()
+        # A recording is bytes.
+        out = io.TextIOWrapper(io.BytesIO(), 'utf-8', newline='')
+        err = io.StringIO()
         with (
             mock.patch.object(sys, 'argv', argv),
             # argparse breaks lines at dashes.
@@ -38,7 +40,9 @@ class CommandTest(testtools.TestCase):
                 code = command()
             except SystemExit as end:
                 code = end.code
-        return code, out.getvalue(), err.getvalue()
+        out.seek(0)
+        out.reconfigure(errors='surrogateescape')
+        return code, out.read(), err.getvalue()
 
     def manage(self, *args: str) -> tuple[int, str, str]:
         return self.run_(manage.main, *args)

@@ -4,10 +4,13 @@ import pathlib
 import stat
 import uuid
 
-from console_svc.recordings import cast, storage
+from console_svc.recordings import cast, fbs, storage
 from console_svc.recordings.keys import Keys
+from console_svc.tests.programs import fbs as fbs_file
+from console_svc.tests.programs import rfb_messages
 from console_svc.tests.unit.cmd.test_manage import CommandTest
 
+HEAD = {'server_id': 'web', 'started_at': 1700000000.5}
 ONE, TWO = (str(uuid.UUID(int=it)) for it in (1, 2))
 
 
@@ -28,10 +31,7 @@ class RecordingsTest(CommandTest):
 
     def record(self, recording_id: str = ONE) -> storage.Sink:
         """A recording of "one", "two" and "three", a second apart."""
-        writer = cast.Writer(
-            self.keys.new(recording_id),
-            {'server_id': 'web', 'started_at': 1700000000.5},
-        )
+        writer = cast.Writer(self.keys.new(recording_id), HEAD)
         sink = self.storage.create(recording_id, writer.start())
         self.addCleanup(sink.close)
         for second, text in enumerate((b'one', b'two', b'three')):
@@ -144,4 +144,41 @@ class RecordingsTest(CommandTest):
                 '[2.000000, "o", "three"]',
             ],
             out.splitlines()[1:],
+        )
+
+    def test_recording_of_a_vnc_console_is_exported(self) -> None:
+        writer = fbs.Writer(self.keys.new(ONE), {})
+        sink = self.storage.create(ONE, writer.start())
+        writer.output(1000, bytes(range(256)))
+        writer.input(2500, rfb_messages.key(0x70, True))
+        sink.append(writer.end(3000, 'The end.'))
+        sink.finish()
+        code, out, err = self.manage('recording', 'export', ONE)
+        self.assertEqual((0, ''), (code, err))
+        file = out.encode(errors='surrogateescape')
+        self.assertEqual(bytes(range(256)), fbs_file.sent(file))
+        self.assertEqual(
+            (
+                0,
+                '{"time": 0.0025, "type": "key", "keysym": 112, '
+                '"is_down": true}\n',
+                '',
+            ),
+            self.manage('recording', 'export', '--input', ONE),
+        )
+
+    def test_input_of_a_serial_console_is_exported(self) -> None:
+        self.recorded()
+        self.assertEqual(
+            (0, '', ''), self.manage('recording', 'export', '--input', ONE)
+        )
+        writer = cast.Writer(self.keys.new(TWO), HEAD)
+        sink = self.storage.create(TWO, writer.start())
+        writer.output(1000, b'login: ')
+        writer.input(2500, b'root\r')
+        sink.append(writer.end(3000, 'The end.'))
+        sink.finish()
+        self.assertEqual(
+            (0, '{"time": 0.0025, "type": "text", "text": "root\\r"}\n', ''),
+            self.manage('recording', 'export', '--input', TWO),
         )

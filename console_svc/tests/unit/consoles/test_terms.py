@@ -46,6 +46,13 @@ class CheckTest(testtools.TestCase):
             [it for it in ConsoleType if self.refusal(view, it) is None],
         )
 
+    def test_types_that_can_be_recorded(self) -> None:
+        recorded = Terms(record=True)
+        self.assertEqual(
+            ['novnc', 'serial'],
+            [it for it in ConsoleType if self.refusal(recorded, it) is None],
+        )
+
     def test_ttl_is_bounded(self) -> None:
         for options, longest in (
             ({}, 600),

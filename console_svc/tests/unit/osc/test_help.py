@@ -16,7 +16,7 @@ class HelpTest(testtools.TestCase):
 
     def test_commands_and_their_arguments(self) -> None:
         entries = metadata.entry_points(group='openstack.console.v2')
-        self.assertEqual(11, len(entries))
+        self.assertEqual(16, len(entries))
         for entry in entries:
             kind = entry.load()
             for line in kind.__doc__.split('\n\n'):

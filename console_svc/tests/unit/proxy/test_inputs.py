@@ -5,6 +5,7 @@
 import asyncio
 import dataclasses
 from typing import Any
+from unittest import mock
 
 import testtools
 
@@ -55,6 +56,22 @@ class ClientInputTest(testtools.TestCase):
         # What follows could be input.
         self.assertRaises(Refused, client.change, True)
 
+    def test_unknown_message_ends_a_recorded_session(self) -> None:
+        """What follows could be another pixel format."""
+        client = ClientInput(rfb.Filter(is_view=False), must_know=True)
+        self.assertEqual(KEY, client.passed(KEY))
+        self.assertRaises(ClientFailed, client.passed, UNKNOWN)
+
+    def test_choice_that_cannot_be_recorded_is_refused(self) -> None:
+        recorded = rfb.Recorded(lambda _: None)
+        for is_view in (True, False):
+            client = ClientInput(rfb.Filter(is_view, recorded), True)
+            # A pixel format of 8 bits.
+            error = self.assertRaises(
+                Refused, client.passed, bytes(4) + b'\x08' + bytes(15)
+            )
+            self.assertEqual(1008, error.code)
+
     def test_keys_are_released(self) -> None:
         client = ClientInput(rfb.Filter(is_view=False))
         client.passed(KEY)
@@ -93,6 +110,24 @@ class ChoiceTest(testtools.TestCase):
         self.conf.set_override('idle_timeout', 0, 'proxy')
         self.conf.set_override('hand_over', True, 'proxy')
         self.assertIsNotNone(vnc_input(self.conf, control))
+
+    def test_recorded_vnc_sessions_are_parsed(self) -> None:
+        self.conf.set_override('hand_over', False, 'proxy')
+        for mode in ('control', 'view'):
+            for kind, choose in (
+                ('novnc', lambda it: browser_input(self.conf, it, None)),
+                ('vnc', lambda it: vnc_input(self.conf, it)),
+            ):
+                recorded = session(kind, mode)
+                recorded.recording = mock.Mock(
+                    choices=rfb.Recorded(mock.Mock())
+                )
+                found = choose(recorded)
+                self.assertEqual(mode == 'view', found._filter.is_view)
+                # A pixel format of 8 bits.
+                self.assertRaises(
+                    Refused, found.passed, bytes(4) + b'\x08' + bytes(15)
+                )
 
     def test_each_type_has_its_filter(self) -> None:
         self.conf.set_override('hand_over', False, 'proxy')

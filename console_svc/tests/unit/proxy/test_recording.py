@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent import futures
 from unittest import mock
@@ -11,14 +12,24 @@ from unittest import mock
 import fixtures as fixtures_
 import testtools
 
+from console_svc.protocols import rfb
 from console_svc.proxy import recording
 from console_svc.proxy.recording import Recording
 from console_svc.proxy.relaying import Receiver, Server
-from console_svc.recordings import cast, check
+from console_svc.recordings import cast, check, fbs
 from console_svc.recordings.check import Bytes
 from console_svc.recordings.pieces import RecordingKey
 from console_svc.recordings.storage import Sink
+from console_svc.recordings.writer import Events, Writer
 from console_svc.tests import fixtures
+from console_svc.tests.programs import fbs as fbs_file
+from console_svc.tests.programs import rfb_messages as messages
+from console_svc.tests.programs.rfb_messages import (
+    NOVNC,
+    TIGERVNC,
+    set_format,
+)
+from console_svc.tests.unit.recordings.test_fbs import server_init
 
 KEY = RecordingKey(b'k' * 32, 'one')
 HEAD = {'server_id': 'x', 'started_at': 0}
@@ -108,26 +119,36 @@ class RecordingTest(testtools.TestCase):
     def run_with(
         self,
         act: Callable[[Recording], Awaitable[None]],
+        make: Callable[[RecordingKey, dict[str, object]], Writer] = (
+            cast.Writer
+        ),
         **options: object,
     ) -> None:
-        """Run something with a recording."""
+        """Run something with a recording.
+
+        :param make: makes its writer
+        """
         conf = self.useFixture(
             fixtures.Configuration(recording={'piece_seconds': 0.1, **options})
         ).conf
 
         async def run() -> None:
-            async with self.recording(conf.recording) as made:
+            async with self.recording(conf.recording, make) as made:
                 await act(made)
 
         asyncio.run(run())
 
     @contextlib.asynccontextmanager
-    async def recording(self, options: object) -> AsyncIterator[Recording]:
+    async def recording(
+        self,
+        options: object,
+        make: Callable[[RecordingKey, dict[str, object]], Writer],
+    ) -> AsyncIterator[Recording]:
         threads = futures.ThreadPoolExecutor(1)
         self.addCleanup(threads.shutdown)
-        writer = cast.Writer(KEY, HEAD)
+        writer = make(KEY, HEAD)
         self.sink.append(writer.start())
-        made = Recording(options, writer, self.sink, threads)
+        made = Recording(options, writer, self.sink, threads, time.monotonic())
         made.run(self.failed)
         yield made
         await made.close('The end.')
@@ -268,6 +289,56 @@ class RecordingTest(testtools.TestCase):
         (error,) = self.failed.call_args.args
         self.assertIsInstance(error, TimeoutError)
         self.assertFalse(self.sink.is_used_when_closed)
+
+    def test_vnc_recording_has_the_pixel_format(self) -> None:
+        """That of the server, unless the client sets another one."""
+        for sent, expected in (
+            (b'', NOVNC),
+            (set_format(TIGERVNC), TIGERVNC),
+        ):
+            self.sink = Memory()
+            filters = []
+
+            async def act(
+                made: Recording,
+                sent: bytes = sent,
+                filters: list[rfb.Filter] = filters,
+            ) -> None:
+                server = self.connect(made)
+                self.console.receiver.received(server_init(NOVNC))
+                filters.append(rfb.Filter(False, made.choices))
+                server.send(filters[0].feed(sent + messages.UPDATE_REQUEST))
+                self.console.receiver.received(b'update')
+
+            self.run_with(act, make=fbs.Writer)
+            file = b''.join(fbs.parts(Bytes(self.sink.data), KEY))
+            self.assertEqual(
+                server_init(expected) + b'update', fbs_file.sent(file)
+            )
+            # The client may still be there when the recording has ended.
+            filters[0].feed(messages.UPDATE_REQUEST)
+
+    def test_serial_recordings_have_no_choices(self) -> None:
+        async def act(made: Recording) -> None:
+            self.assertIsNone(made.choices)
+
+        self.run_with(act)
+
+    def test_pieces_are_made_in_threads(self) -> None:
+        """The event loop would stop for as long as it takes."""
+        found = []
+
+        class Writer(fbs.Writer):
+            def seal(self, events: Events) -> bytes:
+                found.append(threading.current_thread())
+                return super().seal(events)
+
+        async def act(made: Recording) -> None:
+            made.output(b'x')
+
+        self.run_with(act, make=Writer)
+        self.assertNotEqual([], found)
+        self.assertNotIn(threading.main_thread(), found)
 
     def test_unexpected_error_ends_the_recording(self) -> None:
         log = self.useFixture(fixtures_.FakeLogger())

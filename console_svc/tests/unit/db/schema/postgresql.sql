@@ -18,8 +18,9 @@ CREATE TABLE console_auth_tokens (
     mode VARCHAR(16) DEFAULT 'control' NOT NULL,
     max_uses INTEGER,
     bound_address VARCHAR(45),
-    lists_sessions BOOLEAN DEFAULT false NOT NULL,
-    lowered BOOLEAN DEFAULT false NOT NULL,
+    lists_sessions BOOLEAN DEFAULT '0' NOT NULL,
+    lowered BOOLEAN DEFAULT '0' NOT NULL,
+    record BOOLEAN DEFAULT '0' NOT NULL,
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)
 );
@@ -60,7 +61,8 @@ CREATE TABLE console_sessions (
     ended_by VARCHAR(255),
     main_id VARCHAR(36),
     deadline BIGINT,
-    lists_sessions BOOLEAN DEFAULT false NOT NULL,
+    lists_sessions BOOLEAN DEFAULT '0' NOT NULL,
+    record BOOLEAN DEFAULT '0' NOT NULL,
     CONSTRAINT pk_console_sessions PRIMARY KEY (id),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id)
 );
@@ -150,6 +152,36 @@ CREATE TABLE log_in_failures (
 );
 
 CREATE INDEX ix_log_in_failures_expires ON log_in_failures (expires);
+
+CREATE TABLE recording_accesses (
+    token_hash VARCHAR(64) NOT NULL,
+    recording_id VARCHAR(36) NOT NULL,
+    user_id VARCHAR(255),
+    expires BIGINT NOT NULL,
+    CONSTRAINT pk_recording_accesses PRIMARY KEY (token_hash)
+);
+
+CREATE INDEX ix_recording_accesses_expires ON recording_accesses (expires);
+
+CREATE TABLE recordings (
+    id VARCHAR(36) NOT NULL,
+    session_id VARCHAR(36) NOT NULL,
+    server_id VARCHAR(36) NOT NULL,
+    project_id VARCHAR(255),
+    user_id VARCHAR(255),
+    console_type VARCHAR(32) NOT NULL,
+    client_address VARCHAR(45),
+    format VARCHAR(32) NOT NULL,
+    started_at BIGINT NOT NULL,
+    duration BIGINT,
+    size BIGINT NOT NULL,
+    state VARCHAR(16) NOT NULL,
+    CONSTRAINT pk_recordings PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_recordings_server_id_started_at_id ON recordings (server_id, started_at, id);
+
+CREATE INDEX ix_recordings_session_id ON recordings (session_id);
 
 CREATE TABLE used_challenges (
     digest VARCHAR(64) NOT NULL,

@@ -6,7 +6,7 @@ import testtools
 
 from console_svc.protocols import rfb
 from console_svc.protocols.input_filter import ProtocolError
-from console_svc.tests.unit.protocols.rfb import messages
+from console_svc.tests.programs import rfb_messages as messages
 
 PICTURES = (
     messages.PIXEL_FORMAT,

@@ -15,8 +15,8 @@ import testtools
 
 from console_svc.protocols import rfb
 from console_svc.protocols.input_filter import ProtocolError
+from console_svc.tests.programs import rfb_messages as messages
 from console_svc.tests.unit.protocols.fuzz import fragments, mutated
-from console_svc.tests.unit.protocols.rfb import messages
 
 MESSAGES = 1_000_000
 IN_STREAM = 1000

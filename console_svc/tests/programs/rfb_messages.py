@@ -4,12 +4,20 @@
 
 import struct
 
+#: Pixel formats, as noVNC sets it, and as TigerVNC does.
+NOVNC = bytes.fromhex('20180001 00ff00ff00ff 000810 000000')
+TIGERVNC = bytes.fromhex('20180001 00ff00ff00ff 100800 000000')
+
 PIXEL_FORMAT = b'\0\0\0\0' + bytes.fromhex('2018000100ff00ff00ff100800000000')
 UPDATE_REQUEST = struct.pack('>BBHHHH', 3, 1, 0, 0, 640, 480)
 CONTINUOUS = struct.pack('>BBHHHH', 150, 1, 0, 0, 640, 480)
 XVP = b'\xfa\x00\x01\x02'
 AUDIO_START = b'\xff\x01\x00\x00'
 AUDIO_FORMAT = b'\xff\x01\x00\x02\x03\x02\x00\x00\xac\x44'
+
+
+def set_format(pixel_format: bytes) -> bytes:
+    return bytes(4) + pixel_format
 
 
 def encodings(*numbers: int) -> bytes:

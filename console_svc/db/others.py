@@ -60,19 +60,17 @@ class OtherSessionQueries:
 
 _OWN: Final = console_sessions.alias()
 
-# Servers with a session of a process, and another one.
+# Servers with a session of a process, and another one. Without a subquery: a
+# database could look for the sessions of all servers first.
 _SHARED: Final = (
     sa.select(console_sessions.c.server_id)
+    .join(_OWN, _OWN.c.server_id == console_sessions.c.server_id)
     .where(
-        console_sessions.c.server_id.in_(
-            sa.select(_OWN.c.server_id).where(
-                _OWN.c.proxy_id == sa.bindparam('proxy'),
-                sa.or_(_OWN.c.expires.is_(None), _OWN.c.expires != CLOSED),
-            )
-        ),
+        _OWN.c.proxy_id == sa.bindparam('proxy'),
+        sa.or_(_OWN.c.expires.is_(None), _OWN.c.expires != CLOSED),
         console_sessions.c.main_id.is_(None),
         IS_OPEN,
     )
     .group_by(console_sessions.c.server_id)
-    .having(sa.func.count() > 1)
+    .having(sa.func.count(console_sessions.c.id.distinct()) > 1)
 )

@@ -6,20 +6,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
-# Imported for its tables: the metadata has all.
-from console_svc.db import recording_tables  # noqa: F401
-from console_svc.db.columns import (
-    ADDRESS,
-    ID,
-    MODE,
-    NAME,
-    TEXT,
-    UUID,
-    metadata,
-)
+# recording_tables is imported for its tables: the metadata has all.
+from console_svc.db import columns, recording_tables  # noqa: F401
+from console_svc.db.columns import ADDRESS, ID, MODE, NAME, TEXT, UUID
 
 #: The oldest revision on which this version works.
 NEEDED: Final = '013'
+
+metadata: Final = columns.metadata
 
 consoles = sa.Table(
     'consoles',

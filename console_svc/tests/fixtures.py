@@ -123,7 +123,7 @@ class Configuration(fixtures.Fixture):
         self.key_file = self.folder / 'console-keys'
         self.write_inventory(inventory())
         vault.create_key_file(self.key_file)
-        options = {
+        options: dict[str, dict[str, Any]] = {
             'DEFAULT': {'state_path': self.folder},
             'api': {
                 'auth_strategy': 'noauth2',

@@ -174,6 +174,15 @@ class LinkRefused(Unreachable):
         self.link_code = link_code
 
 
+class ChannelClosed(Ended):
+    """The session does not have this channel of a native SPICE client."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CloseCode.POLICY_VIOLATION, 'This channel requires control.'
+        )
+
+
 class ClientFailed(Ended):
     """The client failed the handshake."""
 

@@ -26,7 +26,6 @@ KEY_UP: Final = 102
 
 OK: Final = 0
 PERMISSION_DENIED: Final = 7
-NOT_AVAILABLE: Final = 9
 
 #: What spice-server 0.15 announces: common capabilities, and those of
 #: channels.

@@ -19,12 +19,23 @@ npm ci --silent --prefix "$work"
 from=$work/node_modules
 
 rm -rf "$vendor"
-mkdir -p "$vendor"/{novnc,xterm,spice-client,iron-remote-desktop}
+mkdir -p "$vendor"/{novnc,xterm,spice-client,iron-remote-desktop,asciinema-player}
 cp -R "$from/@novnc/novnc/"{core,vendor,LICENSE.txt} "$vendor/novnc"
 mv "$vendor/novnc/vendor/pako/LICENSE" "$vendor/novnc/vendor/pako/LICENSE.txt"
 cp "$from/@xterm/xterm/lib/xterm.mjs" "$from/@xterm/xterm/css/xterm.css" \
     "$from/@xterm/addon-fit/lib/addon-fit.mjs" "$vendor/xterm"
 cp "$from/@xterm/xterm/LICENSE" "$vendor/xterm/LICENSE.txt"
+bundle=$from/asciinema-player/dist/bundle
+# It is a script, and the pages import modules.
+(cat "$bundle/asciinema-player.min.js"; echo "export default AsciinemaPlayer;") \
+    >"$vendor/asciinema-player/asciinema-player.js"
+cp "$bundle/asciinema-player.css" "$vendor/asciinema-player"
+# It has its dependencies inside.
+for package in asciinema-player solid-js solid-transition-group \
+    @solid-primitives/{refs,transition-group,utils}; do
+    echo "$package:"
+    cat "$from/$package/LICENSE"
+done >"$vendor/asciinema-player/LICENSE.txt"
 cp "$from/spice-client/dist/esm/index.js" "$vendor/spice-client"
 cp "$from/spice-client/LICENSE" "$vendor/spice-client/LICENSE.txt"
 cp "$from/@devolutions/iron-remote-desktop/iron-remote-desktop.js" \

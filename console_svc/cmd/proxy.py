@@ -28,6 +28,8 @@ _GROUPS = (
     'consoles',
     'console_api',
     'recording',
+    'swift',
+    's3',
 )
 
 

@@ -34,8 +34,10 @@ from console_svc.conf import (
     reading,
     recording,
     rfb,
+    s3,
     spice,
     static,
+    swift,
     vnc,
 )
 
@@ -59,6 +61,8 @@ MODULES = (
     spice,
     rdp,
     recording,
+    swift,
+    s3,
     console_api,
 )
 
@@ -164,6 +168,8 @@ def setup_logging(conf: cfg.ConfigOpts) -> None:
         default_log_levels=[
             *log.get_default_log_levels(),
             'alembic=WARNING',
+            'boto3=INFO',
+            'botocore=INFO',
             'keystonemiddleware=WARNING',
             # They log the traceback of each exception that they raise; the
             # program logs the exception in one line.

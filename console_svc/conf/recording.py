@@ -92,20 +92,38 @@ OPTIONS = [
         'storage',
         default='file',
         help='Where recordings are stored: an entry point in '
-        'console_svc.recordings. "file" stores them in a directory.',
+        'console_svc.recordings. "file" stores them in a directory, "swift" '
+        'in a container of Swift (group [swift]), "s3" in a bucket of an '
+        'object storage with the API of Amazon S3 (group [s3]).',
     ),
     cfg.StrOpt(
         'directory',
         default='$state_path/recordings',
         help='Directory of the storage "file". Several hosts can share it '
-        'over a file system with locks, such as NFS 4.',
+        'over a file system with locks, such as NFS 4. With "swift" and '
+        '"s3", recordings are written here first, and uploaded when they are '
+        'finished.',
+    ),
+    cfg.StrOpt(
+        'container',
+        default='console-recordings',
+        help='Container of the storage "swift", or bucket of "s3". It must '
+        'exist, and should be used for recordings alone.',
+    ),
+    cfg.FloatOpt(
+        'upload_interval',
+        default=10,
+        min=0.1,
+        max=3600,
+        help='Seconds between two rounds in which a process of the console '
+        'proxy uploads finished recordings, with the storage "swift" or "s3".',
     ),
     cfg.IntOpt(
         'min_free',
         default=1024,
         min=0,
-        help='MiB that the storage "file" leaves free on the file system of '
-        'its directory. With less, nothing is recorded.',
+        help='MiB that stay free on the file system of "directory". With '
+        'less, nothing is recorded.',
     ),
     cfg.IntOpt(
         'days',

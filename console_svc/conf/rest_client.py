@@ -8,13 +8,16 @@ from keystoneauth1 import loading
 from oslo_config import cfg
 
 
-def options(timeout: int, description: str) -> list[cfg.Opt]:
+def options(
+    timeout: int, description: str, service_type: str = 'compute'
+) -> list[cfg.Opt]:
     """Return the options for credential, session and adapter.
 
     The authentication plugin registers its own options when it is loaded.
 
     :param timeout: default of the option ``timeout``, in seconds
     :param description: what the credential is for
+    :param service_type: default of the option ``service_type``
     """
     found: list[cfg.Opt] = [
         *loading.get_auth_common_conf_options(),
@@ -23,7 +26,7 @@ def options(timeout: int, description: str) -> list[cfg.Opt]:
     ]
     cfg.set_defaults(
         found,
-        service_type='compute',
+        service_type=service_type,
         timeout=timeout,
         valid_interfaces=['internal', 'public'],
     )

@@ -35,6 +35,7 @@ _CREDENTIALS: Final = (
     'keystone_authtoken',
     'nova',
     'console_api',
+    'swift',
     'oslo_limit',
 )
 

@@ -36,6 +36,7 @@ from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.page_messages import PageMessages
 from console_svc.proxy.pages import Pages
 from console_svc.proxy.pings import pinged
+from console_svc.proxy.playback import Playback
 from console_svc.proxy.security_headers import SecurityHeaders
 from console_svc.proxy.sessions import Sessions
 from console_svc.proxy.tokens import takes_over, token_of
@@ -87,6 +88,7 @@ class Browsers:
         self._consoles = consoles
         self._metrics = metrics
         self._pages = Pages(conf)
+        self._playback = Playback(conf, api)
         self._connection_files = connection_files
         self._security_headers = SecurityHeaders(conf)
         # Those for pages; a websocket has a task instead.
@@ -138,7 +140,11 @@ class Browsers:
         )
 
     async def respond(self, request: Request) -> Response:
-        """Respond with a page."""
+        """Respond with a page, or with a recording."""
+        if self._playback.serves(request):
+            return await self._playback.get(
+                request, self._client_address(request)
+            )
         if request.method in _METHODS:
             if self._connection_files is not None:
                 found = self._connection_files.response(request)

@@ -26,6 +26,7 @@ from console_svc.proxy.errors import (
 )
 from console_svc.proxy.http_client import HttpClient
 from console_svc.proxy.keep_alive_answers import KeptProcess
+from console_svc.proxy.recording_reads import RecordingReads
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class ConsoleApi:
         self._closer = Closer(self._client)
         self._closes: set[asyncio.Task[None]] = set()
         self._refused = admission.RefusedTokens()
+        #: For the pages that play recordings.
+        self.recordings = RecordingReads(conf, self._client)
 
     async def open(
         self,

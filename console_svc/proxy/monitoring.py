@@ -69,6 +69,13 @@ class Metrics:
             ['outcome'],
             registry=registry,
         )
+        self._recordings_waiting = prometheus_client.Gauge(
+            'console_svc_proxy_recordings_waiting',
+            'Finished recordings that are not yet in the object storage.',
+            registry=registry,
+            # All workers look at the same directory.
+            multiprocess_mode='livemax',
+        )
         self._browsers_crowded = prometheus_client.Counter(
             'console_svc_proxy_browsers_crowded',
             'Connections of browsers that were reset when they were accepted '
@@ -133,6 +140,10 @@ class Metrics:
     def recording(self, outcome: str) -> None:
         """Count a recording."""
         self._recordings.labels(outcome).inc()
+
+    def recordings_waiting(self, number: int) -> None:
+        """Set the number of recordings that wait for their upload."""
+        self._recordings_waiting.set(number)
 
     def browser_crowded(self) -> None:
         """Count a browser's connection that got no place."""

@@ -44,8 +44,8 @@ _LIBRARIES: Final = 'console/vendor'
 _OPTIONS_PATH: Final = '/console.json'
 _PAGE_OPTIONS: Final = ('clipboard_to_guest', 'clipboard_from_guest')
 
-# The only page with WebAssembly.
-_RDP_PAGE: Final = 'rdp.html'
+# The pages with WebAssembly: IronRDP, and asciinema's terminal.
+_WASM_PAGES: Final = ('rdp.html', 'play.html')
 
 # Replaces the module of the same name.
 _TICKET: Final = pathlib.Path(__file__).parent / 'web/ticket.js'
@@ -82,7 +82,7 @@ class Pages:
                 OWN_PAGES,
             )
         self._policy = own_policy(conf)
-        self._rdp_policy = own_policy(conf, wasm=True)
+        self._wasm_policy = own_policy(conf, wasm=True)
         self._options = json.dumps(
             {name: options[name] for name in _PAGE_OPTIONS}
         ).encode()
@@ -122,8 +122,8 @@ class Pages:
                         response,
                         headers={
                             **response.headers,
-                            'Content-Security-Policy': self._rdp_policy
-                            if file.name == _RDP_PAGE
+                            'Content-Security-Policy': self._wasm_policy
+                            if file.name in _WASM_PAGES
                             else self._policy,
                         },
                     )

@@ -3,7 +3,6 @@
 """Starts the recordings of sessions, and keeps their storage in order."""
 
 import asyncio
-import contextlib
 import functools
 import logging
 import threading
@@ -20,7 +19,7 @@ from console_svc.proxy.errors import Ended, NotRecorded, Refused
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.recording import Recording, in_thread
 from console_svc.recordings import formats, keys, storage
-from console_svc.recordings.keeping import Keeping
+from console_svc.recordings.keeping import INTERVAL, Keeping
 from console_svc.recordings.keys import Keys
 from console_svc.recordings.storage import Sink
 from console_svc.recordings.writer import Writer
@@ -29,9 +28,6 @@ LOG = logging.getLogger(__name__)
 
 # Threads that wait for the storage.
 _THREADS: Final = 8
-
-# Seconds between two rounds of the upkeep of the storage.
-_KEEPING_INTERVAL: Final = 60
 
 
 class _Stored:
@@ -60,7 +56,8 @@ class Recorder:
         self._loading = threading.Lock()
         # None: it is not loaded before a session needs it.
         self._stored: _Stored | None = None
-        if self._options.mode != 'off':
+        self._is_checked = self._options.mode != 'off'
+        if self._is_checked:
             self._stored = _Stored(conf)
         self._next_keeping = time.monotonic()
         self._threads = futures.ThreadPoolExecutor(_THREADS, 'recordings')
@@ -170,9 +167,10 @@ class Recorder:
         """
         with self._loading:
             if self._stored is None:
-                stored = _Stored(self._conf)
-                stored.storage.check()
-                self._stored = stored
+                self._stored = _Stored(self._conf)
+            if not self._is_checked:
+                self._stored.storage.check()
+                self._is_checked = True
             return self._stored
 
     async def keep(self) -> None:
@@ -183,24 +181,35 @@ class Recorder:
         now = time.monotonic()
         if now < self._next_keeping:
             return
-        self._next_keeping = now + _KEEPING_INTERVAL
+        self._next_keeping = now + INTERVAL
         if self._stored is None and not keys.exist(self._conf):
             # This host is not set up for recordings.
             return
         try:
             # Without a time-out: there may be many recordings.
-            await asyncio.get_running_loop().run_in_executor(
+            interval = await asyncio.get_running_loop().run_in_executor(
                 self._threads, self._keep
             )
         except (OSError, cfg.Error) as error:
             LOG.error('The storage of recordings is unavailable: %s', error)
+        else:
+            self._next_keeping = now + interval
 
-    def _keep(self) -> None:
-        stored = self._stored or _Stored(self._conf)
-        # With the mode off, the storage is made for the first recording.
-        ignored = () if stored is self._stored else (FileNotFoundError,)
-        with contextlib.suppress(*ignored):
-            stored.keeping.run(time.time())
+    def _keep(self) -> float:
+        """Keep the storage in order; seconds until the next time."""
+        with self._loading:
+            if self._stored is None:
+                self._stored = _Stored(self._conf)
+        keeping = self._stored.keeping
+        try:
+            kept = keeping.run(time.time())
+        except FileNotFoundError:
+            # With the mode off, the storage is made for the first recording.
+            if self._is_checked:
+                raise
+        else:
+            self._metrics.recordings_waiting(kept.waiting)
+        return keeping.interval
 
 
 def _close_created(

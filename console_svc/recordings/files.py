@@ -136,6 +136,26 @@ class FileStorage(Storage):
         for suffix in _WRITTEN, _FINISHED:
             self._path(recording_id, suffix).unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def locked(self, recording_id: str) -> Iterator[int]:
+        """Lock a finished recording, and open it to read.
+
+        :raises FileNotFoundError: there is no such recording, or it is not
+            finished
+        :raises BlockingIOError: another process has locked it
+        """
+        path = self._path(recording_id, _FINISHED)
+        # NFS locks only what may be written.
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It may have been deleted between open() and flock().
+            if not os.path.samestat(os.fstat(file), path.stat()):
+                raise FileNotFoundError(errno.ENOENT, 'It was replaced', path)
+            yield file
+        finally:
+            os.close(file)
+
     def check_room(self) -> None:
         """Check that the file system has as much left as it must have.
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What keeps a storage in order: completion, and retention."""
+"""What keeps a storage in order: completion, upload and retention."""
 
 import dataclasses
 import logging
@@ -13,12 +13,18 @@ from console_svc.recordings import check
 from console_svc.recordings.check import Source
 from console_svc.recordings.keys import Keys
 from console_svc.recordings.pieces import Invalid
-from console_svc.recordings.storage import Entry, Storage
+from console_svc.recordings.storage import Entry, Storage, Unavailable
 
 LOG = logging.getLogger(__name__)
 
 _DAY: Final = 86400
 _MIB: Final = 1 << 20
+
+#: Seconds between two rounds, where nothing is uploaded.
+INTERVAL: Final = 60
+
+# Seconds between two listings of an object store, for the retention.
+_LISTING_INTERVAL: Final = 3600
 
 
 def expired(
@@ -47,15 +53,22 @@ def expired(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kept:
-    """What one run has done: numbers of recordings."""
+    """What one run has done: numbers of recordings.
 
-    completed: int
-    deleted: int
-    failed: int
+    :param waiting: those that are finished, and not uploaded
+    """
+
+    completed: int = 0
+    deleted: int = 0
+    failed: int = 0
+    uploaded: int = 0
+    waiting: int = 0
 
 
 class Keeping:
     """Completes recordings whose writer has died, and deletes old ones.
+
+    It also uploads those that are finished.
 
     Several processes can do this with one storage.
     """
@@ -68,6 +81,13 @@ class Keeping:
         self._keys = keys
         # Recordings that cannot be completed: an error is logged once.
         self._hopeless: set[str] = set()
+        # The type of what keeps recordings from being uploaded.
+        self._problem: type[OSError] | None = None
+        self._next_listing = 0.0
+        #: Seconds between two rounds.
+        self.interval: float = (
+            self._options.upload_interval if storage.uploads else INTERVAL
+        )
 
     def run(self, now: float) -> Kept:
         """Do it once.
@@ -75,9 +95,19 @@ class Keeping:
         :param now: seconds of the UTC epoch
         :raises OSError: the storage is unavailable
         """
-        completed = deleted = failed = 0
-        entries = [*self._storage.entries()]
-        for entry in entries:
+        written = [*self._storage.written()]
+        completed, failed = self._complete_all(written)
+        uploaded = waiting = 0
+        if self._storage.uploads:
+            # Those that were completed now are uploaded in the next round.
+            uploaded, waiting = self._upload_all(written)
+        deleted, kept = self._delete_all(written, now)
+        return Kept(completed, deleted, failed + kept, uploaded, waiting)
+
+    def _complete_all(self, written: Iterable[Entry]) -> tuple[int, int]:
+        """Complete what is not finished; how many were, and were not."""
+        completed = failed = 0
+        for entry in written:
             if entry.is_finished or entry.id in self._hopeless:
                 continue
             try:
@@ -99,8 +129,58 @@ class Keeping:
                     entry.id,
                     error,
                 )
-        size = self._options.size * _MIB
-        for entry in expired(entries, self._options.days, size, now):
+        return completed, failed
+
+    def _upload_all(self, written: Iterable[Entry]) -> tuple[int, int]:
+        """Upload what is finished; how many were, and how many wait."""
+        waiting = sorted(
+            (it for it in written if it.is_finished),
+            key=lambda it: it.changed_at,
+        )
+        uploaded = 0
+        problem: OSError | None = None
+        for entry in waiting:
+            try:
+                if self._storage.upload(entry.id):
+                    uploaded += 1
+                    LOG.info('Recording %s was uploaded', entry.id)
+            except Unavailable as error:
+                problem = error
+                break
+            except OSError as error:
+                problem = error
+        self._report(problem, uploaded)
+        return uploaded, len(waiting) - uploaded
+
+    def _report(self, problem: OSError | None, uploaded: int) -> None:
+        """Log why recordings cannot be uploaded, when that changes."""
+        if problem is None and uploaded and self._problem is not None:
+            LOG.info('Recordings can be uploaded again')
+            self._problem = None
+        elif problem is not None and type(problem) is not self._problem:
+            LOG.error(
+                'Recordings cannot be uploaded. They stay in [recording] '
+                'directory, and to upload them will be tried again: %s',
+                problem,
+            )
+            self._problem = type(problem)
+
+    def _delete_all(
+        self, written: Sequence[Entry], now: float
+    ) -> tuple[int, int]:
+        """Delete what is kept no longer; how many were, and were not."""
+        days, size = self._options.days, self._options.size * _MIB
+        if not (days or size):
+            return 0, 0
+        entries = written
+        if self._storage.uploads:
+            if now < self._next_listing:
+                return 0, 0
+            self._next_listing = now + INTERVAL
+            entries = [*self._storage.entries()]
+            self._next_listing = now + _LISTING_INTERVAL
+        deleted = failed = 0
+        for entry in expired(entries, days, size, now):
             try:
                 self._storage.delete(entry.id)
             except OSError as error:
@@ -115,7 +195,7 @@ class Keeping:
                     'it no longer',
                     entry.id,
                 )
-        return Kept(completed, deleted, failed)
+        return deleted, failed
 
     def _complete(self, recording_id: str) -> bool:
         def completing(source: Source) -> tuple[int, bytes]:

@@ -34,6 +34,10 @@ class Entry:
     is_finished: bool
 
 
+class Unavailable(OSError):
+    """The storage does not answer, or cannot do anything at the moment."""
+
+
 class Sink(abc.ABC):
     """A recording that is written.
 
@@ -65,6 +69,10 @@ class Storage(abc.ABC):
 
     :param conf: the configuration of the service
     """
+
+    #: Whether finished recordings are uploaded from this host to where they
+    #: stay.
+    uploads = False
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
@@ -100,6 +108,13 @@ class Storage(abc.ABC):
         :raises OSError: the storage is unavailable
         """
 
+    def written(self) -> Iterator[Entry]:
+        """Those that :meth:`complete` and :meth:`upload` may concern.
+
+        :raises OSError: the storage is unavailable
+        """
+        return self.entries()
+
     @abc.abstractmethod
     def complete(
         self,
@@ -112,6 +127,15 @@ class Storage(abc.ABC):
         :returns: whether it was completed now
         :raises OSError: it cannot be read or written
         """
+
+    def upload(self, recording_id: str) -> bool:
+        """Upload a finished recording, unless another process does it.
+
+        :returns: whether it was uploaded now
+        :raises Unavailable: the storage is unavailable
+        :raises OSError: it cannot be uploaded
+        """
+        return False
 
     @abc.abstractmethod
     def delete(self, recording_id: str) -> None:

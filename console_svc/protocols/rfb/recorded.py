@@ -63,9 +63,11 @@ _PSEUDO: Final = frozenset(
 )
 
 # By pixel format: any of those allowed, one of the depth 24, noVNC's own.
-_OF_ANY: Final = _PSEUDO | {_RAW, _COPY_RECT, _JPEG}
+_OF_ANY: Final = _PSEUDO | {_RAW, _COPY_RECT}
 _OF_DEPTH_24: Final = _OF_ANY | {_TIGHT, _TIGHT_PNG}
-_OF_NOVNC: Final = _OF_DEPTH_24 | _SHIFTED
+# JPEG has no size. Where the player must find the end of each rectangle, it
+# cannot be.
+_OF_NOVNC: Final = _OF_DEPTH_24 | _SHIFTED | {_JPEG}
 
 
 class NotRecordable(ProtocolError):

@@ -168,6 +168,10 @@ class HTTPConnection(asyncio.Protocol):
             await self._send(request, response)
         except ConnectionResetError:
             return
+        except messages.Incomplete:
+            # The client sees that the end is missing.
+            self._transport.abort()
+            return
         except Exception:
             self._failed(request)
             self._transport.abort()
@@ -194,8 +198,11 @@ class HTTPConnection(asyncio.Protocol):
             **self._application.security_headers(request),
             **response.headers,
         }
-        if response.status not in _WITHOUT_BODY:
-            headers['Content-Length'] = str(response.length)
+        length = response.length
+        # Without a length, h11 sends chunks, or closes the connection after
+        # the body for HTTP/1.0.
+        if response.status not in _WITHOUT_BODY and length is not None:
+            headers['Content-Length'] = str(length)
         if not self._is_complete or self._application.is_draining:
             headers['Connection'] = 'close'
         head = h11.Response(

@@ -107,7 +107,7 @@ class _OpenFile:
     def __init__(
         self, opened: BinaryIO, length: int, threads: futures.Executor
     ) -> None:
-        self.length = length
+        self.length: int | None = length
         self._opened = opened
         self._threads = threads
 

@@ -100,13 +100,23 @@ def request(event: h11.Request, peer: str, is_tls: bool) -> Request:
     )
 
 
-class Body(Protocol):
-    """The body of a response that is read piece by piece."""
+class Incomplete(Exception):
+    """The rest of a body cannot be read. The reason is already logged."""
 
-    length: int
+
+class Body(Protocol):
+    """The body of a response that is read piece by piece.
+
+    :ivar length: in bytes; None: not known before its end
+    """
+
+    length: int | None
 
     async def read(self) -> bytes:
-        """Read some bytes; b'' at the end."""
+        """Read some bytes; b'' at the end.
+
+        :raises Incomplete: the rest cannot be read
+        """
 
     def close(self) -> None:
         """Release what is open."""
@@ -125,8 +135,8 @@ class Response:
     body: bytes | Body = b''
 
     @property
-    def length(self) -> int:
-        """The length of the body."""
+    def length(self) -> int | None:
+        """The length of the body; None: not known before its end."""
         if isinstance(self.body, bytes):
             return len(self.body)
         return self.body.length

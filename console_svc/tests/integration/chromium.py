@@ -60,9 +60,13 @@ class BrowserTest(KeystoneTest):
     VNC = 'http://127.0.0.1:{}/vnc_lite.html'
     SPICE = 'http://127.0.0.1:{}/spice_auto.html'
     SERIAL = 'ws://127.0.0.1:{}/'
+    PLAYBACK = 'http://127.0.0.1:{}/play.html'
 
     #: More options of the API: group -> option -> value.
     MORE: ClassVar[dict[str, Any]] = {}
+
+    #: More options of the API in [recording].
+    RECORDING: ClassVar[dict[str, Any]] = {}
 
     #: More options of [proxy].
     PROXY: ClassVar[dict[str, Any]] = {}
@@ -93,6 +97,10 @@ class BrowserTest(KeystoneTest):
             'vnc': {'novncproxy_base_url': cls.VNC.format(port)},
             'spice': {'html5proxy_base_url': cls.SPICE.format(port)},
             'serial_console': {'base_url': cls.SERIAL.format(port)},
+            'recording': {
+                'playback_base_url': cls.PLAYBACK.format(port),
+                **cls.RECORDING,
+            },
             **cls.MORE,
         }
         service = super().start()

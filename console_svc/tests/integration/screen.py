@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import zlib
@@ -53,6 +54,19 @@ class Display(fixtures.Fixture):
             for line in range(first, first + 4 * row * height, 4 * row)
             for at in range(line, line + 4 * width, 4)
         ]
+
+    def of_window(self, width: int, height: int) -> bytes:
+        """The upper left of the viewer's window: each pixel as RGBA."""
+        left, top = self._position('TigerVNC')
+        data, start, whole, _ = self._picture()
+        found = bytearray()
+        for row in range(top, top + height):
+            at = start + 4 * (row * whole + left)
+            line = bytearray(data[at : at + 4 * width])
+            line[0::4], line[2::4] = line[2::4], line[0::4]
+            line[3::4] = b'\xff' * width
+            found += line
+        return bytes(found)
 
     def lit(self) -> int:
         """How many pixels are not black."""
@@ -104,13 +118,28 @@ class Display(fixtures.Fixture):
     def _is_ready(self) -> bool:
         return self._do('getdisplaygeometry', check=False) == 0
 
+    def _position(self, window: str) -> tuple[int, int]:
+        """Where the upper left corner of a window is.
+
+        :param window: a part of its title
+        """
+        found = self._run('search', '--name', window, 'getwindowgeometry')
+        x, y = re.findall(r'Position: (\d+),(\d+)', found.stdout)[-1]
+        return int(x), int(y)
+
     def _do(self, *words: str, check: bool = True) -> int:
+        return self._run(*words, check=check).returncode
+
+    def _run(
+        self, *words: str, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [process.program('xdotool'), *words],
             env={**os.environ, **self.environment},
             check=check,
             capture_output=True,
-        ).returncode
+            text=True,
+        )
 
     def _picture(self) -> tuple[bytes, int, int, int]:
         """Data, where its pixels begin, width and height.

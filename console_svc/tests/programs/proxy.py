@@ -23,6 +23,7 @@ class Proxy(fixtures_.Fixture):
     :param rfb: options of [rfb]; None: no native clients
     :param spice: options of [spice]; None: no native SPICE clients
     :param recording: options of [recording]
+    :param groups: options of other groups
     :param port_range: [consoles] port_range
     :param port: where browsers connect; None: a free port
     :param environment: variables in addition to those of the tests
@@ -40,6 +41,7 @@ class Proxy(fixtures_.Fixture):
         rfb: dict[str, Any] | None = None,
         spice: dict[str, Any] | None = None,
         recording: dict[str, Any] | None = None,
+        groups: dict[str, dict[str, Any]] | None = None,
         port_range: str | None = None,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = ('console-svc-proxy',),
@@ -65,6 +67,7 @@ class Proxy(fixtures_.Fixture):
             'vnc': vnc or {},
             'rdp': rdp or {},
             'recording': recording or {},
+            **(groups or {}),
         }
         if rfb is not None:
             self._groups['rfb'] = {'enabled': True, **rfb}
@@ -91,6 +94,10 @@ class Proxy(fixtures_.Fixture):
                 self._environment,
             )
         )
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until a worker is up."""
         self.process.wait_for(self._answers, 'the proxy')
 
     def _answers(self) -> bool:

@@ -66,7 +66,13 @@ IMPORTS: dict[str, set[str]] = {
         'recordings',
         'watched_file',
     },
-    'recordings': {'conf', 'drivers', 'protocols', 'watched_file'},
+    'recordings': {
+        'conf',
+        'drivers',
+        'protocols',
+        'rest_client',
+        'watched_file',
+    },
     'services': {
         'audit',
         'audit_notifications',

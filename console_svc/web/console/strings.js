@@ -43,6 +43,29 @@ const english = {
     unknownAddress: "an unknown address",
     newUrl: "If this does not help, ask for a new URL of the console.",
 
+    recording: "Recording",
+    recordingOf: "Server {server}, {time}",
+    loading: "Loading…",
+    playing: "Playing",
+    paused: "Paused",
+    seeking: "Seeking…",
+    endOfRecording: "The end of the recording",
+    endOfLoaded: "The connection was lost. This is the end of what was "
+        + "loaded.",
+    notPlayed: "Not played",
+    noRecording: "This page's URL has no token of a recording. Ask for a new "
+        + "URL.",
+    unplayable: "The recording cannot be played: it is damaged, or the page "
+        + "could not be loaded completely.",
+    recordingFailed: "The console proxy cannot send the recording (status "
+        + "{code}).",
+    recordedScreen: "Screen of the server",
+    play: "Play",
+    pause: "Pause",
+    position: "Position",
+    speed: "Speed",
+    tryAgain: "Try again",
+
     toolbar: "Console",
     screen: "Screen of the server. Ctrl+Alt+Home leads back to the buttons.",
     sendKeys: "Send keys…",

@@ -22,7 +22,10 @@ from console_svc.tests.programs import process
 
 
 class RecordingsTest(testtools.TestCase):
-    """Tests of recordings in a directory."""
+    """Tests of recordings, by default in a directory."""
+
+    #: Other groups of options of the proxy.
+    groups: dict[str, dict[str, Any]] = {}
 
     def setUp(self) -> None:
         super().setUp()
@@ -45,7 +48,7 @@ class RecordingsTest(testtools.TestCase):
             **options,
         }
         self.configuration = self.useFixture(
-            fixtures.Configuration(recording=self.recording)
+            fixtures.Configuration(recording=self.recording, **self.groups)
         )
         self.conf: cfg.ConfigOpts = self.configuration.conf
         self.storage = storage.load(self.conf)
@@ -109,7 +112,7 @@ class RecordedTest(RecordingsTest, ProxyTest):
         :param options: of [recording]
         """
         self.configure(mode, **options)
-        self.start(recording=self.recording, **proxy or {})
+        self.start(recording=self.recording, groups=self.groups, **proxy or {})
 
     def stored(self) -> dict[str, Any]:
         """The only recording, once it is finished, of a serial console."""

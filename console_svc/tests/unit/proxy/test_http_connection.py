@@ -17,7 +17,7 @@ from websockets.asyncio.connection import Connection as WebSocket
 
 from console_svc.proxy.http.application import Application, Connection
 from console_svc.proxy.http.connection import HTTPConnection
-from console_svc.proxy.http.messages import Request, Response
+from console_svc.proxy.http.messages import Incomplete, Request, Response
 from console_svc.proxy.http.upgrade import Upgrade, upgrade
 from console_svc.proxy.tcp_info import TCPInfo
 from console_svc.tests.programs import certificates
@@ -62,6 +62,24 @@ class Pages(Application):
         assert isinstance(upgraded, Upgrade)
         upgraded.accept()
         self.websocket = upgraded.websocket
+
+
+class Broken:
+    """A body that cannot be read to its end."""
+
+    length: int | None = None
+    is_closed = False
+
+    def __init__(self) -> None:
+        self._pieces = [b'piece']
+
+    async def read(self) -> bytes:
+        if not self._pieces:
+            raise Incomplete
+        return self._pieces.pop()
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 class Recorded(HTTPConnection):
@@ -183,6 +201,32 @@ class UvloopTest(testtools.TestCase):
                 with contextlib.suppress(OSError):
                     TCPInfo.of(connection.transport)
                 await asyncio.sleep(0)
+
+    def test_client_sees_that_a_body_is_not_complete(self) -> None:
+        self.run_(self.check_incomplete)
+
+    async def check_incomplete(self) -> None:
+        class Recordings(Pages):
+            async def respond(self, request: Request) -> Response:
+                return Response(http.HTTPStatus.OK, {}, body)
+
+            def unexpected(self) -> None:
+                raise AssertionError
+
+        async def page() -> bytes:
+            raise AssertionError
+
+        body = Broken()
+        async with self.connected(Recordings(page)) as (_, reader, writer):
+            writer.write(PAGE)
+            received = b''
+            # TLS has an error, too: the end was not announced.
+            with contextlib.suppress(OSError):
+                while data := await reader.read(65536):
+                    received += data
+            self.assertIn(b'chunked', received)
+            self.assertFalse(received.endswith(b'0\r\n\r\n'))
+        self.assertTrue(body.is_closed)
 
 
 class UvloopTLSTest(UvloopTest):

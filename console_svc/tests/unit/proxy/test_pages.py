@@ -35,7 +35,7 @@ class OwnPagesTest(PagesCase):
 
     def test_pages_are_served_by_default(self) -> None:
         own = self.new_pages()
-        for name in ('vnc', 'serial', 'spice', 'rdp'):
+        for name in ('vnc', 'serial', 'spice', 'rdp', 'play'):
             response = self.response(own, f'/{name}.html?token=x')
             assert isinstance(response.body, bytes)
             self.assertIn(f'console/{name}.js'.encode(), response.body)
@@ -52,16 +52,19 @@ class OwnPagesTest(PagesCase):
         self.assertNotIn('unsafe', policy)
         self.assertTrue(policy.endswith("frame-ancestors 'self'"), policy)
 
-    def test_policy_of_rdp_alone_allows_webassembly(self) -> None:
+    def test_policy_of_two_pages_alone_allows_webassembly(self) -> None:
         own = self.new_pages()
-        policy = self.response(own, '/rdp.html?token=x').headers[
-            'Content-Security-Policy'
-        ]
-        self.assertIn("script-src 'self' 'wasm-unsafe-eval';", policy)
-        self.assertEqual(
-            self.response(own, '/vnc.html').headers['Content-Security-Policy'],
-            policy.replace(" 'wasm-unsafe-eval'", ''),
-        )
+        for page in ('rdp.html?token=x', 'play.html'):
+            policy = self.response(own, f'/{page}').headers[
+                'Content-Security-Policy'
+            ]
+            self.assertIn("script-src 'self' 'wasm-unsafe-eval';", policy)
+            self.assertEqual(
+                self.response(own, '/vnc.html').headers[
+                    'Content-Security-Policy'
+                ],
+                policy.replace(" 'wasm-unsafe-eval'", ''),
+            )
 
     def test_other_pages_have_the_policy_of_the_operator(self) -> None:
         (self.folder / 'vnc_lite.html').write_text('packaged')

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import time
-import uuid
 
 import fixtures as fixtures_
 import testtools
@@ -13,10 +12,15 @@ from console_svc.recordings import cast, check, storage
 from console_svc.recordings.check import State
 from console_svc.recordings.keeping import Keeping, Kept, expired
 from console_svc.recordings.keys import Keys
-from console_svc.recordings.storage import Entry
+from console_svc.recordings.storage import Entry, Unavailable
 from console_svc.tests import fixtures
+from console_svc.tests.unit.recordings.store import (
+    ONE,
+    THREE,
+    TWO,
+    StoreTest,
+)
 
-ONE, TWO, THREE = (str(uuid.UUID(int=it)) for it in range(1, 4))
 DAY = 86400
 NOW = 100 * DAY
 
@@ -131,3 +135,112 @@ class KeepingTest(testtools.TestCase):
         self.assertEqual(Kept(0, 1, 0), self.keeping.run(now))
         self.assertEqual({ONE, TWO}, {it.id for it in self.storage.entries()})
         self.assertIn(f'Recording {THREE} was deleted', self.log.output)
+
+
+class UploadTest(StoreTest):
+    """Recordings that are uploaded."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(fixtures_.FakeLogger())
+        self.start()
+
+    def start(self, **options: object) -> None:
+        """Start another process."""
+        self.storage = self.load(**options)
+        self.keeping = Keeping(self.conf, self.storage, Keys(self.conf))
+
+    def test_interval_is_that_of_uploads(self) -> None:
+        self.start(upload_interval=2.5)
+        self.assertEqual(2.5, self.keeping.interval)
+
+    def test_finished_recordings_are_uploaded(self) -> None:
+        self.finished()
+        self.finished(TWO)
+        self.create(THREE)
+        self.assertEqual(Kept(0, 0, 0, 2, 0), self.keeping.run(NOW))
+        self.assertEqual({f'{THREE}.part'}, self.files())
+        self.assertIn(f'Recording {ONE} was uploaded', self.log.output)
+        self.assertEqual(Kept(0, 0, 0), self.keeping.run(NOW))
+
+    def test_recordings_wait_for_the_store(self) -> None:
+        self.finished()
+        self.finished(TWO)
+        self.store.error = Unavailable('away')
+        for _ in range(3):
+            self.assertEqual(Kept(0, 0, 0, 0, 2), self.keeping.run(NOW))
+        self.assertEqual({f'{ONE}.rec', f'{TWO}.rec'}, self.files())
+        self.store.error = PermissionError('full')
+        self.keeping.run(NOW)
+        # Each reason is logged once.
+        self.assertEqual(
+            ['away', 'full'],
+            [
+                it.rpartition(': ')[2]
+                for it in self.log.output.splitlines()
+                if 'Recordings cannot be uploaded' in it
+            ],
+        )
+        self.store.error = None
+        self.start()
+        self.assertEqual(Kept(0, 0, 0, 2, 0), self.keeping.run(NOW))
+
+    def test_recovery_is_logged(self) -> None:
+        self.finished()
+        self.store.error = Unavailable('away')
+        self.keeping.run(NOW)
+        self.store.error = None
+        self.keeping.run(NOW)
+        self.assertIn('Recordings can be uploaded again', self.log.output)
+
+    def test_unavailable_store_is_asked_once(self) -> None:
+        self.finished()
+        self.finished(TWO)
+        asked = []
+
+        def upload(recording_id: str) -> bool:
+            asked.append(recording_id)
+            raise Unavailable
+
+        self.storage.upload = upload
+        self.keeping.run(NOW)
+        self.assertEqual(1, len(asked))
+
+    def test_recording_that_is_refused_does_not_stop_the_others(self) -> None:
+        self.finished()
+        self.finished(TWO)
+        upload = self.storage.upload
+
+        def refuse_one(recording_id: str) -> bool:
+            if recording_id == ONE:
+                raise OSError('refused')
+            return upload(recording_id)
+
+        self.storage.upload = refuse_one
+        self.assertEqual(Kept(0, 0, 0, 1, 1), self.keeping.run(NOW))
+        self.assertEqual({f'{TWO}.rec'}, {*self.store.found})
+
+    def test_oldest_objects_make_room(self) -> None:
+        self.start(size=1)
+        for number, recording_id in enumerate((ONE, TWO, THREE)):
+            name = f'{recording_id}.rec'
+            self.store.found[name] = bytes(400 << 10)
+            self.store.changed_at[name] = NOW - number
+        self.assertEqual(Kept(0, 1, 0), self.keeping.run(NOW))
+        self.assertEqual({f'{ONE}.rec', f'{TWO}.rec'}, {*self.store.found})
+
+    def test_store_is_listed_once_an_hour(self) -> None:
+        self.start(days=1)
+
+        def add() -> None:
+            self.store.found[f'{ONE}.rec'] = b''
+
+        self.store.error = Unavailable()
+        self.assertRaises(Unavailable, self.keeping.run, NOW)
+        self.store.error = None
+        add()
+        self.assertEqual(0, self.keeping.run(NOW + 59).deleted)
+        self.assertEqual(1, self.keeping.run(NOW + 60).deleted)
+        add()
+        self.assertEqual(0, self.keeping.run(NOW + 3659).deleted)
+        self.assertEqual(1, self.keeping.run(NOW + 3660).deleted)

@@ -31,11 +31,11 @@ OTHERS = (
 
 SERVER_INIT = struct.pack('>HH', 640, 480) + TIGERVNC + bytes(4)
 
-# RRE, Hextile, zlib, ZRLE, VMware's cursor.
-SHIFTED = (2, 5, 6, 16, 0x574D5664)
-# Raw, CopyRect, JPEG, and what is not pixels.
+# RRE, Hextile, zlib, ZRLE, JPEG, VMware's cursor.
+SHIFTED = (2, 5, 6, 16, 21, 0x574D5664)
+# Raw, CopyRect, and what is not pixels.
 ALWAYS = (
-    *(0, 1, 21, -23, -32, -223, -224, -239, -247, -256, -258, -261),
+    *(0, 1, -23, -32, -223, -224, -239, -247, -256, -258, -261),
     *(-307, -308, -309, -312, -313, -1063131698),
 )
 TIGHT = (7, -260)

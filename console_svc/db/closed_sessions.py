@@ -22,7 +22,12 @@ from oslo_db import exception as db_exception
 
 from console_svc.db import history, rows
 from console_svc.db.engine import Connections, retried
-from console_svc.db.session_rows import BLANK, CLOSED, to_session
+from console_svc.db.session_rows import (
+    BLANK,
+    CLOSED,
+    announce_end,
+    to_session,
+)
 from console_svc.db.tables import console_sessions
 from console_svc.endings import (
     NO_REPORTS,
@@ -126,7 +131,7 @@ class ClosedSessionQueries:
                 {
                     row['session_id']: row['main_id'] or row['session_id']
                     for row in found
-                    if row['expires'] == CLOSED and row['proxy_id'] is not None
+                    if row['expires'] == CLOSED and _is_announced(row)
                 },
                 reports,
             )
@@ -141,6 +146,7 @@ class ClosedSessionQueries:
                     _update(tuple(name for name, _ in values)),
                     {'keys': keys, **{_new(it): to for it, to in values}},
                 )
+            announce_end(connection, opened)
         return (
             {row['session_id'] for row in found},
             [to_session(row) for row in opened],
@@ -195,13 +201,20 @@ def _ending(row: sa.RowMapping, now: int, reports: Reports) -> Ending:
     )
 
 
+def _is_announced(row: sa.RowMapping) -> bool:
+    """Whether the process of a session must get to know that it has ended."""
+    # Hosts of the previous version store no reason.
+    return row['proxy_id'] is not None or row['end_reason'] is not None
+
+
 def _changes(
     row: sa.RowMapping, now: int, channel_until: int | None
 ) -> Mapping[str, Any]:
     """The columns that change if a session is closed."""
     if row['expires'] == CLOSED:
         # Its process does not need to know it any more.
-        return {} if row['proxy_id'] is None else {'proxy_id': None}
+        known = {'proxy_id': None, 'end_reason': None}
+        return known if _is_announced(row) else {}
     values = {**BLANK, 'alive_until': now, 'proxy_id': None}
     is_channel = (
         row['console_type'] == ConsoleType.SPICE_HTML5

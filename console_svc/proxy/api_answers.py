@@ -18,10 +18,11 @@ from typing import Any, Final
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
-    ConsoleTaken,
     LoginFailed,
+    NoPlace,
     Refused,
 )
+from console_svc.proxy.members import MAX_TIME, holders, member
 
 LOG = logging.getLogger(__name__)
 
@@ -54,9 +55,6 @@ _OVER_LIMIT: Final[Mapping[Any, str]] = {
     'project': 'The project has as many console sessions as it may.',
     'user': 'The user has as many console sessions as a user may.',
 }
-
-# Seconds: the API's largest time.
-_MAX_TIME: Final = 2**40
 
 _MAX_PORT: Final = 65535
 
@@ -178,8 +176,10 @@ def opened(response: Response) -> OpenedSession:
         status == http.HTTPStatus.FORBIDDEN and message == WRONG_ADDRESS
     ):
         LOG.info('The API refuses a session: %s', message)
-        if is_conflict and response.details.get('takeover') == 'allowed':
-            raise ConsoleTaken(f'{message}.')
+        can_take_over = response.details.get('takeover') == 'allowed'
+        named = holders(response.details.get('holders', []))
+        if is_conflict and (can_take_over or named):
+            raise NoPlace(f'{message}.', can_take_over, named)
         raise (Conflict if is_conflict else Refused)(f'{message}.')
     if response.over_limit:
         LOG.info('The API refuses a session: %s', message)
@@ -268,7 +268,7 @@ def deadline_of(session: Any, response: Response) -> float | None:
 
 def _seconds(session: Any, name: str) -> float | None:
     value: int | None = member(session, name, int, NoneType)
-    if value is not None and abs(value) > _MAX_TIME:
+    if value is not None and abs(value) > MAX_TIME:
         raise ApiUnavailable(f'"{name}" in its response is too large')
     return value
 
@@ -277,18 +277,4 @@ def _port(session: Any, name: str, *types: type) -> Any:
     value = member(session, name, *types)
     if value is not None and not 0 < value <= _MAX_PORT:
         raise ApiUnavailable(f'"{name}" in its response is not a port')
-    return value
-
-
-def member(parent: Any, name: str, *types: type) -> Any:
-    """A member of a JSON object, of one of some types.
-
-    :raises console_svc.proxy.errors.ApiUnavailable: there is none
-    """
-    if not isinstance(parent, dict) or name not in parent:
-        raise ApiUnavailable(f'"{name}" is missing in its response')
-    value = parent[name]
-    # Not isinstance(): true is not a number.
-    if type(value) not in types:
-        raise ApiUnavailable(f'"{name}" in its response has the wrong type')
     return value

@@ -10,8 +10,9 @@ from typing import Final
 from oslo_config import cfg
 
 from console_svc.proxy import admission
-from console_svc.proxy.api_answers import Response, member
+from console_svc.proxy.api_answers import Response
 from console_svc.proxy.http_client import HttpClient
+from console_svc.proxy.members import member
 
 # Concurrent requests.
 _CONCURRENT: Final = 16

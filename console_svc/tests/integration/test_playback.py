@@ -5,8 +5,10 @@
 import functools
 import hashlib
 import pathlib
+import struct
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -15,7 +17,7 @@ from playwright.sync_api import Page
 
 from console_svc.consoles.recording_index import RecordingIndex
 from console_svc.db import recording_tables
-from console_svc.recordings import contents, storage
+from console_svc.recordings import contents, formats, storage
 from console_svc.recordings.keys import Keys
 from console_svc.tests import fixtures
 from console_svc.tests.integration.chromium import (
@@ -25,7 +27,7 @@ from console_svc.tests.integration.chromium import (
 )
 from console_svc.tests.integration.screen import Display
 from console_svc.tests.integration.service import Service
-from console_svc.tests.programs import process
+from console_svc.tests.programs import process, rfb_messages
 
 SERVER = f'/v2.1/servers/{fixtures.SERVER}'
 CANVAS = '#screen canvas'
@@ -134,13 +136,17 @@ class PlaybackTest(BrowserTest):
             token,
         )
 
-    def play(self, recording_id: str) -> Page:
-        """Open the page of a recording, and wait until it is played."""
+    def url_of(self, recording_id: str) -> str:
+        """The URL of the page that plays a recording."""
         answer = self.access(recording_id, self.admin)
         self.assertEqual(201, answer.status_code, answer.text)
-        url = answer.json()['access']['url']
+        url: str = answer.json()['access']['url']
         self.service.secrets.add(url.partition('#token=')[2])
-        page = self.page(url)
+        return url
+
+    def play(self, recording_id: str) -> Page:
+        """Open the page of a recording, and wait until it is played."""
+        page = self.page(self.url_of(recording_id))
         self.wait_for_state(page, 'playing', 'ended')
         self.assertNotIn('token', page.url)
         return page
@@ -290,6 +296,34 @@ class PlaybackTest(BrowserTest):
             )
         played.reload()
         self.check_failed(played, 'The link to this recording has expired')
+
+    def test_recording_that_cannot_be_decoded(self) -> None:
+        conf, recording_id = self.service.conf, str(uuid.uuid4())
+        head = {
+            'session_id': str(uuid.uuid4()),
+            'server_id': fixtures.SERVER,
+            'project_id': self.keystone.projects['demo'],
+            'user_id': None,
+            'client_address': None,
+            'console_type': 'novnc',
+            'started_at': time.time(),
+        }
+        writer = formats.OF_TYPES['novnc'].writer(
+            Keys(conf).new(recording_id), head
+        )
+        self.storage.check()
+        sink = self.storage.create(recording_id, writer.start())
+        init = struct.pack('>HH', 8, 8) + rfb_messages.NOVNC + bytes(4)
+        # No server sends such a message.
+        writer.output(0, init + b'\x4d')
+        sink.append(writer.end(0, 'The end.'))
+        sink.finish()
+        self.recorded()
+        page = self.page(self.url_of(recording_id))
+        self.check_failed(page, 'it is damaged')
+        # Also when more of it is loaded.
+        page.wait_for_timeout(500)
+        self.check_failed(page, 'it is damaged')
 
     def check_failed(self, page: Page, reason: str) -> None:
         self.wait_for_state(page, 'failed')

@@ -154,6 +154,7 @@ class Page {
 
     /** Shows the state of the player. */
     refresh() {
+        if (document.body.dataset.state === "failed") return;
         const { state, position, isPlaying } = this.player;
         const whole = this.tape.duration;
         if (document.body.dataset.state !== state) this.show(state);

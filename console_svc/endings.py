@@ -138,6 +138,20 @@ class ResumedSessions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Others:
+    """The other sessions on the console of a session.
+
+    :param control: the number of those with control
+    :param view: the number of those that only watch
+    :param known: those that the user of the session may list
+    """
+
+    control: int
+    view: int
+    known: Sequence[ConsoleSession]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class KeptProxy:
     """What a process of a console proxy learns from its keep-alive.
 
@@ -148,6 +162,10 @@ class KeptProxy:
     :param modes: new modes of its sessions by id, until it confirms them
     :param reasons: why sessions have ended, and the user by whom, by id; of
         those where this is stored
+    :param others_changes: grows when other sessions on consoles of its
+        sessions change
+    :param others: those sessions, where there are some, by id of its own; None
+        unless it has asked for them
     """
 
     kept: Mapping[str, int | None]
@@ -157,3 +175,5 @@ class KeptProxy:
     reasons: Mapping[str, tuple[EndReason, str | None]] = dataclasses.field(
         default_factory=dict, compare=False
     )
+    others_changes: int = dataclasses.field(default=0, compare=False)
+    others: Mapping[str, Others] | None = None

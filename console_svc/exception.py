@@ -8,7 +8,10 @@ describes the error in the OpenAPI document.
 """
 
 import http
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from console_svc.objects import ConsoleSession
 
 
 class ConsoleSvcError(Exception):
@@ -22,7 +25,7 @@ class ConsoleSvcError(Exception):
     #: Headers of the response.
     headers: Mapping[str, str] = {}
     #: Fields of the fault besides code and message.
-    details: Mapping[str, str] = {}
+    details: Mapping[str, Any] = {}
 
     def __init__(self, **fields: object) -> None:
         super().__init__(self.message.format(**fields))
@@ -152,11 +155,20 @@ class TooManySessions(ConsoleSvcError):
     """The server has as many console sessions as it may.
 
     With the member ``takeover`` of the fault, the request may be repeated to
-    take the console over.
+    take the console over. The member ``holders`` has the sessions that take
+    all places, if the token's user may list them.
+
+    :param holders: those sessions
     """
 
     status = http.HTTPStatus.CONFLICT
     message = 'Instance {server_id} has too many console sessions'
+
+    def __init__(
+        self, server_id: str, holders: Sequence[ConsoleSession] = ()
+    ) -> None:
+        super().__init__(server_id=server_id)
+        self.holders = holders
 
 
 class SessionIdUsed(ConsoleSvcError):

@@ -41,8 +41,10 @@ class SessionModes:
     ) -> ConsoleSession:
         """Change what the client of a session may do.
 
-        Its console proxy obeys after its next keep-alive. The mode of the
-        token stays. That of a channel is the mode of all channels of its page.
+        Its console proxy obeys after its next keep-alive. New sessions of its
+        token only view, until a session of it gets control again: otherwise a
+        client could take control back by connecting again. The mode of a
+        channel is that of all channels of its page.
 
         :returns: the session as it is now
         :raises console_svc.exception.SessionNotFound: the server has no

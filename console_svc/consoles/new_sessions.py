@@ -4,6 +4,8 @@
 
 import http
 import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -19,6 +21,9 @@ from console_svc.objects import (
     SessionMode,
 )
 
+# Sessions that a refusal names, and others that a page shows, at most.
+_MOST_HOLDERS: Final = 10
+
 
 class TakeoverRefused(exception.ConsoleSvcError):
     """The console token cannot take the console over."""
@@ -27,7 +32,33 @@ class TakeoverRefused(exception.ConsoleSvcError):
     message = '{reason}'
 
 
-def can_take_over(conf: cfg.ConfigOpts, grant: Grant) -> bool:
+def describe(
+    conf: cfg.ConfigOpts, grant: Grant, error: exception.TooManySessions
+) -> None:
+    """Add to a refusal what the client may do and know."""
+    details: dict[str, Any] = {}
+    if _can_take_over(conf, grant):
+        details['takeover'] = 'allowed'
+    if grant.lists_sessions and error.holders:
+        details['holders'] = holders(error.holders)
+    error.details = details
+
+
+def holders(sessions: Sequence[ConsoleSession]) -> list[Mapping[str, Any]]:
+    """Sessions as other users may know them: first those with control."""
+    found = sorted(sessions, key=lambda it: it.mode != SessionMode.CONTROL)
+    return [
+        {
+            'user_id': it.user_id,
+            'client_address': it.client_address,
+            'created_at': it.created_at,
+            'mode': it.mode,
+        }
+        for it in found[:_MOST_HOLDERS]
+    ]
+
+
+def _can_take_over(conf: cfg.ConfigOpts, grant: Grant) -> bool:
     """Whether a session of a grant can take the console over."""
     try:
         check_take_over(conf, grant)
@@ -116,6 +147,7 @@ def make(
         mode=grant.mode,
         enforced_mode=grant.mode,
         deadline=deadline,
+        lists_sessions=grant.lists_sessions,
         record=grant.record,
     )
 

@@ -180,10 +180,8 @@ class ConsoleSessions:
                     raise
                 return opened
         except exception.ConsoleSvcError as error:
-            if isinstance(
-                error, exception.TooManySessions
-            ) and new_sessions.can_take_over(self._conf, grant):
-                error.details = {'takeover': 'allowed'}
+            if isinstance(error, exception.TooManySessions):
+                new_sessions.describe(self._conf, grant, error)
             self._audit.refusal(
                 context,
                 audit.OPEN,

@@ -25,6 +25,7 @@ from console_svc.objects import (
     NEVER,
     ConsoleAuthToken,
     Server,
+    SessionMode,
 )
 
 
@@ -62,10 +63,13 @@ class ConsoleAuthTokens:
         server: Server,
         console_type: str,
         ttl: int | None = None,
+        lists_sessions: bool = False,
     ) -> str:
         """Issue a token for a server's console.
 
         :param ttl: seconds; None: ``[consoleauth] token_ttl``
+        :param lists_sessions: whether its user may list the sessions of the
+            server
         :returns: the token: 256 random bits, URL-safe, stored nowhere
         :raises console_svc.exception.ConsoleTypeUnavailable: the server has
             no console of this type
@@ -75,7 +79,9 @@ class ConsoleAuthTokens:
             unused tokens as it may
         """
         terms = Terms(ttl=ttl)
-        return self.issue_with(context, server, console_type, terms)[0]
+        return self.issue_with(
+            context, server, console_type, terms, lists_sessions
+        )[0]
 
     def issue_with(
         self,
@@ -83,12 +89,15 @@ class ConsoleAuthTokens:
         server: Server,
         console_type: str,
         terms: Terms,
+        lists_sessions: bool = False,
     ) -> tuple[str, ConsoleAuthToken]:
         """Issue a token with terms, which are allowed: see :meth:`issue`.
 
         :returns: the token, and what is stored of it
         """
-        token, prepared = self.prepare(context, server, console_type, terms)
+        token, prepared = self.prepare(
+            context, server, console_type, terms, lists_sessions
+        )
         try:
             self._database.tokens.create(
                 prepared,
@@ -114,6 +123,7 @@ class ConsoleAuthTokens:
         server: Server,
         console_type: str,
         terms: Terms = USUAL,
+        lists_sessions: bool = False,
     ) -> tuple[str, ConsoleAuthToken]:
         """Make a token, as :meth:`issue` does, but do not store it.
 
@@ -156,6 +166,7 @@ class ConsoleAuthTokens:
             mode=terms.mode,
             max_uses=terms.max_uses,
             bound_address=terms.client_address,
+            lists_sessions=lists_sessions,
             record=terms.record,
         )
 
@@ -178,13 +189,15 @@ class ConsoleAuthTokens:
         :raises console_svc.exception.TokenNotFound: it is not valid, or has
             terms that only sessions enforce
         """
-        if has_terms(token):
+        found = None if has_terms(token) else self.validate(context, token)
+        # Without terms, it is view-only once control was taken from a client.
+        if found is None or found.mode != SessionMode.CONTROL:
             error = exception.TokenNotFound()
             self._audit.refusal(
                 context, audit.VALIDATE, error, token=hash_of(token)
             )
             raise error
-        return self.validate(context, token)
+        return found
 
     def validate(
         self, context: RequestContext, token: str, even_expired: bool = False

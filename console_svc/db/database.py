@@ -19,6 +19,7 @@ from console_svc.db.locks import LockQueries
 from console_svc.db.log_ins import LogInQueries
 from console_svc.db.modes import ModeQueries
 from console_svc.db.native_consoles import NativeConsoleQueries
+from console_svc.db.others import OtherSessionQueries
 from console_svc.db.proxies import ProxyQueries
 from console_svc.db.recording_accesses import RecordingAccessQueries
 from console_svc.db.recordings import RecordingQueries
@@ -52,6 +53,7 @@ class Database(Connections):
         self.sessions = SessionQueries(self)
         self.proxies = ProxyQueries(self)
         self.modes = ModeQueries(self)
+        self.others = OtherSessionQueries(self)
         self.closed_sessions = ClosedSessionQueries(self)
         self.resumptions = ResumptionQueries(self)
         self.history = HistoryQueries(self)

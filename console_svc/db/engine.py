@@ -16,7 +16,7 @@ from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 
 from console_svc.db import errors, plugins, sqlite, timeouts, urls
-from console_svc.db.readers import Readers
+from console_svc.db.ready import ReadyConnections
 
 #: The execution option of engines: whether their transactions write a history
 #: of sessions.
@@ -86,9 +86,9 @@ class Connections:
         # Made at first use, so that the start needs no database.
         self._lock = threading.Lock()
         self._engines: dict[bool, sa.Engine] = {}
-        self._readers = Readers(
-            lambda: self.reader, conf.database.connection_recycle_time
-        )
+        recycle = conf.database.connection_recycle_time
+        self._readers = ReadyConnections(lambda: self.reader, recycle)
+        self._writers = ReadyConnections(lambda: self.engine, recycle)
         self._next_question = 0.0
 
     @functools.cached_property
@@ -140,11 +140,13 @@ class Connections:
         started = time.monotonic()
         is_committing = False
         try:
-            with _translated(), self.engine.connect() as connection:
-                with connection.begin():
-                    yield connection
-                    is_committing = True
-                plugins.committed(connection)
+            with (
+                _translated(),
+                self._writers.connection() as connection,
+                connection.begin(),
+            ):
+                yield connection
+                is_committing = True
         except errors.ReadOnly as error:
             # The readers' connections may lead to the same server, which has
             # become a replica, or is out of date.
@@ -196,12 +198,15 @@ class Connections:
         for engine in [*self._engines.values()]:
             engine.dispose()
         self._readers.close()
+        self._writers.close()
 
     def _read(
         self, query: sa.Select[Any], parameters: Mapping[str, Any] | None
     ) -> Sequence[sa.RowMapping]:
         try:
-            return self._readers.rows(query, parameters)
+            with self._readers.connection() as connection:
+                found = connection.execute(query, parameters)
+                return found.mappings().all()
         except _UNTRANSLATED as error:
             raise db_exception.DBError(error) from error
 

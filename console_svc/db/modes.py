@@ -8,12 +8,17 @@ so that a keep-alive looks for changes only if there are some.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
-from console_svc.db.session_rows import IS_OPEN, is_alive, to_session
+from console_svc.db.session_rows import (
+    IS_OPEN,
+    announce_others,
+    is_alive,
+    to_session,
+)
 from console_svc.db.tables import (
     console_auth_tokens,
     console_proxies,
@@ -25,6 +30,12 @@ _COLUMNS = console_sessions.c
 
 #: What the proxy of a session lets its client do, as far as is known.
 ENFORCED = sa.func.coalesce(_COLUMNS.enforced_mode, SessionMode.CONTROL.value)
+
+#: The mode of new sessions of a token.
+OF_NEW_SESSIONS: Final = sa.case(
+    (console_auth_tokens.c.lowered, SessionMode.VIEW.value),
+    else_=console_auth_tokens.c.mode,
+).label('mode')
 
 
 class ModeQueries:
@@ -46,12 +57,15 @@ class ModeQueries:
     def change(
         self, session: ConsoleSession, mode: SessionMode, now: int
     ) -> Sequence[ConsoleSession]:
-        """Change the mode of a session.
+        """Change the mode of a session, and of new ones of its token.
+
+        A token that was issued to view never gives control.
 
         :param now: seconds of the UTC epoch
         :returns: the session as it is now; none: it has ended
         """
         with self._connections.writing() as connection:
+            _change_token(connection, session.token_hash, mode)
             return _change(
                 connection, mode, now, _COLUMNS.session_id == session.id
             )
@@ -64,14 +78,8 @@ class ModeQueries:
 
         :param session: one of the channels
         """
-        tokens = console_auth_tokens.c
         with self._connections.writing() as connection:
-            # Locks the token before sessions, as opening another channel does.
-            connection.execute(
-                console_auth_tokens.update()
-                .where(tokens.token_hash == session.token_hash)
-                .values(resumptions=tokens.resumptions + 1)
-            )
+            _change_token(connection, session.token_hash, mode)
             return _change(
                 connection,
                 mode,
@@ -79,6 +87,25 @@ class ModeQueries:
                 _COLUMNS.token_hash == session.token_hash,
                 _COLUMNS.client_address == session.client_address,
             )
+
+
+def _change_token(
+    connection: sa.Connection, token_hash: str, mode: SessionMode
+) -> None:
+    """Change the mode of new sessions of a token.
+
+    It locks the token before sessions, as opening a session does.
+    """
+    tokens = console_auth_tokens.c
+    connection.execute(
+        console_auth_tokens.update()
+        .where(tokens.token_hash == token_hash)
+        .values(
+            lowered=mode == SessionMode.VIEW,
+            # It changes in any case: see the column.
+            resumptions=tokens.resumptions + 1,
+        )
+    )
 
 
 def _change(
@@ -105,6 +132,7 @@ def _change(
             .values(mode=mode.value)
         )
         _announce(connection, {row['proxy_id'] for row in different} - {None})
+        announce_others(connection, {row['server_id'] for row in different})
     return [to_session({**row, 'mode': mode}) for row in found]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from console_svc.db.engine import Connections, retried
+from console_svc.db.modes import OF_NEW_SESSIONS
 from console_svc.db.tables import console_auth_tokens, consoles
 from console_svc.db.tokens import insert_token
 from console_svc.objects import (
@@ -17,6 +18,7 @@ from console_svc.objects import (
     GatewayConsole,
     GatewayPort,
     NativeConsole,
+    SessionMode,
 )
 
 
@@ -145,7 +147,14 @@ class NativeConsoleQueries:
     ) -> Sequence[GatewayConsole]:
         rows = self._connections.read(query, {'value': value, 'now': now})
         return [
-            GatewayConsole(console_type=NATIVE_TYPE, **row) for row in rows
+            GatewayConsole(
+                **{
+                    **row,
+                    'console_type': NATIVE_TYPE,
+                    'mode': SessionMode(row['mode']),
+                }
+            )
+            for row in rows
         ]
 
 
@@ -183,6 +192,7 @@ def _find_by(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
             tokens.client_address,
             tokens.expires,
             tokens.lists_sessions,
+            OF_NEW_SESSIONS,
             tokens.record,
         )
         .join(console_auth_tokens, tokens.token_hash == consoles.c.token_hash)

@@ -11,7 +11,7 @@ from oslo_db import exception as db_exception
 from console_svc import exception
 from console_svc.db import channels
 from console_svc.db.tables import console_auth_tokens, console_sessions
-from console_svc.objects import ConsoleSession
+from console_svc.objects import ConsoleSession, SessionMode
 
 
 def use_token(
@@ -26,14 +26,20 @@ def use_token(
     :param in_channels: as of :meth:`.SessionQueries.open`
     :returns: whether it can be used
     """
-    parameters = {'hash': session.token_hash, 'now': session.created_at}
+    parameters = {
+        'hash': session.token_hash,
+        'now': session.created_at,
+        'is_view': session.mode == SessionMode.VIEW,
+    }
     if max_uses:
         parameters['limit'] = max_uses
     use = _USE_LIMITED if max_uses else _USE
     if in_channels:
         uses = console_auth_tokens.c.uses
         has_other = channels.has_other(session)
-        use = _USE.values(uses=uses + sa.case((has_other, 0), else_=1))
+        use = _COUNT.values(uses=uses + sa.case((has_other, 0), else_=1))
+        # A channel has the mode of the others.
+        use = use.where(_GIVES_MODE | has_other)
         if max_uses:
             use = use.where(_HAS_USES | has_other)
     used: int = connection.execute(use, parameters).rowcount
@@ -79,7 +85,7 @@ _STORED: Final = tuple(
 # compiled form of the same object faster than that of an equal one.
 _INSERT: Final = console_sessions.insert()
 
-_USE: Final = (
+_COUNT: Final = (
     console_auth_tokens.update()
     .where(
         console_auth_tokens.c.token_hash == sa.bindparam('hash'),
@@ -87,6 +93,13 @@ _USE: Final = (
     )
     .values(uses=console_auth_tokens.c.uses + 1)
 )
+
+# It may have been lowered since the request has read it.
+_GIVES_MODE: Final = ~console_auth_tokens.c.lowered | sa.bindparam(
+    'is_view', type_=sa.Boolean
+)
+
+_USE: Final = _COUNT.where(_GIVES_MODE)
 
 _HAS_USES: Final = console_auth_tokens.c.uses < sa.bindparam('limit')
 

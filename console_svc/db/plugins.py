@@ -2,12 +2,10 @@
 
 """Plugins of SQLAlchemy that set what oslo.db's options do not include."""
 
-import functools
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import plugins as registry
-from sqlalchemy.pool import PoolResetState
 
 from console_svc.db import errors
 
@@ -15,25 +13,17 @@ from console_svc.db import errors
 READING: Final = 'console_svc_reading'
 WRITING: Final = 'console_svc_writing'
 
-# In the info of a connection: its transaction was committed, and nothing was
-# executed since.
-_COMMITTED: Final = 'console_svc_committed'
-
 
 class WritingPlugin(sa.CreateEnginePlugin):
     """Turns an engine into one for transactions.
 
     A lost connection costs a failed statement, after which the transaction is
     repeated: cheaper than a ping before each one.
-
-    A connection that returns to the pool is rolled back, except after
-    :func:`committed`.
     """
 
     def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
         super().__init__(url, kwargs)
         kwargs['pool_pre_ping'] = False
-        kwargs['pool_reset_on_return'] = None
         if url.get_driver_name() == 'psycopg':
             # PgBouncer leads the next transaction to another connection,
             # which does not have the prepared statements of this one.
@@ -49,31 +39,6 @@ class WritingPlugin(sa.CreateEnginePlugin):
         # Before oslo.db adds its listener, which raises an exception:
         # SQLAlchemy ignores insert=True for this event.
         sa.event.listen(engine, 'handle_error', errors.recognize)
-        sa.event.listen(
-            engine, 'reset', functools.partial(_reset, engine.dialect)
-        )
-
-
-def committed(connection: sa.Connection) -> None:
-    """Save the ROLLBACK, a round trip, with which a connection is checked in.
-
-    Call it after the COMMIT, as the last use of the connection.
-    """
-    # A ROLLBACK ends a transaction, too, and nothing else may begin one.
-    if not connection.in_transaction():
-        connection.info[_COMMITTED] = True
-
-
-def _reset(
-    dialect: sa.Dialect,
-    connection: Any,
-    record: sa.pool.ConnectionPoolEntry,
-    state: PoolResetState,
-) -> None:
-    """Roll back what a connection has left open: a ``reset`` listener."""
-    is_committed = record.info.pop(_COMMITTED, False)
-    if not (is_committed or state.transaction_was_reset):
-        dialect.do_rollback(connection)
 
 
 class ReadingPlugin(WritingPlugin):

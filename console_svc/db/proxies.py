@@ -19,6 +19,7 @@ from console_svc.db.modes import announce_new, confirm, find_unconfirmed
 from console_svc.db.session_rows import (
     CLOSED,
     IS_OPEN,
+    announce_others,
     is_lasting,
     lapse_rows,
     limited,
@@ -81,20 +82,16 @@ class ProxyQueries:
             changed = find_unconfirmed(
                 self._connections, proxy_id, state['mode_changes']
             )
+        # They have ended before the process could be stored with them.
+        missing = sorted({*session_ids} - kept.keys())
         return KeptProxy(
             kept,
             [row['session_id'] for row in ended],
             state['open'],
             changed,
-            {
-                row['session_id']: (
-                    EndReason(row['end_reason']),
-                    row['ended_by'],
-                )
-                for row in ended
-                # Hosts of the previous version do not store it.
-                if row['end_reason'] is not None
-            },
+            _reasons([*ended, *self._find_closed(missing)]),
+            # Null: the process has no row, as it has no session.
+            state['others_changes'] or 0,
         )
 
     @retried
@@ -144,6 +141,20 @@ class ProxyQueries:
         (state,) = self._connections.read(_STATE, parameters)
         return state
 
+    def _find_closed(
+        self, session_ids: Sequence[str]
+    ) -> Sequence[sa.RowMapping]:
+        if not session_ids:
+            return []
+        columns = console_sessions.c
+        return self._connections.read(
+            sa.select(
+                columns.session_id, columns.end_reason, columns.ended_by
+            ).where(
+                columns.session_id.in_(session_ids), columns.expires == CLOSED
+            )
+        )
+
     def _attach(
         self, proxy_id: str, session_ids: Sequence[str], now: int, until: int
     ) -> Mapping[str, int | None]:
@@ -172,6 +183,14 @@ class ProxyQueries:
                     .values(proxy_id=proxy_id, alive_until=limited(until))
                 )
                 announce_new(connection, proxy_id, to_write)
+                announce_others(
+                    connection,
+                    {
+                        row['server_id']
+                        for row in kept
+                        if row['proxy_id'] != proxy_id
+                    },
+                )
             if written.rowcount < len(to_write):
                 # Some have ended meanwhile.
                 kept = find_lasting(self._connections, session_ids, now)
@@ -198,12 +217,25 @@ def find_lasting(
         columns.expires,
         columns.alive_until,
         columns.proxy_id,
+        columns.server_id,
     ).where(columns.session_id.in_(session_ids), is_lasting(now))
     found = connections.read(wanted)
     if len(found) < len(session_ids) and connections.has_moved():
         # Proxies end the sessions that are missing.
         found = connections.read(wanted)
     return found
+
+
+def _reasons(
+    ended: Sequence[sa.RowMapping],
+) -> Mapping[str, tuple[EndReason, str | None]]:
+    """Why sessions have ended, and the user by whom, by id."""
+    return {
+        row['session_id']: (EndReason(row['end_reason']), row['ended_by'])
+        for row in ended
+        # Hosts of the previous version do not store it.
+        if row['end_reason'] is not None
+    }
 
 
 def _find(
@@ -247,6 +279,10 @@ _STATE: Final = sa.select(
     .where(console_proxies.c.id == sa.bindparam('proxy'))
     .scalar_subquery()
     .label('mode_changes'),
+    sa.select(console_proxies.c.others_changes)
+    .where(console_proxies.c.id == sa.bindparam('proxy'))
+    .scalar_subquery()
+    .label('others_changes'),
     _count(is_lasting(sa.bindparam('now'))).label('open'),
     _count(console_sessions.c.expires == CLOSED).label('ended'),
 )

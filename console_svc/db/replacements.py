@@ -12,6 +12,7 @@ from console_svc.db.session_rows import (
     end_rows,
     end_sessions,
     is_alive,
+    to_session,
 )
 from console_svc.db.tables import console_sessions
 from console_svc.endings import Ending, EndReason
@@ -66,6 +67,7 @@ def make_room(
     The transaction must have locked the server.
 
     :returns: the sessions that this has ended
+    :raises console_svc.exception.TooManySessions: it has no room
     """
     # A repeated request must not end the session that the first has opened.
     columns = console_sessions.c
@@ -81,6 +83,15 @@ def make_room(
     rows = connection.execute(current).mappings().all()
     surplus = rows[: max(0, len(rows) - max_sessions + 1)]
     if surplus and not replace:
-        raise exception.TooManySessions(server_id=session.server_id)
+        raise exception.TooManySessions(session.server_id, _holders(rows))
     ending = Ending(EndReason.REPLACED, session.created_at, session.user_id)
     return end_rows(connection, surplus, ending)
+
+
+def _holders(rows: Sequence[sa.RowMapping]) -> Sequence[ConsoleSession]:
+    """The sessions of some rows, a page with channels as one."""
+    found: dict[str, ConsoleSession] = {}
+    for row in rows:
+        main_id = row['main_id'] or row['session_id']
+        found.setdefault(main_id, to_session(row))
+    return [*found.values()]

@@ -3,8 +3,8 @@
 """Queries that resume sessions.
 
 The secret of a session is stored in its row, as long as it is open, and after
-it was closed. A session that has ended otherwise has no row, so that it cannot
-be resumed.
+it was closed. That of a session that has ended otherwise is deleted, so that
+it cannot be resumed.
 """
 
 import dataclasses

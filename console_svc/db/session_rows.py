@@ -3,11 +3,12 @@
 """Rows of sessions: conditions on them, and how they end.
 
 A session lives until its ``alive_until``, and with a process of a console
-proxy no longer than until that of the process. If it ends, a process must get
-to know it: the row stays as a closed one that has the id of the process.
+proxy no longer than until that of the process. If it ends, its proxy must get
+to know it, and why: the row stays as a closed one that has the reason, and the
+id of the process if that is known.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -87,14 +88,14 @@ def end_sessions(
 def end_rows(
     connection: sa.Connection, found: Sequence[sa.RowMapping], ending: Ending
 ) -> Sequence[ConsoleSession]:
-    """End open sessions: delete them, or close those with a process."""
+    """End open sessions: close them, until their proxies do."""
     history.add(connection, [(row, ending) for row in found])
-    attached = [row['id'] for row in found if row['proxy_id'] is not None]
-    if attached:
+    if found:
         connection.execute(
             console_sessions.update()
-            .where(console_sessions.c.id.in_(attached))
-            # The others keep the time at which the purge can delete the row.
+            .where(console_sessions.c.id.in_([row['id'] for row in found]))
+            # Other columns keep the time at which the purge can delete the
+            # row.
             .values(
                 {
                     **BLANK,
@@ -103,7 +104,7 @@ def end_rows(
                 }
             )
         )
-    _delete_rows(connection, [row for row in found if row['proxy_id'] is None])
+    announce_end(connection, found)
     return [to_session(row) for row in found]
 
 
@@ -118,6 +119,7 @@ def lapse_rows(
     """
     history.add(connection, [(row, _lapse(row, last_sign)) for row in found])
     _delete_rows(connection, found)
+    announce_end(connection, found)
     return [to_session(row) for row in found]
 
 
@@ -140,6 +142,55 @@ def _delete_rows(
         )
 
 
+def announce_end(
+    connection: sa.Connection, ended: Collection[sa.RowMapping]
+) -> None:
+    """Let processes look for the sessions that are left on the servers.
+
+    :param ended: rows as they were before they ended
+    """
+    announce_others(connection, {row['server_id'] for row in ended}, 1)
+
+
+def announce_others(
+    connection: sa.Connection, server_ids: Collection[str], least: int = 2
+) -> None:
+    """Let processes look for the sessions on some servers.
+
+    :param least: sessions that a server must have; a page with channels is one
+    """
+    if not server_ids:
+        return
+    columns = console_sessions.c
+    found = connection.execute(
+        sa.select(
+            columns.server_id,
+            columns.proxy_id,
+            sa.func.coalesce(columns.main_id, columns.session_id),
+        ).where(columns.server_id.in_(sorted(server_ids)), IS_OPEN)
+    )
+    main_ids: dict[str, set[str]] = {}
+    proxy_ids: dict[str, set[str]] = {}
+    for server_id, proxy_id, main_id in found:
+        main_ids.setdefault(server_id, set()).add(main_id)
+        if proxy_id is not None:
+            proxy_ids.setdefault(server_id, set()).add(proxy_id)
+    announced = {
+        proxy_id
+        for server_id, ids in proxy_ids.items()
+        if len(main_ids[server_id]) >= least
+        for proxy_id in ids
+    }
+    proxies = console_proxies.c
+    # In one order, as concurrent transactions lock them, too.
+    for proxy_id in sorted(announced):
+        connection.execute(
+            console_proxies.update()
+            .where(proxies.id == proxy_id)
+            .values(others_changes=proxies.others_changes + 1)
+        )
+
+
 def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
     return ConsoleSession(
         id=row['session_id'],
@@ -154,5 +205,6 @@ def to_session(row: Mapping[Any, Any]) -> ConsoleSession:
         mode=SessionMode(row['mode']),
         # Null: see the column.
         enforced_mode=SessionMode(row['enforced_mode'] or SessionMode.CONTROL),
+        lists_sessions=row['lists_sessions'],
         record=row['record'],
     )

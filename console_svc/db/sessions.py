@@ -66,7 +66,8 @@ class SessionQueries:
         :raises console_svc.exception.SessionIdUsed: there is a session with
             this id, or there was one
         :raises console_svc.exception.TokenUsedUp: the token has opened as many
-            sessions as it may, has expired, or was deleted
+            sessions as it may, has expired, was deleted, or gives control no
+            more
         :raises console_svc.exception.TooManySessions: the server has as many
             sessions as it may
         :raises console_svc.over_limit.OverLimit: its user or its project has

@@ -91,6 +91,9 @@ console_auth_tokens = sa.Table(
     sa.Column(
         'lists_sessions', sa.Boolean, nullable=False, server_default='0'
     ),
+    # Whether its new sessions are view-only whatever its mode: control was
+    # taken from the client of one of its sessions.
+    sa.Column('lowered', sa.Boolean, nullable=False, server_default='0'),
     # Whether its sessions must be recorded, whatever is configured.
     sa.Column('record', sa.Boolean, nullable=False, server_default='0'),
     sa.UniqueConstraint('token_hash'),
@@ -138,7 +141,7 @@ console_sessions = sa.Table(
     # the mode until a keep-alive has confirmed a change. Null: the version
     # before revision 009 has opened it, and the client has control.
     sa.Column('enforced_mode', MODE, nullable=True),
-    # Of a closed one whose process does not know this yet: why it has ended.
+    # Of one that has ended, until its process closes it: why.
     sa.Column('end_reason', sa.String(32), nullable=True),
     # The user who has ended it, if that is known.
     sa.Column('ended_by', NAME, nullable=True),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from console_svc.db.engine import Connections, retried
 from console_svc.db.limits import check_token
 from console_svc.db.locks import lock_project
+from console_svc.db.modes import OF_NEW_SESSIONS
 from console_svc.db.session_rows import IS_OPEN, end_sessions
 from console_svc.db.tables import (
     console_auth_tokens,
@@ -260,13 +261,14 @@ def _delete(
 _INSERT = console_auth_tokens.insert()
 
 # Unused columns are left out, as each one costs time on every look-up.
+_UNUSED: Final = {'id', 'token_hash', 'created_at', 'uses', 'resumptions'}
 _GET = sa.select(
     *(
         column
         for column in console_auth_tokens.c
-        if column.name
-        not in ('id', 'token_hash', 'created_at', 'uses', 'resumptions')
-    )
+        if column.name not in _UNUSED | {'mode', 'lowered'}
+    ),
+    OF_NEW_SESSIONS,
 ).where(
     console_auth_tokens.c.token_hash == sa.bindparam('hash'),
     console_auth_tokens.c.expires > sa.bindparam('now'),

@@ -7,8 +7,10 @@ raises :class:`console_svc.proxy.errors.ApiUnavailable`.
 """
 
 import dataclasses
+import email.utils
 import http
 import logging
+import time
 from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final
@@ -16,10 +18,11 @@ from typing import Any, Final
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
-    ConsoleTaken,
     LoginFailed,
+    NoPlace,
     Refused,
 )
+from console_svc.proxy.members import MAX_TIME, holders, member
 
 LOG = logging.getLogger(__name__)
 
@@ -53,9 +56,6 @@ _OVER_LIMIT: Final[Mapping[Any, str]] = {
     'user': 'The user has as many console sessions as a user may.',
 }
 
-# Seconds: the API's largest time.
-_MAX_TIME: Final = 2**40
-
 _MAX_PORT: Final = 65535
 
 # Seconds: the longest wait of a client that is locked out.
@@ -72,7 +72,7 @@ class Response:
 
     :param document: its JSON; None without a body
     :param sent_at: monotonic time at which the request was sent
-    :param api_time: the API's clock, in seconds since the epoch
+    :param date: its Date header; None: it has none
     :param retry_after: seconds in its Retry-After header, or 0
     :param repeated: whether the request was sent more than once, because an
         answer was lost
@@ -81,9 +81,18 @@ class Response:
     status: int
     document: Any
     sent_at: float
-    api_time: float
+    date: str | None
     retry_after: int = 0
     repeated: bool = False
+
+    @property
+    def api_time(self) -> float:
+        """The API's clock, or else this host's, in seconds of the epoch."""
+        try:
+            date = email.utils.parsedate_to_datetime(self.date or '')
+            return date.timestamp()
+        except (ValueError, OverflowError):
+            return time.time()
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -167,8 +176,10 @@ def opened(response: Response) -> OpenedSession:
         status == http.HTTPStatus.FORBIDDEN and message == WRONG_ADDRESS
     ):
         LOG.info('The API refuses a session: %s', message)
-        if is_conflict and response.details.get('takeover') == 'allowed':
-            raise ConsoleTaken(f'{message}.')
+        can_take_over = response.details.get('takeover') == 'allowed'
+        named = holders(response.details.get('holders', []))
+        if is_conflict and (can_take_over or named):
+            raise NoPlace(f'{message}.', can_take_over, named)
         raise (Conflict if is_conflict else Refused)(f'{message}.')
     if response.over_limit:
         LOG.info('The API refuses a session: %s', message)
@@ -257,7 +268,7 @@ def deadline_of(session: Any, response: Response) -> float | None:
 
 def _seconds(session: Any, name: str) -> float | None:
     value: int | None = member(session, name, int, NoneType)
-    if value is not None and abs(value) > _MAX_TIME:
+    if value is not None and abs(value) > MAX_TIME:
         raise ApiUnavailable(f'"{name}" in its response is too large')
     return value
 
@@ -266,18 +277,4 @@ def _port(session: Any, name: str, *types: type) -> Any:
     value = member(session, name, *types)
     if value is not None and not 0 < value <= _MAX_PORT:
         raise ApiUnavailable(f'"{name}" in its response is not a port')
-    return value
-
-
-def member(parent: Any, name: str, *types: type) -> Any:
-    """A member of a JSON object, of one of some types.
-
-    :raises console_svc.proxy.errors.ApiUnavailable: there is none
-    """
-    if not isinstance(parent, dict) or name not in parent:
-        raise ApiUnavailable(f'"{name}" is missing in its response')
-    value = parent[name]
-    # Not isinstance(): true is not a number.
-    if type(value) not in types:
-        raise ApiUnavailable(f'"{name}" in its response has the wrong type')
     return value

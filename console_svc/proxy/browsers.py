@@ -275,6 +275,7 @@ class Browsers:
                 )
             if visit.messages is not None:
                 session.mode_changed = visit.messages.mode
+                session.others_changed = visit.messages.others
                 visit.messages.mode(session.mode)
             async with (
                 pinged(stream, self._options.ping_interval),

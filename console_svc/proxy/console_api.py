@@ -169,7 +169,10 @@ class ConsoleApi:
         return kept
 
     async def keep_process(
-        self, ids: Sequence[str], modes: Mapping[str, str] = {}
+        self,
+        ids: Sequence[str],
+        modes: Mapping[str, str] = {},
+        asks_for_others: bool = False,
     ) -> KeptProcess | None:
         """Keep all sessions of this process alive.
 
@@ -177,6 +180,8 @@ class ConsoleApi:
             most :data:`.BATCH`
         :param modes: those that the sessions have now, by id, where the API
             has asked for another one
+        :param asks_for_others: whether to ask for the other sessions on their
+            consoles, which an older API does not know
         :returns: None: the API is of an older version, which only has
             :meth:`keep`
         :raises console_svc.proxy.errors.ApiUnavailable: it does not answer
@@ -189,6 +194,7 @@ class ConsoleApi:
                     'ids': [*ids],
                     'proxy_id': self._proxy_id,
                     **({'modes': {**modes}} if modes else {}),
+                    **({'others': True} if asks_for_others else {}),
                 }
             },
         )

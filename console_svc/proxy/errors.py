@@ -2,6 +2,10 @@
 
 """Exceptions of the console proxy."""
 
+import dataclasses
+import time
+from collections.abc import Sequence
+
 from websockets.frames import CloseCode
 
 
@@ -47,12 +51,53 @@ class Idle(Refused):
         super().__init__('The session was idle for too long.')
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Holder:
+    """A session of another user, for those who may list it.
+
+    :param user_id: None: it is unknown
+    :param since: seconds since the epoch
+    :param mode: of the session
+    """
+
+    user_id: str | None
+    client_address: str | None
+    since: int
+    mode: str
+
+
 class Conflict(Refused):
     """The state of the server or of the token does not allow a session."""
 
 
-class ConsoleTaken(Conflict):
-    """Others have the console, and the client can take it over."""
+class NoPlace(Conflict):
+    """Others have all places of the server.
+
+    :param can_take_over: whether the client can take the console over
+    :param holders: the others, as far as the client may know them
+    """
+
+    def __init__(
+        self, reason: str, can_take_over: bool, holders: Sequence[Holder]
+    ) -> None:
+        super().__init__(_used_by(holders) if holders else reason)
+        self.can_take_over = can_take_over
+        self.holders = holders
+
+
+def _used_by(holders: Sequence[Holder]) -> str:
+    """A reason that fits into a close frame, with a user id of 64 bytes."""
+    first = holders[0]
+    user = f'user {first.user_id}' if first.user_id else 'another user'
+    since = time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(first.since))
+    reason = f'Used by {user} since {since}'
+    match len(holders) - 1:
+        case 0:
+            return f'{reason}.'
+        case 1:
+            return f'{reason}, and by 1 other.'
+        case others:
+            return f'{reason}, and by {others} others.'
 
 
 class InvalidToken(Refused):
@@ -127,6 +172,15 @@ class LinkRefused(Unreachable):
     def __init__(self, reason: str, link_code: int) -> None:
         super().__init__(reason)
         self.link_code = link_code
+
+
+class ChannelClosed(Ended):
+    """The session does not have this channel of a native SPICE client."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CloseCode.POLICY_VIOLATION, 'This channel requires control.'
+        )
 
 
 class ClientFailed(Ended):

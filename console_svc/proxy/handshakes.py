@@ -57,26 +57,35 @@ async def perform(
     answers = answers or Answers()
     # The first value sent to a generator must be None.
     outcome: Any = None
-    while True:
-        try:
-            step = handshake.send(outcome)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
-        outcome = None
-        match step:
-            case rfb.Read(number, typed):
-                limit = _TYPING_TIMEOUT if typed else timeout
-                async with asyncio.timeout(limit):
+    # One for all steps: to make one takes as long as a step.
+    async with asyncio.timeout(None) as limit:
+        while True:
+            try:
+                step = handshake.send(outcome)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
+            outcome = None
+            limit.reschedule(_deadline(step, timeout))
+            match step:
+                case rfb.Read(number):
                     outcome = await stream.read_exactly(number)
-            case rfb.Write(data):
-                async with asyncio.timeout(timeout):
+                case rfb.Write(data):
                     await stream.write(data)
-            case rfb.Respond(challenge):
-                outcome = await answers.respond(challenge)
-            case rfb.StartTLS():
-                async with asyncio.timeout(timeout):
+                case rfb.Respond(challenge):
+                    outcome = await answers.respond(challenge)
+                case rfb.StartTLS():
                     await answers.start_tls()
+
+
+def _deadline(step: object, timeout: float) -> float | None:
+    """When a step must be done, by the clock of the loop; None: no limit."""
+    match step:
+        case rfb.Respond():
+            return None
+        case rfb.Read(typed=True):
+            timeout = _TYPING_TIMEOUT
+    return asyncio.get_running_loop().time() + timeout
 
 
 class Client:

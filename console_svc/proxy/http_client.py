@@ -8,7 +8,6 @@ each, and several times the CPU time.
 
 import asyncio
 import dataclasses
-import email.utils
 import functools
 import http
 import json
@@ -223,15 +222,7 @@ def _response(answer: _Answer, sent_at: float) -> Response:
         answer.status,
         document,
         sent_at,
-        _time(answer.headers.get('Date')),
+        answer.headers.get('Date'),
         int(retry_after) if _NUMBER.fullmatch(retry_after) else 0,
         answer.repeated,
     )
-
-
-def _time(date: str | None) -> float:
-    """The time of a Date header; without one, that of this host."""
-    try:
-        return email.utils.parsedate_to_datetime(date or '').timestamp()
-    except (ValueError, OverflowError):
-        return time.time()

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from console_svc.protocols import rdp, rfb, serial, spice
 from console_svc.protocols.input_filter import InputFilter, ProtocolError
 from console_svc.proxy.api_answers import VIEW
-from console_svc.proxy.errors import ClientFailed, LinkRefused, Refused
+from console_svc.proxy.errors import ChannelClosed, ClientFailed, Refused
 from console_svc.proxy.rdp import RDPServer
 from console_svc.proxy.relaying import Server
 from console_svc.proxy.session import Session
@@ -127,14 +127,12 @@ def channel_input(
 ) -> ClientInput | None:
     """As :func:`browser_input`, of a channel of a native SPICE client.
 
-    :raises console_svc.proxy.errors.LinkRefused: the client may only view,
-        and the channel is for input
+    :raises console_svc.proxy.errors.ChannelClosed: the client may only view,
+        and the channel is for a device
     """
     is_view = session.mode == VIEW
     if is_view and link.channel not in spice.VIEW_CHANNELS:
-        raise LinkRefused(
-            'This channel requires control.', spice.Code.CHANNEL_NOT_AVAILABLE
-        )
+        raise ChannelClosed
     if not (is_view or _is_needed(conf)):
         return None
     has_mini_header = bool(link.common & spice.MINI_HEADER)

@@ -5,14 +5,34 @@
 import dataclasses
 import http
 from collections.abc import Mapping, Sequence
+from types import NoneType
+from typing import Final
 
 from console_svc.proxy.api_answers import (
     Response,
     deadline_of,
-    member,
     mode_of,
 )
-from console_svc.proxy.errors import ApiUnavailable
+from console_svc.proxy.errors import ApiUnavailable, Holder
+from console_svc.proxy.members import holders, member
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Others:
+    """The other sessions on the console of a session.
+
+    :param control: the number of those with control
+    :param view: the number of those that only watch
+    :param known: those that the user of the session may list
+    """
+
+    control: int = 0
+    view: int = 0
+    known: Sequence[Holder] = ()
+
+
+#: There are no others.
+NOBODY: Final = Others()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +45,9 @@ class KeptProcess:
     :param count: the number of sessions that continue
     :param reasons: why sessions have ended, for their users, by id
     :param modes: those that have changed, by session id
+    :param others_changes: a number that changes with the other sessions on
+        the consoles; None: an older API does not tell them
+    :param others: those sessions, where there are some, by session id
     """
 
     kept: Mapping[str, float | None]
@@ -32,6 +55,8 @@ class KeptProcess:
     count: int
     reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
     modes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    others_changes: int | None = None
+    others: Mapping[str, Others] = dataclasses.field(default_factory=dict)
 
 
 def modes(response: Response) -> Mapping[str, str]:
@@ -73,14 +98,31 @@ def kept_process(response: Response) -> KeptProcess:
         raise ApiUnavailable(
             '"ended_session_ids" in its response has the wrong type'
         )
-    # An older API has neither reasons nor modes.
-    optional = {'ended': {}, 'modes': {}, **process}
+    # An older API has neither reasons nor modes, nor others.
+    optional = {
+        'ended': {},
+        'modes': {},
+        'others_changes': None,
+        'others': {},
+        **process,
+    }
     reasons = member(optional, 'ended', dict)
     modes = member(optional, 'modes', dict)
+    others = member(optional, 'others', dict)
     return KeptProcess(
         sessions,
         ended,
         member(process, 'session_count', int),
         {it: member(reasons, it, str) for it in reasons},
         {it: mode_of(mode) for it, mode in modes.items()},
+        member(optional, 'others_changes', int, NoneType),
+        {it: _others(found) for it, found in others.items()},
+    )
+
+
+def _others(found: object) -> Others:
+    return Others(
+        member(found, 'control', int),
+        member(found, 'view', int),
+        holders(member(found, 'sessions', list)),
     )

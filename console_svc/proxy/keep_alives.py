@@ -14,6 +14,7 @@ from typing import Final
 
 from console_svc.proxy.closer import BATCH
 from console_svc.proxy.console_api import ConsoleApi
+from console_svc.proxy.keep_alive_answers import Others
 
 # Seconds between two requests that name all sessions; also until an older API
 # is asked again whether it knows processes.
@@ -30,6 +31,9 @@ class KeepAlives:
         reason for its user; None: there is none
     :param changed: called with the id of a session that continues, and its
         new mode, which is then confirmed to the API
+    :param others: called with the other sessions on the consoles of sessions,
+        where there are some, by id; there are none on the others
+    :param has_pages: whether a page shows them
     :param clock: monotonic, in seconds
     """
 
@@ -40,6 +44,8 @@ class KeepAlives:
         kept: Callable[[str, float | None], None],
         ended: Callable[[str, str | None], None],
         changed: Callable[[str, str], None],
+        others: Callable[[Mapping[str, Others]], None],
+        has_pages: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
@@ -47,7 +53,13 @@ class KeepAlives:
         self._kept = kept
         self._ended = ended
         self._changed = changed
+        self._others = others
+        self._has_pages = has_pages
         self._clock = clock
+        # A number that changes with the others: the API's, and as of those
+        # that the pages show.
+        self._others_changes: int | None = None
+        self._shown_changes: int | None = None
         # Those that the API does not count as this process's.
         self._uncounted: set[str] = set()
         # Modes that have changed, until the API knows that they are obeyed.
@@ -103,7 +115,23 @@ class KeepAlives:
                 return False
         if is_complete:
             self._next_complete = now + _INTERVAL
+        await self._show_others(is_complete)
         return True
+
+    async def _show_others(self, is_complete: bool) -> None:
+        """Ask for the other sessions on the consoles, if they have changed.
+
+        Once a minute, ask in any case: hosts of the previous version do not
+        count changes.
+        """
+        changes = self._others_changes
+        is_known = changes == self._shown_changes and not is_complete
+        if changes is None or is_known or not self._has_pages():
+            return
+        answer = await self._api.keep_process([], {}, asks_for_others=True)
+        if answer is not None and answer.others_changes is not None:
+            self._shown_changes = answer.others_changes
+            self._others(answer.others)
 
     async def _name(self, ids: Sequence[str]) -> int | None:
         """Name sessions to the API, and hear of all.
@@ -120,6 +148,7 @@ class KeepAlives:
             for session_id in obeyed:
                 del self._modes[session_id]
             count = answer.count
+            self._others_changes = answer.others_changes
             self._uncounted.difference_update(batch)
             self._apply(batch, answer.kept, answer.reasons)
             for session_id in answer.ended:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from console_svc.proxy.api_answers import VIEW, OpenedSession
 from console_svc.proxy.errors import Ended, Refused
+from console_svc.proxy.keep_alive_answers import Others
 from console_svc.proxy.recording import Recording
 from console_svc.proxy.relaying import End, Server
 
@@ -53,6 +54,7 @@ class Session:
         'mode',
         'mode_changed',
         'opened',
+        'others_changed',
         'received',
         'recording',
         'sent',
@@ -79,6 +81,9 @@ class Session:
         self.mode = opened.mode
         #: Called with the new mode.
         self.mode_changed: Callable[[str], None] = _ignore
+        #: Called with the other sessions on the console; None: no page shows
+        #: them.
+        self.others_changed: Callable[[Others], None] | None = None
         #: Filters what the client sends; None: it is relayed unparsed.
         self.input: Input | None = None
         self._counted = (0, 0)

@@ -6,7 +6,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 
 from oslo_config import cfg
 
@@ -25,6 +31,7 @@ from console_svc.proxy.errors import (
     TryAgainLater,
 )
 from console_svc.proxy.joined import Joined
+from console_svc.proxy.keep_alive_answers import NOBODY, Others
 from console_svc.proxy.keep_alives import KeepAlives
 from console_svc.proxy.monitoring import Metrics
 from console_svc.proxy.recorder import Recorder
@@ -62,6 +69,8 @@ class Sessions:
             self._joined.extend,
             self._end,
             self._joined.change,
+            self._show_others,
+            self._has_pages,
         )
         # Requests to open one; they count towards max_sessions.
         self._opening = 0
@@ -241,6 +250,14 @@ class Sessions:
         self._drained = True
         for session_id in self._joined:
             self._joined.end(session_id, GoingDown())
+
+    def _has_pages(self) -> bool:
+        return any(it.others_changed for it in self._sessions.values())
+
+    def _show_others(self, others: Mapping[str, Others]) -> None:
+        for session_id, session in self._sessions.items():
+            if session.others_changed is not None:
+                session.others_changed(others.get(session_id, NOBODY))
 
     def _end(self, session_id: str, reason: str | None) -> None:
         for session in self._joined.of(session_id):

@@ -21,6 +21,7 @@ from console_svc.protocols.spice import Channel, Code
 from console_svc.proxy.api_answers import SPICE_DIRECT
 from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
+    ChannelClosed,
     ClientFailed,
     Ended,
     InvalidToken,
@@ -131,6 +132,12 @@ class SpiceClients:
                     self._servers.linked(session.opened, login.link)
                 )
                 await self._answer(stream, Code.OK)
+            except ChannelClosed:
+                self._metrics.spice_client('refused')
+                # For spice-gtk, any other result is a wrong password, which
+                # ends all channels.
+                await self._answer(stream, Code.OK)
+                raise
             except Ended as error:
                 self._metrics.spice_client('refused')
                 await self._refuse(stream, error)

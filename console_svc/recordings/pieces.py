@@ -12,7 +12,7 @@ append pieces. Each piece is::
     first    8 bytes   microseconds from the start of the recording to the
     last     8 bytes   first and to the last event in the piece
     size     4 bytes   of the payload
-    payload            compressed as in RFC 1951
+    payload            compressed as in RFC 1951, or stored
     MAC      32 bytes  HMAC-SHA256 of all of the above
 
 Numbers are big-endian. The key of the MAC is derived from the id of the
@@ -35,8 +35,16 @@ from typing import Any, Final
 #: The most bytes of a payload, before compression and after.
 MAX_PAYLOAD: Final = 1 << 20
 
+#: zlib's compromise between speed and size.
+DEFAULT_LEVEL: Final = zlib.Z_DEFAULT_COMPRESSION
+
 #: The first bytes of each piece.
 MAGIC: Final = b'CSR1'
+
+# Bytes that are compressed to see whether the others should be, and what must
+# be left of them at most: pictures are compressed already.
+_SAMPLE: Final = 1 << 14
+_WORTH: Final = 0.9
 
 _HEADER: Final = struct.Struct('>4sB3xIQQI')
 _MAC_SIZE: Final = hashlib.sha256().digest_size
@@ -125,14 +133,19 @@ class RecordingKey:
         )
 
     def seal(
-        self, kind: Kind, number: int, times: tuple[int, int], payload: bytes
+        self,
+        kind: Kind,
+        number: int,
+        times: tuple[int, int],
+        payload: bytes,
+        level: int = DEFAULT_LEVEL,
     ) -> bytes:
         """A piece.
 
         :param times: microseconds of its first and of its last event
+        :param level: of the compression
         """
-        compress = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        packed = compress.compress(payload) + compress.flush()
+        packed = _packed(payload, level)
         head = _HEADER.pack(MAGIC, kind, number, *times, len(packed))
         return head + packed + self._mac(head + packed)
 
@@ -157,6 +170,16 @@ class RecordingKey:
         return hmac.digest(self._key, data, 'sha256')
 
 
+def _packed(payload: bytes, level: int) -> bytes:
+    """A payload, compressed unless that is not worth the time."""
+    if len(payload) > _SAMPLE:
+        sample = zlib.compress(payload[:_SAMPLE], zlib.Z_BEST_SPEED)
+        if len(sample) > _WORTH * _SAMPLE:
+            level = zlib.Z_NO_COMPRESSION
+    compress = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
+    return compress.compress(payload) + compress.flush()
+
+
 class Macs:
     """The digest of the MACs of pieces, and their number."""
 
@@ -173,11 +196,21 @@ class Macs:
 
 
 class Pieces:
-    """Makes the pieces of a recording, in their order."""
+    """Makes the pieces of a recording, in their order.
 
-    def __init__(self, key: RecordingKey, macs: Macs | None = None) -> None:
+    :param macs: of the pieces before
+    :param level: of the compression
+    """
+
+    def __init__(
+        self,
+        key: RecordingKey,
+        macs: Macs | None = None,
+        level: int = DEFAULT_LEVEL,
+    ) -> None:
         self._key = key
         self._macs = macs or Macs()
+        self._level = level
 
     def head(self, document: Mapping[str, Any]) -> bytes:
         """The first piece.
@@ -209,7 +242,9 @@ class Pieces:
     def _next(
         self, kind: Kind, times: tuple[int, int], payload: bytes
     ) -> bytes:
-        piece = self._key.seal(kind, self._macs.count, times, payload)
+        piece = self._key.seal(
+            kind, self._macs.count, times, payload, self._level
+        )
         self._macs.add(piece[-_MAC_SIZE:])
         return piece
 

@@ -4,9 +4,9 @@
 
 import abc
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
-from console_svc.recordings.pieces import Pieces, RecordingKey
+from console_svc.recordings.pieces import DEFAULT_LEVEL, Pieces, RecordingKey
 
 #: Bytes of events from which a piece should be cut.
 FULL: Final = 1 << 18
@@ -28,8 +28,11 @@ class Writer(abc.ABC):
     :param document: describes the session, and names the format
     """
 
+    #: Of the compression.
+    LEVEL: ClassVar[int] = DEFAULT_LEVEL
+
     def __init__(self, key: RecordingKey, document: Mapping[str, Any]) -> None:
-        self._pieces = Pieces(key)
+        self._pieces = Pieces(key, level=self.LEVEL)
         self._document = document
         self._events: Events = []
         #: Bytes of the events that were added since the last cut.

@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from console_svc.api.bodies.holders import HOLDERS
 from console_svc.api.bodies.schema import (
     NEW_UUID,
     TEXT,
@@ -16,6 +17,7 @@ from console_svc.api.bodies.schema import (
     validator,
 )
 from console_svc.api.operation import Form
+from console_svc.consoles import new_sessions
 from console_svc.endings import (
     REPORTED,
     EndReason,
@@ -59,6 +61,7 @@ KEEP: Final = validator(
                     'maxProperties': _MAX_IDS,
                 },
                 'closed': {**list_of(_CLOSED), 'maxItems': _MAX_IDS},
+                'others': {'type': 'boolean'},
             },
             'required': ['ids'],
             'additionalProperties': False,
@@ -69,17 +72,27 @@ KEEP: Final = validator(
 _KEPT_SESSION: Final = record(
     id=UUID, expires=TIME_OR_NULL, expires_in=SECONDS_OR_NULL, mode=MODE
 )
+_NUMBER: Final = {'type': 'integer', 'minimum': 0}
+_OTHERS: Final = record(control=_NUMBER, view=_NUMBER, sessions=HOLDERS)
+_PROXY: Final[dict[str, Any]] = {
+    'session_count': _NUMBER,
+    'ended_session_ids': list_of(UUID),
+    'ended': {'type': 'object', 'additionalProperties': TEXT},
+    'modes': {'type': 'object', 'additionalProperties': MODE},
+    'others_changes': _NUMBER,
+}
 _KEPT: Final = record(
     console_sessions=list_of(
         # The mode is in the answer if the process is not.
         {**_KEPT_SESSION, 'required': ['id', 'expires', 'expires_in']}
     ),
-    console_proxy=record(
-        session_count={'type': 'integer', 'minimum': 0},
-        ended_session_ids=list_of(UUID),
-        ended={'type': 'object', 'additionalProperties': TEXT},
-        modes={'type': 'object', 'additionalProperties': MODE},
-    ),
+    console_proxy={
+        **record(
+            **_PROXY,
+            others={'type': 'object', 'additionalProperties': _OTHERS},
+        ),
+        'required': [*_PROXY],
+    },
 )
 # The process is in the answer if it is in the request.
 KEPT: Final = (Form({**_KEPT, 'required': ['console_sessions']}),)
@@ -151,7 +164,24 @@ def kept_proxy(proxy: KeptProxy, now: float) -> dict[str, Any]:
                 if reason in _REASONS
             },
             'modes': dict(proxy.modes),
+            'others_changes': proxy.others_changes,
+            **_others(proxy),
         },
+    }
+
+
+def _others(proxy: KeptProxy) -> dict[str, Any]:
+    if proxy.others is None:
+        return {}
+    return {
+        'others': {
+            session_id: {
+                'control': found.control,
+                'view': found.view,
+                'sessions': new_sessions.holders(found.known),
+            }
+            for session_id, found in proxy.others.items()
+        }
     }
 
 

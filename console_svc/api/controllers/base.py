@@ -13,6 +13,7 @@ from console_svc.api import operation
 from console_svc.api.operation import Operation
 from console_svc.api.request import Request
 from console_svc.objects import Server
+from console_svc.policies import sessions as session_policies
 from console_svc.services import Services
 
 
@@ -114,3 +115,17 @@ class ServerResource(Resource):
         server = self.services.servers.get(req.caller, self.server_id)
         self.services.policy.authorize(req.caller, rule, server.project_id)
         return server
+
+    def lists_sessions(self, req: Request, server: Server) -> bool:
+        """Whether the caller may list the sessions of a server.
+
+        Without extensions, there is no such list. Access rules of application
+        credentials were checked for this request alone.
+        """
+        return (
+            self.has_extensions()
+            and not req.caller.has_access_rules
+            and self.services.policy.allows(
+                req.caller, session_policies.INDEX, server.project_id
+            )
+        )

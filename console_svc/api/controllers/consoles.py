@@ -87,4 +87,6 @@ class ConsolesController(ServerResource):
     def create(self, req: Request, resp: webob.Response) -> None:
         req.document()  # refuses what is not JSON
         server = self.authorized_server(req, policies.CREATE)
-        self.services.native_consoles.open(req.caller, server)
+        self.services.native_consoles.open(
+            req.caller, server, self.lists_sessions(req, server)
+        )

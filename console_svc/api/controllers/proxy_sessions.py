@@ -79,6 +79,7 @@ class ProxySessionsController(Resource):
                     wanted['proxy_id'],
                     wanted['ids'],
                     keep_alives.modes(wanted.get('modes', {})),
+                    wanted.get('others', False),
                 ),
                 now,
             )

@@ -69,7 +69,10 @@ def issue(
         raise exception.InvalidConsoleType(console_type=console_type)
     try:
         token = resource.services.tokens.issue(
-            req.caller, server, console_type
+            req.caller,
+            server,
+            console_type,
+            lists_sessions=resource.lists_sessions(req, server),
         )
     except exception.ConsoleTypeUnavailable:
         if console_type != ConsoleType.XVPVNC:

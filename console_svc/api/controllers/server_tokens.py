@@ -56,7 +56,11 @@ class ServerTokensController(ServerResource):
         conf, caller = self.services.conf, req.caller
         terms.check(conf, asked, wanted['type'], caller.client_address)
         token, stored = self.services.tokens.issue_with(
-            caller, server, wanted['type'], asked
+            caller,
+            server,
+            wanted['type'],
+            asked,
+            lists_sessions=self.lists_sessions(req, server),
         )
         return bodies.created(
             token,

@@ -119,7 +119,7 @@ class Faults:
         start_response: StartResponse,
         code: int,
         message: str,
-        details: Mapping[str, str],
+        details: Mapping[str, Any],
         headers: Mapping[str, str],
     ) -> Iterable[bytes]:
         environ[_ANSWERED] = True

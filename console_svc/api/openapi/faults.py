@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from console_svc import exception, over_limit
+from console_svc.api.bodies.holders import HOLDERS
 from console_svc.api.bodies.schema import record
 from console_svc.api.middleware.branch import PUBLIC_PATHS
 from console_svc.api.middleware.context import Unscoped
@@ -86,7 +87,11 @@ def schema(status: int, keystone: bool) -> dict[str, Any]:
         limit_of = {'type': 'string', 'enum': ['project', 'user']}
         described['properties'] = {**fields, 'limit_of': limit_of}
     if status == exception.TooManySessions.status:
-        described['properties'] = {**fields, 'takeover': {'const': 'allowed'}}
+        described['properties'] = {
+            **fields,
+            'takeover': {'const': 'allowed'},
+            'holders': HOLDERS,
+        }
     fault = record(**{name_of(status): described})
     if keystone and status == exception.NotAuthenticated.status:
         theirs = record(

@@ -83,12 +83,18 @@ class NativeConsoles:
         self._audit.success(context, audit.SHOW_PASSWORD, **_target(console))
         return dataclasses.replace(console, host=host, port=port), password
 
-    def open(self, context: RequestContext, server: Server) -> None:
+    def open(
+        self,
+        context: RequestContext,
+        server: Server,
+        lists_sessions: bool = False,
+    ) -> None:
         """Open the server's console unless it is open.
 
         A console that has expired, or that was opened on a host which the
         server has left, is closed first.
 
+        :param lists_sessions: as of :meth:`.ConsoleAuthTokens.issue`
         :raises console_svc.exception.ServerNotReady: the server has no
             consoles in its current state
         :raises console_svc.exception.NativeConsoleUnavailable: the server
@@ -97,7 +103,7 @@ class NativeConsoles:
             free port, or the host does not answer
         """
         try:
-            opened = self._open(context, server)
+            opened = self._open(context, server, lists_sessions)
         except exception.ConsoleSvcError as error:
             self._audit.refusal(
                 context, audit.OPEN_NATIVE, error, server_id=server.id
@@ -107,7 +113,7 @@ class NativeConsoles:
             self._audit.success(context, audit.OPEN_NATIVE, **_target(opened))
 
     def _open(
-        self, context: RequestContext, server: Server
+        self, context: RequestContext, server: Server, lists_sessions: bool
     ) -> NativeConsole | None:
         """Open the server's console; None: it is open already."""
         if server.host is None:
@@ -117,7 +123,7 @@ class NativeConsoles:
             self._close_stale(context, console)
         if current:
             return None
-        return self._opener.open(context, server, server.host)
+        return self._opener.open(context, server, server.host, lists_sessions)
 
     def close(
         self, context: RequestContext, server: Server, console_id: int

@@ -59,11 +59,16 @@ class OnGateway:
         return self._endpoint(console.gateway_port)
 
     def open(
-        self, context: RequestContext, server: Server, host: str
+        self,
+        context: RequestContext,
+        server: Server,
+        host: str,
+        lists_sessions: bool,
     ) -> NativeConsole | None:
         """Open a server's console, unless a concurrent request has done so.
 
         :param host: the compute host that runs the server
+        :param lists_sessions: as of :meth:`.ConsoleAuthTokens.issue`
         :returns: the console; None: it is that of the other request
         :raises console_svc.exception.NativeConsoleUnavailable: the server
             has no VNC console, or the gateway has no ports
@@ -81,6 +86,7 @@ class OnGateway:
                 server,
                 ConsoleType.NOVNC,
                 Terms(ttl=self._conf.consoles.native_ttl or NEVER),
+                lists_sessions,
             )
         except exception.ConsoleTypeUnavailable:
             raise exception.NativeConsoleUnavailable(

@@ -40,11 +40,16 @@ class OnHypervisor:
         return console.host, console.port
 
     def open(
-        self, context: RequestContext, server: Server, host: str
+        self,
+        context: RequestContext,
+        server: Server,
+        host: str,
+        lists_sessions: bool,
     ) -> NativeConsole | None:
         """Open a server's console, unless a concurrent request has done so.
 
         :param host: the compute host that runs the server
+        :param lists_sessions: has no meaning: there are no sessions here
         :returns: the console; None: it is that of the other request
         :raises console_svc.exception.NativeConsoleUnavailable: the server
             has no native console

@@ -15,11 +15,16 @@ from console_svc.protocols.message_filter import MessageFilter
 from console_svc.protocols.spice.pressed import Pressed
 from console_svc.protocols.spice.wire import Channel
 
-#: The channels of a session that may not control its console. What clients
-#: send on them is no input, apart from the agent's messages on main.
-VIEW_CHANNELS: Final = frozenset(
+# Channels on which clients send no input, apart from the agent's messages on
+# main.
+_OUTPUTS: Final = frozenset(
     [Channel.MAIN, Channel.DISPLAY, Channel.CURSOR, Channel.PLAYBACK]
 )
+
+#: The channels of a session that may not control its console. Inputs is one of
+#: them, and what clients send on it is dropped: spice-client fails without it,
+#: and control can be handed over while the client stays connected.
+VIEW_CHANNELS: Final = _OUTPUTS | {Channel.INPUTS}
 
 # Type and size. The full header has a serial number in front, and the offset
 # of a list of further messages behind.
@@ -67,8 +72,8 @@ def channel_filter(
 ) -> InputFilter:
     """The filter of a channel.
 
-    Channels that are not among VIEW_CHANNELS, apart from inputs, have one
-    that raises a ProtocolError in view mode: the channel must be closed.
+    Channels that are not among VIEW_CHANNELS have one that raises a
+    ProtocolError in view mode: the channel must be closed.
 
     :param mini_header: whether both ends have the common capability
     """
@@ -77,7 +82,7 @@ def channel_filter(
             return MainFilter(is_view, mini_header)
         case Channel.INPUTS:
             return InputsFilter(is_view, mini_header)
-        case _ if channel in VIEW_CHANNELS:
+        case _ if channel in _OUTPUTS:
             return _OutputFilter(is_view)
     return _ClosedFilter(is_view, channel)
 

@@ -3,7 +3,6 @@
 """The filter of a channel that is relayed from its link on."""
 
 from collections.abc import Generator
-from typing import Final
 
 from console_svc.protocols.input_filter import InputFilter, ProtocolError
 from console_svc.protocols.spice.input_filter import (
@@ -14,15 +13,10 @@ from console_svc.protocols.spice.ticket import TICKET
 from console_svc.protocols.spice.wire import (
     MINI_HEADER,
     SPICE_TICKET,
-    Channel,
     SpiceError,
     read_link,
 )
 from console_svc.protocols.steps import Read, Write
-
-# spice-client fails without its inputs channel. So a page may open it in view
-# mode, but what it sends is dropped.
-_VIEW_CHANNELS: Final = VIEW_CHANNELS | {Channel.INPUTS}
 
 
 class Filter:
@@ -119,7 +113,7 @@ class Filter:
         :returns: the filter of what follows
         """
         link = yield from read_link()
-        if self._is_view and link.channel not in _VIEW_CHANNELS:
+        if self._is_view and link.channel not in VIEW_CHANNELS:
             raise ProtocolError(
                 f'A {link.channel.name.lower()} channel requires control.'
             )

@@ -14,11 +14,31 @@ from console_svc.tests.programs import process
 #: The colour of the terminal at first.
 WHITE = [255, 255, 255]
 
-#: Keys, and the colours that they give to the screen.
-COLOURS = {'1': [205, 0, 0], '2': [0, 205, 0], '4': [0, 0, 238]}
+#: Keys, and the colours that they give to the screen; CLICK does the same.
+COLOURS = {
+    '1': [205, 0, 0],
+    '2': [0, 205, 0],
+    '4': [0, 0, 238],
+    '5': [205, 0, 205],
+}
 
-# Reads keys, and fills the terminal with ANSI's colour of this number.
-_PAINT = r"while read -rsn1 key; do printf '\033[4%sm\033[2J' $key; done"
+#: What a click counts as.
+CLICK = '5'
+
+# Reads keys, fills the terminal with ANSI's colour of this number, and keeps
+# it. xterm reports a click as "ESC [ M", the button and two coordinates.
+_PAINT = r"""
+printf '\033[?9h'
+while read -rsn1 key; do
+    case $key in
+        M) read -rsn3 _; key=5 ;;
+        [0-9]) ;;
+        *) continue ;;
+    esac
+    printf $key >> "$HOME/keys"
+    printf '\033[4%sm\033[2J' $key
+done
+"""
 
 
 # ls_width: IronRDP skews bitmaps whose width is not a multiple of four, as the
@@ -66,6 +86,7 @@ class Terminal(fixtures.Fixture):
 
     def _setUp(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self._keys = folder / 'keys'
         # No window manager: keys go to the window below the pointer.
         self.useFixture(
             process.Program(
@@ -77,6 +98,11 @@ class Terminal(fixtures.Fixture):
                 {'DISPLAY': self._display, 'HOME': str(folder)},
             )
         )
+
+    @property
+    def keys(self) -> str:
+        """The digits that were typed so far, and clicks."""
+        return self._keys.read_text() if self._keys.exists() else ''
 
 
 class Shadow(fixtures.Fixture):
@@ -97,7 +123,7 @@ class Shadow(fixtures.Fixture):
 
     def _setUp(self) -> None:
         display = self.useFixture(Display())
-        self.useFixture(Terminal(display.name))
+        self.terminal = self.useFixture(Terminal(display.name))
         home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         folder = home / '.config/freerdp/shadow'
         folder.mkdir(parents=True)

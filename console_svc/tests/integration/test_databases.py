@@ -24,7 +24,9 @@ from console_svc.tests.functional.db import (
     test_large_history,
     test_log_ins,
     test_migrations,
+    test_modes,
     test_native_consoles,
+    test_others,
     test_plans,
     test_proxies,
     test_recordings,
@@ -143,6 +145,16 @@ class MariaDBHistory(OnMariaDB, test_history.History, testtools.TestCase):
     pass
 
 
+class MariaDBModes(OnMariaDB, test_modes.Modes, testtools.TestCase):
+    pass
+
+
+class MariaDBOtherSessions(
+    OnMariaDB, test_others.OtherSessions, testtools.TestCase
+):
+    pass
+
+
 class MariaDBRecordings(
     OnMariaDB, test_recordings.Recordings, testtools.TestCase
 ):
@@ -227,6 +239,16 @@ class PostgreSQLLogIns(OnPostgreSQL, test_log_ins.LogIns, testtools.TestCase):
 
 class PostgreSQLHistory(
     OnPostgreSQL, test_history.History, testtools.TestCase
+):
+    pass
+
+
+class PostgreSQLModes(OnPostgreSQL, test_modes.Modes, testtools.TestCase):
+    pass
+
+
+class PostgreSQLOtherSessions(
+    OnPostgreSQL, test_others.OtherSessions, testtools.TestCase
 ):
     pass
 

@@ -101,6 +101,20 @@ class HungDatabase(OnDatabase):
         self.look_up()
         self.assertEqual([], self.log.output.splitlines())
 
+    def test_all_lost_connections_of_writers_are_replaced(self) -> None:
+        def write(*arguments: object) -> None:
+            self.create('second')
+
+        # A write during another one has its own connection.
+        sa.event.listen(
+            self.database.engine, 'before_cursor_execute', write, once=True
+        )
+        self.create()
+        self.assertEqual(2, self.database.engine.pool.checkedout())
+        self.kill()
+        self.create('third')
+        self.assertEqual([], self.log.output.splitlines())
+
     def test_a_connection_lost_in_a_transaction_is_replaced(self) -> None:
         self.create()
         killed = []

@@ -11,8 +11,14 @@ from typing import Any, ClassVar
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from console_svc.tests.functional.proxy.base import ProxyTest
+from console_svc.tests import fixtures
+from console_svc.tests.functional.proxy.base import (
+    SERVER,
+    SESSIONS,
+    ProxyTest,
+)
 from console_svc.tests.integration.rdp_servers import (
+    CLICK,
     COLOURS,
     WHITE,
     Shadow,
@@ -34,6 +40,24 @@ _PIXEL = """() => {
     const context = canvas.getContext("2d");
     return [...context.getImageData(600, 400, 1, 1).data.slice(0, 3)];
 }"""
+
+
+#: Keeps the websocket of the page.
+_KEEP_SOCKET = """
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (data) {
+        window.socket = this;
+        return send.call(this, data);
+    };
+"""
+
+# Fast-path input PDUs ([MS-RDPBCGR], section 2.2.8.1.2) with one event each:
+# the key "2" is pressed and released, and so is the first button.
+_RAW_KEY = ((4, 4, 0, 3), (4, 4, 1, 3))
+_RAW_CLICK = (
+    (4, 9, 0x20, 0, 0x90, 60, 0, 60, 0),
+    (4, 9, 0x20, 0, 0x10, 60, 0, 60, 0),
+)
 
 
 class RDPTest(ProxyTest):
@@ -62,8 +86,11 @@ class RDPTest(ProxyTest):
         cls.addClassCleanup(cls.chromium.close)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
-    def open(self, port: int) -> Page:
-        """Open the page of an RDP server."""
+    def open(self, port: int, mode: str | None = None) -> Page:
+        """Open the page of an RDP server.
+
+        :param mode: of the token; None: it has no terms
+        """
         self.place(port, kind='rdp-html5')
         context = self.chromium.new_context(
             viewport={'width': 900, 'height': 680}
@@ -74,8 +101,24 @@ class RDPTest(ProxyTest):
         page.on('console', lambda message: self.messages.append(message.text))
         page.on('pageerror', lambda error: self.messages.append(str(error)))
         page.set_default_timeout(process.PATIENCE * 1000)
-        page.goto(self.url('rdp', 'rdp-html5'))
+        page.add_init_script(_KEEP_SOCKET)
+        page.goto(
+            self.url('rdp', 'rdp-html5')
+            if mode is None
+            else self.url_with_terms(mode)
+        )
         return page
+
+    def url_with_terms(self, mode: str) -> str:
+        wanted = {'type': 'rdp-html5', 'mode': mode}
+        answer = self.service.request(
+            'POST',
+            f'{SERVER}/console-auth-tokens',
+            fixtures.MEMBER,
+            json={'console_auth_token': wanted},
+        )
+        url: str = answer.json()['console_auth_token']['url']
+        return url
 
     def log_in(self, page: Page, name: str = '', password: str = '') -> None:
         """Fill in and send the form."""
@@ -183,6 +226,73 @@ class ShadowTest(RDPTest):
         for session in self.sessions():
             self.end(session)
         self.wait_for_state(page, 'disconnected')
+
+
+class ViewTest(RDPTest):
+    def test_input_has_an_effect_only_with_control(self) -> None:
+        server = self.useFixture(Shadow(self.folder))
+        page = self.open(server.port, 'view')
+        self.log_in(page)
+        self.wait_for_state(page, 'connected')
+        self.assertIn('View only', page.text_content('#status') or '')
+        for _ in range(2):
+            self.send_all(page)
+            self.set_mode(page, 'control')
+            # The server handles input in order.
+            self.press(page, '4', COLOURS['4'])
+            self.assertEqual({'4'}, {*server.terminal.keys})
+            self.set_mode(page, 'view')
+        self.set_mode(page, 'control')
+        self.send(page, *_RAW_KEY)
+        self.wait_for_colour(page, COLOURS['2'])
+        self.press(page, '1', COLOURS['1'])
+        self.send(page, *_RAW_CLICK)
+        self.wait_for_colour(page, COLOURS[CLICK])
+        self.press(page, '1', COLOURS['1'])
+        self.click(page)
+        self.wait_for_colour(page, COLOURS[CLICK])
+        page.screenshot(path=SCREENSHOTS / 'page-rdp-control.png')
+        self.check_ended(page)
+
+    def send_all(self, page: Page) -> None:
+        """Type and click in the page, and send what it would send."""
+        page.keyboard.press('2')
+        self.click(page)
+        self.send(page, *_RAW_KEY, *_RAW_CLICK)
+
+    def send(self, page: Page, *messages: Sequence[int]) -> None:
+        for message in messages:
+            page.evaluate(
+                'data => window.socket.send(Uint8Array.from(data))',
+                [*message],
+            )
+
+    def click(self, page: Page) -> None:
+        """Click on the desktop."""
+        box = page.locator('iron-remote-desktop').bounding_box()
+        assert box is not None
+        page.mouse.click(
+            box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+        )
+
+    def wait_for_colour(self, page: Page, colour: Sequence[int]) -> None:
+        self.wait(page, lambda: self.has_colour(page, colour), f'{colour}')
+
+    def set_mode(self, page: Page, mode: str) -> None:
+        """Change the mode of the session, and wait until it is obeyed."""
+        (session,) = self.sessions()
+        answer = self.service.request(
+            'PUT',
+            f'{SESSIONS}/{session["id"]}',
+            fixtures.MEMBER,
+            json={'console_session': {'mode': mode}},
+        )
+        self.assertEqual(200, answer.status_code, answer.text)
+        self.wait(
+            page,
+            lambda: self.sessions()[0]['enforced_mode'] == mode,
+            f'the mode {mode}',
+        )
 
 
 class XrdpTest(RDPTest):

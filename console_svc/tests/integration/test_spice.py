@@ -78,8 +78,42 @@ class SpiceClientsTest(SpiceTest):
 
     def test_remote_viewer(self) -> None:
         """It shows the guest's screen, takes keys, and ends with the token."""
-        file = self.folder / 'console.vv'
         token = self.spice_token()
+        display, viewer = self.view(token)
+        for key in ('4', '2', '1'):
+            process.wait_for(
+                functools.partial(self.painted, display, key), f'key {key}'
+            )
+        display.keep(f'remote-viewer-{"tls" if self.pki else "plain"}')
+        self.assertFalse((self.folder / 'console.vv').exists())
+        (session,) = self.sessions()
+        self.assertEqual('spice-direct', session['console_type'])
+        self.service.request(
+            'DELETE', f'{SERVER}/console-auth-tokens', fixtures.MEMBER
+        )
+        for channel in 'main', 'display', 'inputs', 'cursor', 'usbredir':
+            self.wait_for_log(f'{channel} channel closed: ')
+        self.wait_for_no_session()
+        self.assertNotIn(token, viewer.output)
+
+    def test_viewer_gets_control_without_another_connection(self) -> None:
+        display, viewer = self.view(self.token_to_view())
+        (session,) = self.sessions()
+        for key in ('4', '2'):
+            # That these are dropped is seen with a stub.
+            display.press('1', 'Console at')
+            self.set_mode('control')
+            process.wait_for(
+                functools.partial(self.painted, display, key), f'key {key}'
+            )
+            self.set_mode('view')
+        self.assertEqual([session['id']], [it['id'] for it in self.sessions()])
+        self.assertNotIn('inputs channel', self.proxy.log.read_text())
+        self.assertIn('usbredir', viewer.output)
+
+    def view(self, token: str) -> tuple[Display, RemoteViewer]:
+        """Open a console in the viewer."""
+        file = self.folder / 'console.vv'
         file.write_text(
             requests.get(
                 f'http://127.0.0.1:{self.proxy.port}{BASE_URL}?token={token}',
@@ -91,21 +125,7 @@ class SpiceClientsTest(SpiceTest):
         process.wait_for(
             lambda: display.has_window('Console at'), 'the viewer'
         )
-        for key in ('4', '2', '1'):
-            process.wait_for(
-                functools.partial(self.painted, display, key), f'key {key}'
-            )
-        display.keep(f'remote-viewer-{"tls" if self.pki else "plain"}')
-        self.assertFalse(file.exists())
-        (session,) = self.sessions()
-        self.assertEqual('spice-direct', session['console_type'])
-        self.service.request(
-            'DELETE', f'{SERVER}/console-auth-tokens', fixtures.MEMBER
-        )
-        for channel in 'main', 'display', 'inputs', 'cursor', 'usbredir':
-            self.wait_for_log(f'{channel} channel closed: ')
-        self.wait_for_no_session()
-        self.assertNotIn(token, viewer.output)
+        return display, viewer
 
     def painted(self, display: Display, key: str) -> bool:
         if display.pixel(600, 200) == COLOURS[key]:

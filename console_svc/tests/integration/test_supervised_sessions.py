@@ -197,7 +197,11 @@ class FullConsoleTest(SupervisedCase):
         other = self.page()
         other.goto(self.new_url('vnc'))
         self.wait_for_state(other, 'disconnected')
-        self.assertIn('too many', other.text_content('#reason') or '')
+        self.assertIn('is in use', other.text_content('#reason') or '')
+        self.assertRegex(
+            other.text_content('#notice li') or '',
+            r'^User \S+ has had control since .+, from 127\.0\.0\.1\.$',
+        )
         other.screenshot(path=SCREENSHOTS / 'page-take-over.png')
         other.get_by_role('button', name='Take over').click()
         self.wait_for_mode(other, 'control')

@@ -19,9 +19,10 @@ DISPLAY: Final = 2
 INPUTS: Final = 3
 USBREDIR: Final = 9
 
-#: Types of messages: an acknowledgement on any channel, and a key.
+#: Types of messages: an acknowledgement on any channel, and keys.
 ACK: Final = 1
 KEY_DOWN: Final = 101
+KEY_UP: Final = 102
 
 OK: Final = 0
 PERMISSION_DENIED: Final = 7
@@ -113,13 +114,18 @@ class Channel:
         assert (kind, size) == (103, 4)
         return int(connection_id)
 
+    def send(self, data: bytes, kind: int) -> bytes:
+        """Send a message; its header."""
+        header = struct.pack('<HI', kind, len(data))
+        self.stream.sendall(header + data)
+        return header
+
     def echo(self, data: bytes, kind: int = ACK) -> bytes:
         """What comes back of the data of a message.
 
         :param kind: its type
         """
-        header = struct.pack('<HI', kind, len(data))
-        self.stream.sendall(header + data)
+        header = self.send(data, kind)
         received = receive(self.stream, len(header + data))
         assert received.startswith(header), received[:6]
         return received[6:]

@@ -20,7 +20,7 @@ IMPORTS: dict[str, set[str]] = {
     'context': set(),
     'drivers': set(),
     'endings': {'objects'},
-    'exception': set(),
+    'exception': {'objects'},
     'objects': set(),
     'origins': set(),
     'policies': set(),

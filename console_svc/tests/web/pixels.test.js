@@ -102,6 +102,16 @@ test("rectangles without pixels pass as they are", () => {
         assert.deepEqual(translated(all, size), all);
 });
 
+test("sizes of more than 2 MiB have 8 bits in their third byte", () => {
+    const size = 0x81 << 14;
+    const jpeg = rectangle(8, 8, 7, 0x90, 0x80, 0x80, 0x81);
+    const message = new Uint8Array([
+        ...update(2, jpeg), ...new Uint8Array(size), ...rectangle(0, 0, -223),
+    ]);
+    const out = new Translator(ORDER).push(message);
+    assert.equal(out.length, message.length);
+});
+
 test("messages that show nothing are left out", () => {
     const first = update(1, rectangle(1, 1, 0, 1, 2, 3, 4));
     const shown = update(1, rectangle(1, 1, 0, 3, 2, 1, 0));

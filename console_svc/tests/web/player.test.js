@@ -109,12 +109,17 @@ test("a jump backward begins anew", async () => {
 });
 
 test("another jump replaces one that is under way", async () => {
-    const { player, text } = await started();
+    const { player, screen, text } = await started();
+    const { feed } = screen;
+    screen.feed = data => {
+        feed.call(screen, data);
+        if (data === "c") player.seek(4000);
+    };
     player.seek(10_000);
-    player.seek(1000);
     await settled();
-    assert.equal(text(), "ab");
-    assert.equal(player.position, 1000);
+    assert.equal(text(), "abc");
+    assert.equal(screen.resets, 0);
+    assert.equal(player.position, 4000);
 });
 
 test("at the end, it plays from the start", async () => {

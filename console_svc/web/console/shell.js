@@ -48,6 +48,7 @@ import { askLogin, askText, showClipboard } from "./dialogs.js";
 import { button, element } from "./elements.js";
 import { CHORDS, strokesOf } from "./keys.js";
 import { openSocket, socketClass } from "./messages.js";
+import { NOBODY, People, listOf } from "./people.js";
 import { Retry, reasonName } from "./retry.js";
 import { language, text } from "./strings.js";
 import { TouchKeyboard } from "./touch_keyboard.js";
@@ -70,6 +71,7 @@ class Shell {
         this.client = null;
         this.attempt = 0;
         this.mode = null;
+        this.others = NOBODY;
         this.copied = "";
         this.build(title);
     }
@@ -89,6 +91,7 @@ class Shell {
         document.documentElement.lang = language;
         document.title = text(title);
         this.status = element("output", { id: "status" });
+        this.people = new People();
         this.screen = element("main", { id: "screen" });
         this.screen.ariaLabel = text("screen");
         this.notice = element("section", { id: "notice", hidden: true });
@@ -118,7 +121,7 @@ class Shell {
         );
         toolbar.ariaLabel = text("toolbar");
         document.body.replaceChildren(
-            element("header", {}, this.status, toolbar),
+            element("header", {}, this.status, ...this.people.elements, toolbar),
             this.screen, this.notice, this.touch.field,
         );
         leaveByChord(this.screen, toolbar);
@@ -137,6 +140,7 @@ class Shell {
         const isConnected = state === "connected";
         if (isConnected && this.mode !== null)
             this.status.textContent = text(this.viewOnly ? "view" : "control");
+        this.people.show(isConnected ? this.others : NOBODY);
         const { client, tools } = this;
         const isUsable = isConnected && !this.viewOnly;
         const has = method => isUsable && Boolean(client?.[method]);
@@ -200,14 +204,16 @@ class Shell {
         this.timer = null;
         this.client?.close();
         this.client = null;
-        this.canTakeOver = false;
+        this.refusal = null;
+        this.others = NOBODY;
     }
 
     /** Takes a message of the proxy. */
-    received({ mode = this.mode, takeover = false }) {
-        this.canTakeOver = takeover;
-        if (mode === this.mode) return;
+    received({ mode = this.mode, others = this.others, takeover, holders }) {
+        if (holders) this.refusal = { canTakeOver: takeover, holders };
+        if (mode === this.mode && others === this.others) return;
         this.mode = mode;
+        this.others = others;
         this.client?.setViewOnly(this.viewOnly);
         if (document.body.dataset.state === "connected") this.show("connected");
     }
@@ -219,12 +225,12 @@ class Shell {
     }
 
     closed(code, reason) {
-        const { canTakeOver } = this;
+        const { refusal } = this;
         this.disconnect();
-        const delay = canTakeOver ? null : this.retry.delay(code);
+        const delay = refusal?.canTakeOver ? null : this.retry.delay(code);
         if (delay === null) {
             return this.fail(
-                reason || text(reasonName(code), { code }), canTakeOver);
+                reason || text(reasonName(code), { code }), refusal ?? {});
         }
         this.show("reconnecting");
         if (reason) this.status.textContent += ` ${reason}`;
@@ -236,7 +242,15 @@ class Shell {
         if (this.timer) this.connect();
     }
 
-    fail(reason, canTakeOver = false) {
+    /**
+     * Shows why there is no connection.
+     *
+     * @param {string} reason
+     * @param {object} refusal what the proxy tells, if others have all places:
+     *     whether the user can take the console over, and those sessions that
+     *     the user may know
+     */
+    fail(reason, { canTakeOver = false, holders = [] } = {}) {
         this.show("disconnected");
         const connect = takesOver => {
             this.retry.restart();
@@ -249,7 +263,11 @@ class Shell {
             hidden: !canTakeOver,
         });
         this.notice.replaceChildren(
-            element("p", { role: "alert", id: "reason" }, reason),
+            element(
+                "p", { role: "alert", id: "reason" },
+                holders.length ? text("inUse") : reason,
+            ),
+            ...holders.length ? [listOf(holders)] : [],
             ...this.address.url === null
                 ? [] : [element("p", {}, text("newUrl")), again, takeOver],
         );

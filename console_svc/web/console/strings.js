@@ -17,6 +17,9 @@ const english = {
     connected: "Connected",
     control: "Connected. You have control.",
     view: "Connected. View only: your input is not sent.",
+    othersControl: "Others with control: {number}.",
+    othersView: "Others who watch: {number}.",
+    who: "Who?",
     reconnecting: "The connection was lost. Reconnecting…",
     disconnected: "Disconnected",
 
@@ -32,6 +35,12 @@ const english = {
     rdpLoginFailed: "The server has refused the connection. Check the user "
         + "name and the password.",
     rdpFailed: "The RDP client failed: {reason}",
+    inUse: "The console is in use, and has no place for another user.",
+    hasControl: "{user} has had control since {since}, from {address}.",
+    watches: "{user} has been watching since {since}, from {address}.",
+    user: "User {user}",
+    anotherUser: "Another user",
+    unknownAddress: "an unknown address",
     newUrl: "If this does not help, ask for a new URL of the console.",
 
     recording: "Recording",

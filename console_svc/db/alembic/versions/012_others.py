@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who gets to know the other sessions on a server, and when they change
+"""Who may know the other sessions on a server; tokens without control
 
 Revision ID: 012
 Revises: 011
@@ -16,11 +16,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for table in ('console_auth_tokens', 'console_sessions'):
+    for table, name in (
+        ('console_auth_tokens', 'lists_sessions'),
+        ('console_auth_tokens', 'lowered'),
+        ('console_sessions', 'lists_sessions'),
+    ):
         op.add_column(
             table,
             sa.Column(
-                'lists_sessions',
+                name,
                 sa.Boolean,
                 nullable=False,
                 server_default='0',

@@ -148,6 +148,7 @@ def token(token_hash: str, **values: Any) -> ConsoleAuthToken:
             'console_type': 'novnc',
             'connect_info': ConnectInfo('192.0.2.1', 5900),
             'expires': NOW + 600,
+            'lists_sessions': True,
             **values,
         }
     )

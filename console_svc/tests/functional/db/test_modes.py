@@ -16,8 +16,10 @@ from console_svc.tests.functional.db.base import (
     NOW,
     OnSQLite,
     Queries,
+    console,
     ids,
     session,
+    token,
 )
 
 VIEW, CONTROL = SessionMode.VIEW, SessionMode.CONTROL
@@ -170,8 +172,49 @@ class Modes(Queries):
         self.assertEqual((VIEW, VIEW), self.enforced()['c'])
         self.assertEqual({}, self.queries.get([]))
 
+    def test_new_sessions_of_a_token_have_the_mode(self) -> None:
+        self.open_session('a')
+        self.assertEqual(CONTROL, self.mode())
+        self.change('a', VIEW)
+        self.assertEqual(VIEW, self.mode())
+        # So do requests that have read the token before.
+        self.assertRaises(exception.TokenUsedUp, self.open_session, 'b')
+        self.open_session('b', mode=VIEW)
+        self.change('b', CONTROL)
+        self.assertEqual(CONTROL, self.mode())
+        self.open_session('c')
+
+    def mode(self) -> SessionMode:
+        """The mode of new sessions."""
+        found = self.database.tokens.get('hash', NOW)
+        assert found is not None
+        return found.mode
+
+    def test_token_to_view_never_gives_control(self) -> None:
+        self.create_token('view', mode=VIEW)
+        self.open_session('a', token_hash='view', mode=VIEW)
+        for mode in CONTROL, VIEW, CONTROL:
+            self.queries.change(session('a', token_hash='view'), mode, NOW)
+            found = self.database.tokens.get('view', NOW)
+            assert found is not None
+            self.assertEqual(VIEW, found.mode)
+
+    def test_log_ins_to_a_native_console_have_the_mode(self) -> None:
+        consoles = self.database.native_consoles
+        consoles.create_on_gateway(
+            console(token_hash='native', gateway_port=5901),
+            token('native'),
+            NOW,
+        )
+        for mode in VIEW, CONTROL:
+            self.queries.change(session('a', token_hash='native'), mode, NOW)
+            found = consoles.find_by_port(5901, NOW)
+            assert found is not None
+            self.assertEqual(mode, found.mode)
+
     def test_resumed_session_keeps_its_mode(self) -> None:
         for close in (lambda: None, self.close):
+            self.change('none', CONTROL)
             self.open_session('a', secret_hash='one')
             self.change('a', VIEW)
             close()
@@ -187,7 +230,7 @@ class Modes(Queries):
             self.assertEqual(VIEW, outcome.session.mode)
             self.assertEqual({'b': (VIEW, VIEW)}, self.enforced())
             self.database.sessions.end('b', ENDING)
-            self.database.closed_sessions.purge(NOW + 1, 10)
+            self.database.closed_sessions.purge(NOW + LAPSE, 10)
 
     def close(self) -> None:
         self.database.closed_sessions.add('a', NOW)
@@ -281,6 +324,20 @@ class TakeOvers(Queries):
         kept = proxies.keep('proxy', [], NOW, NOW + 30, NOW + 30)
         self.assertEqual({}, kept.reasons)
         self.assertEqual(['a', 'b'], sorted(kept.ended))
+
+    def test_reason_is_known_before_the_first_keep_alive(self) -> None:
+        self.open_session('a', token_hash='hash')
+        self.assertEqual(['a'], self.take_over('b'))
+        keep = self.database.proxies.keep
+        for _ in range(2):
+            kept = keep('proxy', ['a'], NOW, NOW + 30, NOW + 30)
+            self.assertEqual(({}, []), (kept.kept, kept.ended))
+            self.assertEqual(
+                {'a': (EndReason.TAKEN_OVER, 'eve')}, kept.reasons
+            )
+        self.database.closed_sessions.add('a', NOW)
+        kept = keep('proxy', ['a'], NOW, NOW + 30, NOW + 30)
+        self.assertEqual({}, kept.reasons)
 
     def execute(self, statement: object) -> None:
         with self.database.engine.begin() as connection:

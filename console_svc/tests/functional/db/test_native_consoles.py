@@ -119,6 +119,7 @@ class NativeConsoles(Queries):
             user_id='joe',
             console_type='vnc',
             expires=NOW + 600,
+            lists_sessions=True,
             server_host='compute-1',
             encrypted_password='secret',
         )

@@ -281,6 +281,7 @@ class Plans(Explained):
                 'ix_consoles_token_hash',
                 'ix_console_sessions_token_hash',
                 'pk_console_sessions',
+                'ix_console_sessions_server_id',
             ],
         )
         self.check(
@@ -291,6 +292,7 @@ class Plans(Explained):
                 'uq_consoles_server_id_server_host',
                 'ix_console_sessions_server_id',
                 'pk_console_sessions',
+                'ix_console_sessions_server_id',
             ],
         )
 
@@ -358,6 +360,7 @@ class Plans(Explained):
                 'uq_console_auth_tokens_token_hash',
                 'ix_console_sessions_server_id',
                 'pk_console_sessions',
+                'ix_console_sessions_server_id',
             ],
         )
         self.check(
@@ -389,7 +392,11 @@ class Plans(Explained):
         self.check(
             'ending a session',
             lambda: queries.end('server-92-3', ENDING, 'server-92'),
-            ['uq_console_sessions_session_id', 'pk_console_sessions'],
+            [
+                'uq_console_sessions_session_id',
+                'pk_console_sessions',
+                'ix_console_sessions_server_id',
+            ],
         )
         self.check(
             'finding a session to resume',
@@ -407,7 +414,11 @@ class Plans(Explained):
         self.check(
             'closing a session',
             lambda: self.database.closed_sessions.add('server-93-3', NOW),
-            ['uq_console_sessions_session_id', 'pk_console_sessions'],
+            [
+                'uq_console_sessions_session_id',
+                'pk_console_sessions',
+                'ix_console_sessions_server_id',
+            ],
         )
         self.check(
             'closing several sessions',
@@ -418,6 +429,7 @@ class Plans(Explained):
                 'uq_console_sessions_session_id',
                 'pk_console_sessions',
                 'pk_console_sessions',
+                'ix_console_sessions_server_id',
             ],
         )
         self.check(
@@ -428,7 +440,11 @@ class Plans(Explained):
         self.check(
             'the purge',
             lambda: queries.purge(NOW + 50, 1000, 30),
-            ['ix_console_sessions_alive_until', 'pk_console_sessions'],
+            [
+                'ix_console_sessions_alive_until',
+                'pk_console_sessions',
+                'ix_console_sessions_server_id',
+            ],
         )
 
     def test_queries_of_the_history_use_the_intended_indexes(self) -> None:
@@ -542,8 +558,11 @@ class Plans(Explained):
             'changing the mode of a session',
             lambda: modes.change(found, SessionMode.VIEW, NOW),
             [
+                'uq_console_auth_tokens_token_hash',
                 'uq_console_sessions_session_id',
                 'pk_console_sessions',
+                'pk_console_proxies',
+                'ix_console_sessions_server_id',
                 'pk_console_proxies',
             ],
         )
@@ -566,6 +585,8 @@ class Plans(Explained):
                 of_token,
                 'pk_console_sessions',
                 'pk_console_proxies',
+                'ix_console_sessions_server_id',
+                'pk_console_proxies',
             ],
         )
         self.check(
@@ -579,8 +600,8 @@ class Plans(Explained):
             [
                 'uq_console_auth_tokens_token_hash',
                 'ix_console_sessions_server_id',
-                # One of those has a process, and the others have not.
-                *['pk_console_sessions'] * 2,
+                'pk_console_sessions',
+                'ix_console_sessions_server_id',
             ],
         )
 
@@ -600,9 +621,17 @@ class Plans(Explained):
             [
                 of_process,
                 *['uq_console_sessions_session_id'] * 3,
+                'ix_console_sessions_server_id',
+                'pk_console_proxies',
                 of_process,
                 of_process,
             ],
+        )
+        others = self.database.others
+        self.check(
+            'the other sessions on the consoles of a process',
+            lambda: others.find('server-507-4', NOW),
+            [of_process, 'ix_console_sessions_server_id'],
         )
         self.check(
             'keeping a session with a process',

@@ -130,9 +130,9 @@ class Proxies(Queries):
         self.database.tokens.delete_of_server('other', ENDING)
         self.assertEqual(KeptProxy({}, [*'abcde'], 0), self.sorted_keep())
         self.assertEqual([], self.keep(proxy_id='another').ended)
-        # The others have no process.
-        self.assertEqual([*'abcde'], sorted(self.stored()))
-        for name in 'abcde':
+        # The others have no process, but a proxy that closes them.
+        self.assertEqual([*'abcdefg'], sorted(self.stored()))
+        for name in 'abcdefg':
             self.assertEqual([], self.database.sessions.end(name, ENDING))
             self.assertIsNone(self.database.sessions.get(name))
             self.assertEqual({}, self.keep(name).kept)

@@ -291,7 +291,9 @@ class Sessions(Queries):
         self.assertEqual(
             ['c'], ids(self.database.tokens.delete('hash', ENDING))
         )
-        self.assertEqual({'a': NOW + 10, 'b': NOW + 10}, self.alive_until())
+        self.assertEqual(
+            {'a': NOW + 10, 'b': NOW + 10, 'c': NOW + 30}, self.alive_until()
+        )
 
     def test_purge_deletes_closed_channels(self) -> None:
         closed = self.database.closed_sessions

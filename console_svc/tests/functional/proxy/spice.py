@@ -7,7 +7,11 @@ import ssl
 from typing import Any, ClassVar
 
 from console_svc.tests import fixtures
-from console_svc.tests.functional.proxy.base import ProxyTest
+from console_svc.tests.functional.proxy.base import (
+    SERVER,
+    SESSIONS,
+    ProxyTest,
+)
 from console_svc.tests.programs import certificates, process
 from console_svc.tests.programs.proxy import Proxy
 from console_svc.tests.programs.spice import MAIN, Channel, Server
@@ -67,6 +71,34 @@ class SpiceTest(ProxyTest):
     def spice_token(self) -> str:
         """A new token of the type spice-direct."""
         return self.token('spice', 'spice-direct')
+
+    def token_to_view(self) -> str:
+        """A new token of this type for sessions that only view."""
+        wanted = {'type': 'spice-direct', 'mode': 'view'}
+        answer = self.service.request(
+            'POST',
+            f'{SERVER}/console-auth-tokens',
+            fixtures.MEMBER,
+            json={'console_auth_token': wanted},
+        )
+        token: str = answer.json()['console_auth_token']['token']
+        self.service.secrets.add(token)
+        return token
+
+    def set_mode(self, mode: str) -> None:
+        """Change the mode of the session, and wait until it is obeyed."""
+        (session,) = self.sessions()
+        answer = self.service.request(
+            'PUT',
+            f'{SESSIONS}/{session["id"]}',
+            fixtures.MEMBER,
+            json={'console_session': {'mode': mode}},
+        )
+        self.assertEqual(200, answer.status_code, answer.text)
+        process.wait_for(
+            lambda: self.sessions()[0]['enforced_mode'] == mode,
+            f'the mode {mode}',
+        )
 
     def dial(self, tls: bool = False) -> socket.socket:
         """A connection to the proxy."""

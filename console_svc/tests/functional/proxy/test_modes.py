@@ -4,7 +4,7 @@
 
 import json
 import socket
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import sqlalchemy as sa
 from websockets.sync.client import ClientConnection
@@ -22,6 +22,8 @@ from console_svc.tests.programs import consoles, process
 
 #: What the pages of this package offer.
 PROTOCOLS = ['binary', 'state.console-svc']
+
+_T = TypeVar('_T', bytes, str)
 
 
 class PageMessagesTest(ProxyTest):
@@ -71,6 +73,11 @@ class ClientSharedFlagTest(SharedFlagTest):
 class ModesCase(ProxyTest):
     CONSOLEAUTH = {'allow_takeover': True}
 
+    def setUp(self) -> None:
+        super().setUp()
+        #: What was received and not asked for yet.
+        self.queues: dict[ClientConnection, list[Any]] = {}
+
     def token_for(self, mode: str, kind: str = 'serial') -> str:
         """A new console token, for control or to view."""
         answer = self.service.request(
@@ -90,8 +97,35 @@ class ModesCase(ProxyTest):
         self.check_mode(connection, mode)
         return connection
 
+    def received(self, connection: ClientConnection, kind: type[_T]) -> _T:
+        """The next data (bytes), or the next message (str)."""
+        others = self.queues.setdefault(connection, [])
+        for at, found in enumerate(others):
+            if isinstance(found, kind):
+                del others[at]
+                return found
+        while True:
+            received = connection.recv(process.PATIENCE)
+            if isinstance(received, kind):
+                return received
+            others.append(received)
+
+    def check_hello(self, connection: ClientConnection) -> None:
+        self.assertEqual(b'hello', self.received(connection, bytes))
+
+    def check_echo(
+        self,
+        connection: ClientConnection,
+        data: bytes = b'longer than a header',
+    ) -> None:
+        connection.send(data)
+        got = b''
+        while len(got) < len(data):
+            got += self.received(connection, bytes)
+        self.assertEqual(data, got)
+
     def check_mode(self, connection: ClientConnection, mode: str) -> None:
-        message = connection.recv(process.PATIENCE)
+        message = self.received(connection, str)
         self.assertEqual({'mode': mode}, json.loads(message))
 
     def set_mode(self, session: dict[str, Any], mode: str) -> None:
@@ -129,7 +163,7 @@ class ModesTest(ModesCase):
         received: list[bytes] = []
         self.serve(received)
         connection = self.open('view')
-        self.assertEqual(b'hello', connection.recv(process.PATIENCE))
+        self.check_hello(connection)
         connection.send(b'typed')
         # A close reaches the console behind all that was sent before.
         connection.close()
@@ -140,7 +174,7 @@ class ModesTest(ModesCase):
         received: list[bytes] = []
         self.serve(received)
         connection = self.open('control')
-        self.assertEqual(b'hello', connection.recv(process.PATIENCE))
+        self.check_hello(connection)
         self.check_echo(connection, b'before')
         (session,) = self.sessions()
         for mode in ('view', 'control', 'view'):
@@ -162,7 +196,7 @@ class ModesTest(ModesCase):
         process.wait_for(lambda: self.kept() == 2, 'keep-alives')
         other = self.open('control', '&takeover=1')
         for connection in (viewer, holder, other):
-            self.assertEqual(b'hello', connection.recv(process.PATIENCE))
+            self.check_hello(connection)
         code, reason = self.closed(holder)
         self.assertEqual(1008, code)
         self.assertRegex(reason, r'^User \S+ has taken over the console\.$')
@@ -170,6 +204,53 @@ class ModesTest(ModesCase):
             {'control', 'view'}, {it['mode'] for it in self.sessions()}
         )
         self.check_echo(other)
+
+    def test_take_over_is_explained_before_the_first_keep_alive(self) -> None:
+        self.serve([])
+        holder = self.open('control')
+        self.open('control', '&takeover=1')
+        code, reason = self.closed(holder)
+        self.assertEqual(1008, code)
+        self.assertRegex(reason, r'^User \S+ has taken over the console\.$')
+
+    def test_pages_learn_who_else_uses_the_console(self) -> None:
+        self.serve([])
+        driver = self.open('control')
+        self.check_hello(driver)
+        viewer = self.open('view')
+        self.check_hello(viewer)
+        self.check_others(driver, control=0, view=1)
+        self.check_others(viewer, control=1, view=0)
+        by_mode = {it['mode']: it for it in self.sessions()}
+        self.set_mode(by_mode['view'], 'control')
+        self.check_mode(viewer, 'control')
+        self.check_others(driver, control=1, view=0)
+        # Other clients get no text.
+        plain = self.connect()
+        self.check_hello(plain)
+        self.check_others(driver, control=2, view=0)
+        self.check_others(viewer, control=2, view=0)
+        self.check_echo(plain)
+        for connection in plain, viewer:
+            connection.close()
+        # One after the other, or both at once.
+        while (number := self.others(driver)['control']) != 0:
+            self.assertEqual(1, number)
+
+    def others(self, connection: ClientConnection) -> dict[str, Any]:
+        message = json.loads(self.received(connection, str))
+        found: dict[str, Any] = message['others']
+        return found
+
+    def check_others(
+        self, connection: ClientConnection, **numbers: int
+    ) -> None:
+        """Check what a page is told of the others."""
+        found = self.others(connection)
+        listed = found.pop('sessions')
+        self.assertEqual(numbers, found)
+        self.assertEqual(sum(numbers.values()), len(listed))
+        self.assertEqual({'user', 'address', 'since', 'mode'}, {*listed[0]})
 
     def test_token_to_view_takes_nothing_over(self) -> None:
         self.serve([])
@@ -183,19 +264,29 @@ class ModesTest(ModesCase):
 class FullTest(ModesCase):
     CONSOLEAUTH = {'allow_takeover': True, 'max_sessions_per_server': 1}
 
-    def test_page_learns_that_it_can_take_the_console_over(self) -> None:
+    def test_page_learns_who_has_the_console(self) -> None:
         self.serve([])
         holder = self.open('control')
-        for mode, messages in (('view', []), ('control', [True])):
+        (session,) = self.sessions()
+        shown = {
+            'user': session['user_id'],
+            'address': session['client_address'],
+            'since': session['created_at'],
+            'mode': 'control',
+        }
+        for mode in 'view', 'control':
             refused = self.connect(
                 f'?token={self.token_for(mode)}', subprotocols=PROTOCOLS
             )
-            for expected in messages:
-                message = json.loads(refused.recv(process.PATIENCE))
-                self.assertEqual({'takeover': expected}, message)
+            self.assertEqual(
+                {'takeover': mode == 'control', 'holders': [shown]},
+                json.loads(refused.recv(process.PATIENCE)),
+            )
             code, reason = self.closed(refused)
             self.assertEqual(1008, code)
-            self.assertIn('too many console sessions', reason)
+            self.assertRegex(
+                reason, r'^Used by user \S+ since [0-9-]{10} [0-9:]{5} UTC\.$'
+            )
         self.open('control', '&takeover=1')
         self.assertEqual(1008, self.closed(holder)[0])
 

@@ -17,6 +17,7 @@ from console_svc.tests.functional.proxy.native import (
     NativeClientsTest,
 )
 from console_svc.tests.programs import bad_input, process
+from console_svc.tests.programs.gateway import desktop
 
 
 class WithoutCertificateTest(NativeClientsTest):
@@ -42,6 +43,22 @@ class SingleUseTest(NativeClientsTest):
         self.check_accepted()
         self.refused('Console is used up.')
         self.wait_for_outcomes(accepted=1, refused=1)
+
+
+class FullConsoleTest(NativeClientsTest):
+    GATEWAY = {'consoleauth': {'max_sessions_per_server': 1}}
+
+    def test_refusal_names_the_holder(self) -> None:
+        stream, line = self.log_in(
+            self.console['port'], self.console['password']
+        )
+        desktop(line)
+        (session,) = self.gateway.sessions()
+        since = time.strftime(
+            '%Y-%m-%d %H:%M UTC', time.gmtime(session['created_at'])
+        )
+        self.refused(f'Used by user {session["user_id"]} since {since}.')
+        stream.close()
 
 
 class BoundConsoleTest(NativeClientsTest):

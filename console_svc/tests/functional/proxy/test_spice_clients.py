@@ -12,6 +12,7 @@ from console_svc.tests.programs import process, spice
 from console_svc.tests.programs.spice import (
     DISPLAY,
     INPUTS,
+    KEY_UP,
     MAIN,
     OK,
     PERMISSION_DENIED,
@@ -209,3 +210,24 @@ class HypervisorsTest(SpiceTest):
 
         self.console(serve, kind='spice-direct')
         self.check_refused(1, 'the peer does not speak SPICE')
+
+
+class ViewTest(SpiceTest):
+    def test_control_needs_no_other_connection(self) -> None:
+        self.serve(Server())
+        token = self.token_to_view()
+        main = self.channel(token)
+        number = main.init()
+        inputs = self.channel(token, INPUTS, number)
+        self.assertEqual(OK, inputs.error)
+        device = self.channel(token, USBREDIR, number)
+        self.assertEqual(OK, device.error)
+        self.assertTrue(device.is_closed())
+        for _ in range(2):
+            # The console sends everything back, and gets nothing of this.
+            inputs.send(b'\x9e\0\0\0', KEY_UP)
+            self.assertEqual(b'passes', inputs.echo(b'passes'))
+            self.set_mode('control')
+            key = b'\x9f\0\0\0'
+            self.assertEqual(key, inputs.echo(key, KEY_UP))
+            self.set_mode('view')

@@ -17,6 +17,8 @@ from console_svc.recordings.check import State
 from console_svc.recordings.fbs import client_bytes
 from console_svc.recordings.keeping import Keeping
 from console_svc.recordings.keys import Keys
+from console_svc.tests import fixtures
+from console_svc.tests.functional.proxy.base import SERVER
 from console_svc.tests.functional.proxy.recording import (
     RecordedTest,
     RecordingsTest,
@@ -70,11 +72,13 @@ class BrowserTest(RecordedTest):
         # Behind ServerInit, it is an echo.
         self.console(consoles.vnc, kind='novnc')
 
-    def browser(self) -> Browser:
-        """A browser behind ServerInit."""
-        browser = Browser(
-            f'{self.proxy.url}?token={self.token("vnc", "novnc")}'
-        )
+    def browser(self, token: str | None = None) -> Browser:
+        """A browser behind ServerInit.
+
+        :param token: None: a new one
+        """
+        token = token or self.token('vnc', 'novnc')
+        browser = Browser(f'{self.proxy.url}?token={token}')
         self.addCleanup(browser.connection.close)
         browser.perform(rfb.log_in((rfb.NONE,)))
         self.assertEqual(consoles.SCREEN, browser.desktop())
@@ -120,6 +124,41 @@ class BrowserTest(RecordedTest):
         browser = self.browser()
         self.check_sent(browser, BEGIN + b'\xe0any', BEGIN + b'\xe0any')
         self.assertEqual([], [*self.storage.entries()])
+
+    def token_with(self, **terms: Any) -> str:
+        """A new console token with terms."""
+        answer = self.service.request(
+            'POST',
+            f'{SERVER}/console-auth-tokens',
+            fixtures.MEMBER,
+            json={'console_auth_token': {'type': 'novnc', **terms}},
+        )
+        token: str = answer.json()['console_auth_token']['token']
+        return token
+
+    def test_session_that_only_views_is_recorded(self) -> None:
+        self.record(mode='required')
+        browser = self.browser(self.token_with(mode='view'))
+        self.check_sent(browser, BEGIN + KEY, BEGUN)
+        browser.sendall(set_format(TIGERVNC))
+        self.assertEqual((1008, OTHER_FORMAT), self.end_of(browser))
+        self.assertEqual(
+            init(NOVNC) + BEGUN, fbs.sent(self.stored_file()['file'])
+        )
+
+    def test_token_can_require_a_recording(self) -> None:
+        self.record(mode='off')
+        browser = self.browser(self.token_with(record=True))
+        self.check_sent(browser, BEGIN, BEGUN)
+        browser.connection.close()
+        self.assertEqual(
+            init(NOVNC) + BEGUN, fbs.sent(self.stored_file()['file'])
+        )
+        shutil.rmtree(self.folder)
+        target = f'?token={self.token_with(record=True)}'
+        self.assertEqual(NOT_RECORDED, self.refused(target))
+        # Others do not depend on it.
+        self.check_sent(self.browser(), BEGIN, BEGIN)
 
     def test_format_that_cannot_be_recorded_ends_the_session(self) -> None:
         self.record()

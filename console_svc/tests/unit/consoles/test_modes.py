@@ -43,6 +43,7 @@ class Case(testtools.TestCase):
         console_type: str = 'novnc',
         mode: SessionMode = CONTROL,
         address: str = '198.51.100.7',
+        lists_sessions: bool = False,
         **more: Any,
     ) -> ConsoleSession:
         token, _ = self.services.tokens.issue_with(
@@ -50,6 +51,7 @@ class Case(testtools.TestCase):
             self.server,
             console_type,
             Terms(mode=mode),
+            lists_sessions,
         )
         return self.use(token, address, **more)
 
@@ -121,6 +123,24 @@ class HandOverTest(Case):
                 VIEW,
             )
         self.assertEqual([], self.events('console_session.set_mode'))
+
+    def test_client_does_not_take_control_back_by_connecting_again(
+        self,
+    ) -> None:
+        self.service(allow_takeover=True)
+        token = self.services.tokens.issue(fakes.CONTEXT, self.server, 'novnc')
+        look_up = self.services.tokens.look_up
+        session = self.use(token)
+        self.change(session, VIEW)
+        self.assertEqual(VIEW, self.use(token).mode)
+        self.assertRaises(TakeoverRefused, self.use, token, takes_over=True)
+        # Nor by a proxy that opens no sessions.
+        self.assertRaises(
+            exception.TokenNotFound, look_up, fakes.CONTEXT, token
+        )
+        self.change(session, CONTROL)
+        self.assertEqual(CONTROL, self.use(token).mode)
+        self.assertEqual(CONTROL, look_up(fakes.CONTEXT, token).mode)
 
     def test_types_that_cannot_be_watched_stay(self) -> None:
         self.service()
@@ -220,3 +240,43 @@ class TakeOverTest(Case):
         again = self.use(token, session_id=UNKNOWN, takes_over=True)
         self.assertEqual(first, again)
         self.assertEqual([], self.events('console_session.end'))
+
+
+class HoldersTest(Case):
+    """The users of a console, in a refusal to a user who may know them."""
+
+    def holders(self, **more: Any) -> list[tuple[str, str]]:
+        """User and mode of the sessions that a refusal names."""
+        error = self.assertRaises(
+            exception.TooManySessions, self.open, 'eve', **more
+        )
+        return [
+            (it['user_id'], it['mode'])
+            for it in error.details.get('holders', ())
+        ]
+
+    def test_those_with_control_come_first(self) -> None:
+        self.service(max_sessions_per_server=3)
+        self.open('ada', mode=VIEW)
+        self.open('joe')
+        self.open('bob', 'serial')
+        self.assertEqual([], self.holders())
+        expected = [('joe', 'control'), ('bob', 'control'), ('ada', 'view')]
+        self.assertEqual(expected, self.holders(lists_sessions=True))
+
+    def test_channels_of_a_page_are_one(self) -> None:
+        self.service(max_sessions_per_server=3)
+        token, _ = self.services.tokens.issue_with(
+            fakes.CONTEXT, self.server, 'spice-html5', Terms()
+        )
+        for _ in range(3):
+            self.use(token)
+        self.assertEqual(
+            [('joe', 'control')], self.holders(lists_sessions=True)
+        )
+
+    def test_ten_are_named_at_most(self) -> None:
+        self.service(max_sessions_per_server=12)
+        for number in range(12):
+            self.open(f'user-{number}')
+        self.assertEqual(10, len(self.holders(lists_sessions=True)))

@@ -2,15 +2,11 @@
 
 """What an engine is made of, without a server."""
 
-from typing import Any
-
-import fixtures
 import sqlalchemy as sa
 import testtools
 from oslo_config import cfg
 
 from console_svc import conf as configuration
-from console_svc.db import plugins
 from console_svc.db.engine import Connections
 
 
@@ -76,71 +72,3 @@ class EngineTest(testtools.TestCase):
             lambda engine: connections.reader,
         )
         connections.dispose()
-
-
-class CheckInTest(testtools.TestCase):
-    """What a connection does when it returns to the pool."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        folder = self.useFixture(fixtures.TempDir()).path
-        conf = configuration.load()
-        conf.set_override('connection', f'sqlite:///{folder}/db', 'database')
-        self.connections = Connections(conf)
-        self.addCleanup(self.connections.dispose)
-        self.engine = self.connections.engine
-        with self.connections.writing() as connection:
-            connection.execute(sa.text('CREATE TABLE t (c INTEGER)'))
-        self.rollbacks = 0
-        roll_back = self.engine.dialect.do_rollback
-
-        def count(connection: Any) -> None:
-            self.rollbacks += 1
-            roll_back(connection)
-
-        self.useFixture(
-            fixtures.MockPatchObject(self.engine.dialect, 'do_rollback', count)
-        )
-
-    def insert(self, connection: sa.Connection) -> None:
-        connection.execute(sa.text('INSERT INTO t VALUES (1)'))
-
-    def stored(self) -> int:
-        with self.connections.reading() as connection:
-            return len(connection.execute(sa.text('SELECT * FROM t')).all())
-
-    def test_it_is_not_rolled_back_after_a_commit(self) -> None:
-        with self.connections.writing() as connection:
-            self.insert(connection)
-        self.assertEqual(0, self.rollbacks)
-        self.assertEqual(1, self.stored())
-
-    def test_what_fails_is_rolled_back(self) -> None:
-        with (
-            testtools.ExpectedException(ZeroDivisionError),
-            self.connections.writing() as connection,
-        ):
-            self.insert(connection)
-            raise ZeroDivisionError
-        self.assertNotEqual(0, self.rollbacks)
-        self.assertEqual(0, self.stored())
-
-    def test_what_is_left_open_is_rolled_back(self) -> None:
-        with self.connections.writing() as connection:
-            self.insert(connection)
-        # SQLAlchemy does not know of this transaction.
-        raw = self.engine.raw_connection()
-        raw.cursor().execute('BEGIN')
-        raw.cursor().execute('INSERT INTO t VALUES (1)')
-        raw.close()
-        self.assertEqual(1, self.rollbacks)
-        self.assertEqual(1, self.stored())
-
-    def test_what_is_begun_after_a_commit_is_rolled_back(self) -> None:
-        with self.connections.connected() as connection:
-            self.insert(connection)
-            connection.commit()
-            self.insert(connection)
-            plugins.committed(connection)
-        self.assertEqual(1, self.rollbacks)
-        self.assertEqual(1, self.stored())

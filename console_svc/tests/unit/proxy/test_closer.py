@@ -44,7 +44,7 @@ class Client:
         self.running -= 1
         if self.error is not None:
             raise self.error
-        return Response(self.statuses[method], {}, 0, 0)
+        return Response(self.statuses[method], {}, 0, None)
 
 
 class CloserTest(testtools.TestCase):

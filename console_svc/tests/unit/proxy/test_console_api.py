@@ -13,6 +13,7 @@ from console_svc.proxy.console_api import ConsoleApi
 from console_svc.proxy.errors import (
     ApiUnavailable,
     Conflict,
+    NoPlace,
     Refused,
     TryAgainLater,
 )
@@ -227,6 +228,51 @@ class ConsoleApiTest(ApiTest):
                 fault = {'code': status, 'message': '', 'limit_of': limit}
                 self.answer = Answer(status, {'fault': fault})
                 self.assertRaises(TryAgainLater, self.open)
+
+    def test_holders_of_a_console_are_named(self) -> None:
+        holder = {
+            'user_id': 'f' * 64,
+            'client_address': ADDRESS,
+            'created_at': 1_800_000_000,
+            'mode': 'control',
+        }
+        user = 'user ' + 'f' * 64
+        for holders, reason in (
+            ([], 'Full.'),
+            ([holder], f'Used by {user} since 2027-01-15 08:00 UTC.'),
+            (
+                [{**holder, 'user_id': None}] * 2,
+                'Used by another user since 2027-01-15 08:00 UTC, and by 1 '
+                'other.',
+            ),
+            (
+                [holder] * 10,
+                f'Used by {user} since 2027-01-15 08:00 UTC, and by 9 others.',
+            ),
+        ):
+            # It fits into a close frame.
+            self.assertLessEqual(len(reason), 123)
+            for takeover in {}, {'takeover': 'allowed'}:
+                error = self.refusal(holders=holders, **takeover)
+                self.assertEqual(reason, error.reason)
+                if takeover or holders:
+                    assert isinstance(error, NoPlace)
+                    self.assertEqual(bool(takeover), error.can_take_over)
+                    self.assertEqual(len(holders), len(error.holders))
+        for odd in (
+            *ODD,
+            *({**holder, name: []} for name in holder),
+            {**holder, 'created_at': -1},
+            {**holder, 'created_at': 2**41},
+        ):
+            self.assertRaises(TryAgainLater, self.refusal, holders=[odd])
+        self.assertRaises(TryAgainLater, self.refusal, holders=holder)
+
+    def refusal(self, **members: Any) -> Conflict:
+        """The error of a refusal with these members."""
+        fault = {'code': 409, 'message': 'Full', **members}
+        self.answer = Answer(409, {'conflictingRequest': fault})
+        return self.assertRaises(Conflict, self.open)
 
     def test_seconds_left_are_counted_from_the_request(self) -> None:
         """Whatever time it is at either end."""

@@ -9,7 +9,7 @@ from typing import Any
 import testtools
 
 from console_svc.proxy.errors import ApiUnavailable
-from console_svc.proxy.keep_alive_answers import KeptProcess
+from console_svc.proxy.keep_alive_answers import KeptProcess, Others
 from console_svc.proxy.keep_alives import KeepAlives
 
 
@@ -29,6 +29,10 @@ class Api:
         self.modes: dict[str, str] = {}
         #: Modes that requests have confirmed.
         self.confirmed: list[Mapping[str, str]] = []
+        #: The other sessions on the consoles, and how often they changed;
+        #: None: the API does not know them.
+        self.others: dict[str, Others] = {}
+        self.others_changes: int | None = 0
         #: Called while a request is on its way.
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -40,9 +44,12 @@ class Api:
                 self.ended.add(session_id)
 
     async def keep_process(
-        self, ids: Sequence[str], modes: Mapping[str, str]
+        self,
+        ids: Sequence[str],
+        modes: Mapping[str, str],
+        asks_for_others: bool = False,
     ) -> KeptProcess | None:
-        self.requests.append([*ids])
+        self.requests.append('others' if asks_for_others else [*ids])
         if self.hosts and not self.hosts.pop(0):
             return None
         if modes:
@@ -55,6 +62,8 @@ class Api:
             len(self.counted),
             self.reasons,
             self.modes,
+            self.others_changes,
+            {**self.others} if asks_for_others else {},
         )
         self.meanwhile()
         return answer
@@ -74,12 +83,17 @@ class KeepAlivesTest(testtools.TestCase):
         self.ended: list[str] = []
         self.reasons: list[str | None] = []
         self.modes: list[tuple[str, str]] = []
+        #: The others that pages got to know.
+        self.shown: list[Mapping[str, Others]] = []
+        self.has_pages = False
         self.keep_alives = KeepAlives(
             self.api,  # type: ignore[arg-type]
             self.sessions.keys(),
             self.sessions.__setitem__,
             self.end,
             lambda *change: self.modes.append(change),
+            self.shown.append,
+            lambda: self.has_pages,
             lambda: self.now,
         )
 
@@ -110,7 +124,7 @@ class KeepAlivesTest(testtools.TestCase):
         self.api.requests.clear()
         asyncio.run(self.keep_alives.send())
         return [
-            it if isinstance(it, tuple) else sorted(it)
+            sorted(it) if isinstance(it, list) else it
             for it in self.api.requests
         ]
 
@@ -294,3 +308,61 @@ class KeepAlivesTest(testtools.TestCase):
         self.api.meanwhile = lambda: None
         self.assertEqual([['a', 'b']], self.send())
         self.assertEqual([], self.ended)
+
+    def test_others_are_asked_for_when_they_change(self) -> None:
+        self.has_pages = True
+        self.open('a')
+        self.assertEqual([['a'], 'others'], self.send())
+        self.assertEqual([{}], self.shown)
+        self.assertEqual([[]], self.send())
+        self.api.others = {'a': Others(view=1)}
+        self.api.others_changes = 1
+        self.assertEqual([[], 'others'], self.send())
+        self.assertEqual([{}, {'a': Others(view=1)}], self.shown)
+        self.assertEqual([[]], self.send())
+
+    def test_change_during_the_request_is_asked_for_next(self) -> None:
+        self.has_pages = True
+        self.open('a')
+        self.send()
+        self.api.others_changes = 1
+
+        def change() -> None:
+            self.api.others_changes = 2
+
+        self.api.meanwhile = change
+        self.assertEqual([[], 'others'], self.send())
+        self.api.meanwhile = lambda: None
+        self.assertEqual([[]], self.send())
+
+    def test_others_are_asked_for_once_a_minute(self) -> None:
+        self.has_pages = True
+        self.open('a')
+        self.send()
+        self.now = 59
+        self.assertEqual([[]], self.send())
+        self.now = 60
+        self.assertEqual([['a'], 'others'], self.send())
+
+    def test_nothing_is_asked_where_no_page_shows_it(self) -> None:
+        self.open('a')
+        self.assertEqual([['a']], self.send())
+        self.api.others_changes = 1
+        self.assertEqual([[]], self.send())
+        self.has_pages = True
+        self.assertEqual([[], 'others'], self.send())
+
+    def test_older_api_is_not_asked(self) -> None:
+        self.has_pages = True
+        self.api.others_changes = None
+        self.open('a')
+        self.assertEqual([['a']], self.send())
+
+    def test_older_host_that_is_asked_changes_nothing(self) -> None:
+        self.has_pages = True
+        self.api.hosts = [True, False, True]
+        self.open('a')
+        self.assertEqual([['a'], 'others'], self.send())
+        self.assertEqual([], self.shown)
+        self.assertEqual([[], 'others'], self.send())
+        self.assertEqual([{}], self.shown)

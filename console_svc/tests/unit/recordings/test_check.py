@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import itertools
+import random
 
 import testtools
 from cryptography.fernet import Fernet
@@ -175,6 +176,19 @@ class CheckTest(testtools.TestCase):
             result = of(bytes(size) + WHOLE)
             (damage,) = result.damages
             self.assertEqual(size, damage.end)
+
+    def test_payloads_are_compressed_if_that_is_worth_it(self) -> None:
+        noise = random.Random(0).randbytes(1 << 17)
+        for payload, least, most in (
+            (b'', 0, 10),
+            (b'text ' * 50_000, 0, 5000),
+            (noise, len(noise), len(noise) + 100),
+            # A part of it is decisive.
+            (noise + bytes(1 << 17), 2 * len(noise), 2 * len(noise) + 100),
+        ):
+            piece = KEY.seal(Kind.EVENTS, 0, (0, 0), payload)
+            self.assertEqual(payload, KEY.open(piece).payload)
+            self.assertTrue(least <= KEY.open(piece).header.size <= most)
 
     def test_payloads_have_a_limit(self) -> None:
         bomb = KEY.seal(Kind.EVENTS, 0, (0, 0), bytes(2 << 20))

@@ -132,7 +132,7 @@ function* update(type, order, emit) {
         const encoding = uint32(rectangle, 8) | 0;
         switch (encoding) {
             case RAW:
-                for (let row = 0; row < height && width > 0; row++)
+                for (let row = 0; row < height; row++)
                     emit(translated(yield width * 4, order));
                 break;
             case COPY_RECT:
@@ -216,7 +216,7 @@ function* compact(emit) {
         const byte = yield 1;
         emit(byte);
         size |= (shift < 14 ? byte[0] & 0x7f : byte[0]) << shift;
-        if (shift === 14 || byte[0] < 0x80) break;
+        if (byte[0] < 0x80) break;
     }
     emit(yield size);
 }

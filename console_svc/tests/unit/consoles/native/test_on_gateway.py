@@ -177,12 +177,11 @@ class ConsolesTest(GatewayTestCase):
         )
         self.fails(exception.ConsoleNotFound, opened.password)
         self.assertEqual((0, 0, 1, 0), self.purge())
-        for table in (
-            tables.consoles,
-            tables.console_auth_tokens,
-            tables.console_sessions,
-        ):
+        for table in tables.consoles, tables.console_auth_tokens:
             self.assertEqual([], self.rows(table))
+        # Its proxy has not closed it.
+        (ended,) = self.rows(tables.console_sessions)
+        self.assertEqual(('', 'revoked'), (ended.token_hash, ended.end_reason))
 
     def test_revocation_keeps_consoles_on_the_hypervisor(self) -> None:
         self.start({'mode': 'driver'})

@@ -19,6 +19,7 @@ CREATE TABLE console_auth_tokens (
     max_uses INTEGER,
     bound_address VARCHAR(45),
     lists_sessions BOOLEAN DEFAULT '0' NOT NULL,
+    lowered BOOLEAN DEFAULT '0' NOT NULL,
     record BOOLEAN DEFAULT '0' NOT NULL,
     CONSTRAINT pk_console_auth_tokens PRIMARY KEY (id),
     CONSTRAINT uq_console_auth_tokens_token_hash UNIQUE (token_hash)

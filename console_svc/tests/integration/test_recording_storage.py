@@ -5,6 +5,7 @@
 import os
 import pathlib
 import subprocess
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,12 @@ from console_svc import conf as configuration
 from console_svc.recordings import objects, s3, swift
 from console_svc.recordings.check import State, check
 from console_svc.recordings.keys import Keys
-from console_svc.recordings.objects import ObjectSource, Part, Store
+from console_svc.recordings.objects import (
+    ObjectSource,
+    ObjectStorage,
+    Part,
+    Store,
+)
 from console_svc.recordings.storage import Unavailable
 from console_svc.tests.functional.proxy.recording import RecordedTest
 from console_svc.tests.integration.keystone import PASSWORD
@@ -26,8 +32,9 @@ from console_svc.tests.integration.swift import SECRET_KEY, Swift
 from console_svc.tests.programs import process
 from console_svc.tests.programs.proxy import Proxy
 
-# Seconds that a request may take while Swift is suspended.
+# Seconds that a request may take: where Swift is suspended, and elsewhere.
 TIMEOUT = 1
+PATIENT = {'timeout': process.PATIENCE}
 
 
 class Swifts(fixtures.Fixture):
@@ -46,7 +53,7 @@ class Swifts(fixtures.Fixture):
 
     def groups(self, **options: object) -> dict[str, dict[str, Any]]:
         """Groups of options, with some for the credential."""
-        return {'swift': {**self.service.options(), **options}}
+        return {'swift': {**self.service.options(), **PATIENT, **options}}
 
     def store(self, **options: object) -> Any:
         """The container."""
@@ -77,7 +84,7 @@ class Buckets(Swifts):
         self.store()._call('create_bucket')
 
     def groups(self, **options: object) -> dict[str, dict[str, Any]]:
-        return {'s3': {**self.service.s3_options(), **options}}
+        return {'s3': {**self.service.s3_options(), **PATIENT, **options}}
 
     def store(self, **options: object) -> s3.Bucket:
         return s3.Bucket(self._conf(options))
@@ -122,6 +129,8 @@ class StoreCases:
         self.assertEqual(data[70_000:190_000], source.read(70_000, 120_000))
         (entry,) = [it for it in self.store.objects() if it.name == 'x']
         self.assertEqual(5, entry.size)
+        # Within the hour: it is in UTC.
+        self.assertLess(abs(entry.changed_at - time.time()), 1800)
         for _ in range(2):
             self.store.delete('x')
         self.assertRaises(FileNotFoundError, self.store.get, 'x', 0, 1)
@@ -185,7 +194,6 @@ class StoreCases:
 
     def test_store_that_does_not_answer_is_unavailable(self) -> None:
         store = self.kind.store(timeout=TIMEOUT)
-        store.check()
         with self.kind.service.hanging():
             self.assertRaises(Unavailable, store.put, 'x', self.parts(b'x'))
         for options in self.unreachable(f'http://127.0.0.1:{unused()}'):
@@ -285,6 +293,7 @@ class StoredTest(RecordedTest):
             upload_interval=0.2,
             **options,
         )
+        self.storage = ObjectStorage(self.conf, self.kind.store())
 
     def check_log(self) -> None:
         super().check_log()

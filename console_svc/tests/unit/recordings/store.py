@@ -23,6 +23,7 @@ class Memory(Store):
         self.found: dict[str, bytes] = {}
         self.changed_at: dict[str, float] = {}
         self.error: OSError | None = None
+        self.uploads = 0
         #: The ranges that were read.
         self.reads: list[tuple[int, int]] = []
         #: Called at the end of an upload.
@@ -34,6 +35,7 @@ class Memory(Store):
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
         self.check()
+        self.uploads += 1
         self.found[name] = b''.join(it.read() for it in parts)
         self.uploaded()
 

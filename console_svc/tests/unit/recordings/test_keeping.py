@@ -190,6 +190,11 @@ class UploadTest(StoreTest):
         self.store.error = Unavailable('away')
         self.keeping.run(NOW)
         self.store.error = None
+        # This process does not know before it has uploaded one.
+        self.load().upload(ONE)
+        self.keeping.run(NOW)
+        self.assertNotIn('Recordings can be uploaded', self.log.output)
+        self.finished(TWO)
         self.keeping.run(NOW)
         self.assertIn('Recordings can be uploaded again', self.log.output)
 

@@ -70,6 +70,20 @@ class ObjectStorageTest(StoreTest):
         self.assertTrue(self.storage.upload(ONE))
         self.assertEqual([False], found)
 
+    def test_recording_that_is_uploaded_meanwhile_is_skipped(self) -> None:
+        """Another process has it between the open and the lock."""
+        self.finished()
+        other = self.load()
+
+        def upload(file: int, flags: int) -> None:
+            flock.cleanUp()
+            self.assertTrue(other.upload(ONE))
+
+        flock = fixtures_.MonkeyPatch('fcntl.flock', upload)
+        flock.setUp()
+        self.assertFalse(self.storage.upload(ONE))
+        self.assertEqual(1, self.store.uploads)
+
     def test_upload_that_fails_loses_nothing(self) -> None:
         self.finished()
         self.store.error = Unavailable()

@@ -79,7 +79,6 @@ class DeadlockTest(testtools.TestCase):
                 ('DELETE', 'console_auth_tokens'),
                 ('INSERT', 'console_sessions'),
                 ('UPDATE', 'console_sessions'),
-                ('DELETE', 'console_sessions'),
                 ('INSERT', 'ended_sessions'),
                 ('INSERT', 'recording_accesses'),
                 ('DELETE', 'recordings'),

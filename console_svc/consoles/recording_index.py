@@ -112,7 +112,7 @@ class RecordingIndex:
         if max_seconds is not None:
             deadline = time.monotonic() + max_seconds
         known = self.queries.sizes()
-        entries = {it.id: it for it in self.storage.entries()}
+        entries = {it.id: it for it in self.storage.common_entries()}
         gone = [*known.keys() - entries.keys()]
         for start in range(0, len(gone), _BATCH):
             self.queries.delete(gone[start : start + _BATCH])

@@ -220,7 +220,6 @@ def _delete_surplus(
     Concurrent transactions do not see each other's tokens. What they leave
     is deleted with the next one.
     """
-    columns = console_auth_tokens.c
     surplus = connection.execute(
         _SURPLUS,
         {
@@ -231,13 +230,7 @@ def _delete_surplus(
     )
     ids = surplus.scalars().all()
     if ids:
-        connection.execute(
-            console_auth_tokens.delete().where(
-                columns.id.in_(ids),
-                # One of them may have been used meanwhile.
-                columns.uses == 0,
-            )
-        )
+        connection.execute(_DELETE_UNUSED, [{'token': it} for it in ids])
 
 
 def _delete(
@@ -259,6 +252,14 @@ def _delete(
 # Statements of the request path are module-level: SQLAlchemy finds the
 # compiled form of the same object faster than that of an equal one.
 _INSERT = console_auth_tokens.insert()
+
+# By its primary key: a scan of a small table would also lock the tokens that
+# concurrent transactions have inserted, and end in deadlocks on MariaDB.
+_DELETE_UNUSED = console_auth_tokens.delete().where(
+    console_auth_tokens.c.id == sa.bindparam('token'),
+    # It may have been used meanwhile.
+    console_auth_tokens.c.uses == 0,
+)
 
 # Unused columns are left out, as each one costs time on every look-up.
 _UNUSED: Final = {'id', 'token_hash', 'created_at', 'uses', 'resumptions'}

@@ -220,9 +220,14 @@ class ObjectStorage(Storage):
         spooled = [*self.written()]
         yield from spooled
         known = {it.id for it in spooled}
+        for entry in self.common_entries():
+            if entry.id not in known:
+                yield entry
+
+    def common_entries(self) -> Iterator[Entry]:
         for stored in self._store.objects():
             match = _NAME.fullmatch(stored.name)
-            if match and match[1] not in known:
+            if match:
                 yield Entry(match[1], stored.size, stored.changed_at, True)
 
     def written(self) -> Iterator[Entry]:

@@ -108,6 +108,13 @@ class Storage(abc.ABC):
         :raises OSError: the storage is unavailable
         """
 
+    def common_entries(self) -> Iterator[Entry]:
+        """Those that all hosts find, in any order.
+
+        :raises OSError: the storage is unavailable
+        """
+        return self.entries()
+
     def written(self) -> Iterator[Entry]:
         """Those that :meth:`complete` and :meth:`upload` may concern.
 

@@ -24,7 +24,9 @@ from console_svc.services import Services
 from console_svc.tests import fixtures
 from console_svc.tests.functional.db.base import OnDatabase, OnSQLite
 from console_svc.tests.integration.databases import OnMariaDB, OnPostgreSQL
+from console_svc.tests.integration.mariadb import MariaDB
 from console_svc.tests.integration.racer import password_file
+from console_svc.tests.programs import process
 
 RACERS = 8
 
@@ -555,7 +557,13 @@ class SQLiteRaces(OnSQLite, Races, testtools.TestCase):
 
 
 class MariaDBRaces(OnMariaDB, Races, testtools.TestCase):
-    pass
+    def test_unused_tokens_are_deleted_without_deadlocks(self) -> None:
+        server = process.shared(MariaDB)
+        query = "SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'"
+        before = server.execute(query)
+        configured = self.configuration(max_unused_tokens=3)
+        self.race(configured, *[['flood', 10]] * RACERS)
+        self.assertEqual(before, server.execute(query))
 
 
 class PostgreSQLRaces(OnPostgreSQL, Races, testtools.TestCase):

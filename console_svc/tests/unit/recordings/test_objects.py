@@ -153,6 +153,14 @@ class ObjectStorageTest(StoreTest):
         self.create(TWO)
         self.assertEqual([(TWO, 5, False), (ONE, 8, True)], self.entries())
 
+    def test_other_hosts_do_not_find_the_spool(self) -> None:
+        """An index that two hosts update would have it by turns."""
+        self.finished()
+        self.storage.upload(ONE)
+        self.create(TWO)
+        found = self.storage.common_entries()
+        self.assertEqual([ONE], [it.id for it in found])
+
     def test_recording_in_both_places_is_listed_once(self) -> None:
         """Its upload was interrupted, perhaps."""
         self.finished()

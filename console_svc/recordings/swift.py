@@ -39,7 +39,6 @@ _UNAVAILABLE: Final = (
     keystone_exceptions.ConnectionError,
     keystone_exceptions.DiscoveryFailure,
     keystone_exceptions.HttpServerError,
-    keystone_exceptions.TooManyRequests,
 )
 
 
@@ -166,6 +165,8 @@ class Container(Store):
         except _UNAVAILABLE as error:
             raise Unavailable(errno.EAGAIN, _described(error)) from None
         except keystone_exceptions.ClientException as error:
+            if getattr(error, 'http_status', None) in _LATER:
+                raise Unavailable(errno.EAGAIN, _described(error)) from None
             raise PermissionError(
                 errno.EACCES,
                 f'The credential of [{GROUP}] is not accepted, or has no '

@@ -58,7 +58,7 @@ class Clock {
         const end = this.time + milliseconds;
         for (;;) {
             await settled();
-            const [next] = this.timers.toSorted((a, b) => a.at - b.at);
+            const [next] = [...this.timers].sort((a, b) => a.at - b.at);
             if (!next || next.at > end) break;
             this.time = next.at;
             this.stop(next);

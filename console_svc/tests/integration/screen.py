@@ -29,6 +29,9 @@ class Display(fixtures.Fixture):
                 [
                     *('Xvfb', self.name, '-screen', '0', '800x600x24'),
                     *('-nolisten', 'tcp', '-fbdir', str(self._folder)),
+                    # It would refuse clients for a moment, each time that the
+                    # last one has ended.
+                    '-noreset',
                 ],
                 self._folder / 'xvfb.log',
             )

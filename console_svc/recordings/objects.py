@@ -220,14 +220,11 @@ class ObjectStorage(Storage):
         spooled = [*self.written()]
         yield from spooled
         known = {it.id for it in spooled}
-        for entry in self.common_entries():
-            if entry.id not in known:
-                yield entry
+        yield from (it for it in self.common_entries() if it.id not in known)
 
     def common_entries(self) -> Iterator[Entry]:
         for stored in self._store.objects():
-            match = _NAME.fullmatch(stored.name)
-            if match:
+            if match := _NAME.fullmatch(stored.name):
                 yield Entry(match[1], stored.size, stored.changed_at, True)
 
     def written(self) -> Iterator[Entry]:

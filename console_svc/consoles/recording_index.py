@@ -63,10 +63,7 @@ class RecordingIndex:
         self._failed = failed
         self.storage = stored or storage.load(conf)
         self.keys = Keys(conf)
-        try:
-            self.keys.new('')
-        except ValueError as error:
-            raise cfg.Error(f'[recording] key_file: {error}') from error
+        self.keys.check()
         self.queries = database.recordings
         # Recordings whose head cannot be read: the log has them once.
         self._unreadable: set[str] = set()

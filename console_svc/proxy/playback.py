@@ -145,7 +145,7 @@ class Playback:
             self._storage = await in_thread(
                 self._threads, self._load, lambda _: None
             )
-        except (OSError, ValueError, cfg.Error) as error:
+        except (OSError, cfg.Error) as error:
             LOG.warning(
                 'A recording cannot be played, because [recording] is not set '
                 'up: %s',
@@ -156,7 +156,7 @@ class Playback:
 
     def _load(self) -> storage.Storage:
         # Without a key, nothing in the storage can be read.
-        self._keys.new('')
+        self._keys.check()
         return self._storage or storage.load(self._conf)
 
     async def _read(self, token: str, client_address: str) -> RecordingRead:

@@ -230,8 +230,5 @@ def check(conf: cfg.ConfigOpts) -> None:
     if conf.recording.mode == 'off':
         return
     stored = storage.load(conf)
-    try:
-        Keys(conf).new('')
-    except ValueError as error:
-        raise cfg.Error(f'[recording] key_file: {error}') from error
+    Keys(conf).check()
     stored.check()

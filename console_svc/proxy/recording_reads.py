@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from console_svc.proxy import admission
 from console_svc.proxy.api_answers import Response
+from console_svc.proxy.errors import InvalidToken
 from console_svc.proxy.http_client import HttpClient
 from console_svc.proxy.members import member
 
@@ -70,8 +71,7 @@ class RecordingReads:
             turn.release()
         if response.status == http.HTTPStatus.NOT_FOUND:
             self._refused.add(token)
-            # It raises.
-            self._refused.check(token)
+            raise InvalidToken
         return _read(response)
 
 

@@ -28,6 +28,16 @@ class Keys:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._file = WatchedFile(conf.recording.key_file, parse_secrets)
 
+    def check(self) -> None:
+        """Check that there are keys.
+
+        :raises oslo_config.cfg.Error: the file has never been valid
+        """
+        try:
+            self._file.get()
+        except ValueError as error:
+            raise cfg.Error(f'[recording] key_file: {error}') from error
+
     def new(self, recording_id: str) -> RecordingKey:
         """The key of a new recording.
 

@@ -450,7 +450,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.proxies = [str(uuid.uuid4()) for _ in range(2)]
         self.process: dict[str, str] = {}
         self.lapsing: dict[str, int] = {}
-        self.ended: dict[str, str] = {}
+        # Revoked sessions that no proxy has closed, and their processes.
+        self.ended: dict[str, str | None] = {}
 
     @rule(target=tokens)
     def issue(self) -> str:
@@ -560,8 +561,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.service.tokens.revoke(CONTEXT, token)
         self.valid.pop(token, None)
         for session_id, (owner, until) in self.alive.items():
-            if owner == token and session_id in self.process:
-                self.ended[session_id] = self.process.pop(session_id)
+            if owner == token:
+                self.ended[session_id] = self.process.pop(session_id, None)
                 self.closed[session_id] = until
         self.alive = {
             session_id: (owner, until)
